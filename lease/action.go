@@ -1,0 +1,98 @@
+package lease
+
+// An ActionID ties the event that completes an action to it. IDs grow by one
+// from action to action of a State.
+type ActionID uint64
+
+// An Action is something for the caller to do. Actions of one Step are begun
+// in the order in which they are returned, and Step is never held up for one:
+// outcomes come back as events.
+type Action interface{ action() }
+
+// WriteFlag writes the region's own flag, once: no retry below. An answer after
+// Deadline is of no use.
+type WriteFlag struct {
+	ID       ActionID
+	Deadline Instant
+	Flag     Flag
+}
+
+// ReadRound reads the flags of all members, the region's own too, and with
+// Infos their info records, all at once. What is not read by Deadline is
+// ReadUnknown.
+type ReadRound struct {
+	ID       ActionID
+	Deadline Instant
+	Infos    bool
+}
+
+// WriteInfo writes the region's own info record.
+type WriteInfo struct {
+	ID       ActionID
+	Deadline Instant
+	Info     Info
+}
+
+// Authority is the right to be active: of one region, for one epoch, until
+// Deadline on the clock of the boot BootID (§2). The zero value is none.
+type Authority struct {
+	Epoch    uint64  `json:"epoch"`
+	Deadline Instant `json:"deadline"`
+	BootID   string  `json:"boot_id"`
+}
+
+// SaveAuthority puts the authority on disk, or removes it (zero value), in
+// order and durably, before AuthoritySaved is reported (§5).
+type SaveAuthority struct {
+	ID        ActionID
+	Deadline  Instant
+	Authority Authority
+}
+
+// Fence makes every layer inactive, and goes on trying until all are or until
+// a later Fence or Activate takes its place. Layers are to be inactive by
+// Deadline (§2).
+type Fence struct {
+	ID       ActionID
+	Deadline Instant
+	Epoch    uint64
+	Reason   ReasonCode
+}
+
+// Activate makes every layer active, and keeps trying until all are or until a
+// later Fence takes its place. It must not go on after Deadline, which is
+// moved on by every Extend.
+type Activate struct {
+	ID       ActionID
+	Deadline Instant
+	Epoch    uint64
+	Reason   ReasonCode
+}
+
+// Extend moves the deadline of the authority that the layers act under.
+type Extend struct{ Deadline Instant }
+
+// Transition reports that the state changed.
+type Transition struct {
+	From, To StateName
+	Epoch    uint64
+	Reason   ReasonCode
+}
+
+// Notice reports, once each time that it begins, something that an operator
+// should know. Region is the member that it is about, or empty.
+type Notice struct {
+	Reason ReasonCode
+	Region Region
+	Detail string
+}
+
+func (WriteFlag) action()     {}
+func (ReadRound) action()     {}
+func (WriteInfo) action()     {}
+func (SaveAuthority) action() {}
+func (Fence) action()         {}
+func (Activate) action()      {}
+func (Extend) action()        {}
+func (Transition) action()    {}
+func (Notice) action()        {}

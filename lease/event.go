@@ -1,0 +1,72 @@
+package lease
+
+// An Event is something that happened, told to Step by the goroutine that owns
+// the State.
+type Event interface{ event() }
+
+// Start is the first event of a State, and occurs once.
+type Start struct {
+	// Incarnation is unique among all runs of this region's agent ever (a
+	// random number): write ids are made of it.
+	Incarnation uint64
+	// BootID is the identity of the running boot: Instants of another boot
+	// mean nothing.
+	BootID string
+	// Saved is the authority found on disk; the zero value if there was none or
+	// it could not be read.
+	Saved Authority
+	// Version is the daemon's, for the info record.
+	Version string
+}
+
+// Tick says that time has passed; it is due at Decision.Wake.
+type Tick struct{}
+
+// FlagWritten is the outcome of a WriteFlag. Anything but an acknowledgement
+// is "unknown", never "failed" (§1).
+type FlagWritten struct {
+	ID    ActionID
+	Acked bool
+}
+
+// RoundRead is the outcome of a ReadRound: one entry per member, in the order
+// of Params.Members. Infos is nil where the round did not ask for them.
+type RoundRead struct {
+	ID    ActionID
+	Flags []FlagRead
+	Infos []InfoRead
+}
+
+// InfoWritten is the outcome of a WriteInfo.
+type InfoWritten struct {
+	ID    ActionID
+	Acked bool
+}
+
+// AuthoritySaved is the outcome of a SaveAuthority.
+type AuthoritySaved struct {
+	ID ActionID
+	OK bool
+}
+
+// LayersFenced says that every layer is known to be inactive, by the Fence with
+// this ID.
+type LayersFenced struct{ ID ActionID }
+
+// LayersActive says that every layer is known to be active, by the Activate
+// with this ID.
+type LayersActive struct{ ID ActionID }
+
+// Release asks the region to fence and give its authority up, and to stay
+// standby from then on (a stop of the daemon).
+type Release struct{}
+
+func (Start) event()          {}
+func (Tick) event()           {}
+func (FlagWritten) event()    {}
+func (RoundRead) event()      {}
+func (InfoWritten) event()    {}
+func (AuthoritySaved) event() {}
+func (LayersFenced) event()   {}
+func (LayersActive) event()   {}
+func (Release) event()        {}
