@@ -2,3 +2,122 @@ package lease
 
 // A ReasonCode names, in code, logs, metrics and docs alike, why something is.
 type ReasonCode string
+
+// A Severity says how loudly a reason is to be told.
+type Severity string
+
+const (
+	Informational Severity = "info"
+	Warning       Severity = "warning"
+	Critical      Severity = "critical"
+)
+
+// A Reason is what there is to say about a ReasonCode. Status, explain, log
+// lines, metrics and docs all speak from this one table.
+type Reason struct {
+	Code     ReasonCode
+	Severity Severity
+	Title    string
+	Text     string // what it means
+	Remedy   string // what an operator can do; empty if there is nothing to do
+}
+
+// Why a region is in its state.
+const (
+	ReasonStarting         ReasonCode = "starting"
+	ReasonResumed          ReasonCode = "resumed"
+	ReasonFenced           ReasonCode = "fenced"
+	ReasonSuspected        ReasonCode = "suspected"
+	ReasonYielded          ReasonCode = "yielded"
+	ReasonFlagExpired      ReasonCode = "flag_expired"
+	ReasonBlind            ReasonCode = "blind"
+	ReasonOvertaken        ReasonCode = "overtaken"
+	ReasonTaken            ReasonCode = "taken"
+	ReasonRenewalLate      ReasonCode = "renewal_late"
+	ReasonAuthorityExpired ReasonCode = "authority_expired"
+	ReasonRenewed          ReasonCode = "renewed"
+	ReasonReleased         ReasonCode = "released"
+	ReasonSplitBrain       ReasonCode = "split_brain"
+	ReasonIllegal          ReasonCode = "illegal_transition"
+)
+
+// What must hold before a region raises its flag and takes: the gates.
+const (
+	GateStopping      ReasonCode = "stopping"
+	GateLayersFenced  ReasonCode = "layers_fenced"
+	GateSavedGone     ReasonCode = "saved_authority_gone"
+	GatePeersKnown    ReasonCode = "peers_known"
+	GateSameSafety    ReasonCode = "same_safety_parameters"
+	GateSuspect       ReasonCode = "leases_run_out"
+	GateWitnessRead   ReasonCode = "witness_read"
+	GateFlagRaised    ReasonCode = "flag_raised"
+	GateSettled       ReasonCode = "flag_settled"
+	GateStalenessWait ReasonCode = "staleness_waited"
+	GateTakingRead    ReasonCode = "taking_read"
+	GateReadBack      ReasonCode = "own_flag_read_back"
+	GateEpoch         ReasonCode = "epoch_highest"
+	GateMargin        ReasonCode = "time_to_act"
+)
+
+// What an operator should know of.
+const (
+	NoticeWitnessStale  ReasonCode = "witness_stale"
+	NoticeWitnessDown   ReasonCode = "witness_unreachable"
+	NoticeMalformed     ReasonCode = "record_malformed"
+	NoticeSafetyDiffers ReasonCode = "safety_parameters_differ"
+	NoticeSaveFailed    ReasonCode = "state_not_saved"
+	NoticeLayersLate    ReasonCode = "layers_not_fenced_in_time"
+	NoticeSavedUnusable ReasonCode = "saved_authority_unusable"
+)
+
+// Reasons is the table of all reasons.
+var Reasons = []Reason{
+	{ReasonStarting, Informational, "starting", "the agent has just started and fences first: what its layers were doing is not known", ""},
+	{ReasonResumed, Informational, "resumed", "the agent restarted before the deadline of the authority that it had saved, and goes on with it", ""},
+	{ReasonFenced, Informational, "fenced", "every layer is inactive and the region holds no authority", ""},
+	{ReasonSuspected, Informational, "leases run out", "no other region has shown a sign of life for as long as a lease lasts, so this one raised its flag", ""},
+	{ReasonYielded, Informational, "yielded", "another region that is active, or comes earlier in members, raised its flag: this one withdraws by falling silent", ""},
+	{ReasonFlagExpired, Warning, "flag ran out", "the candidate's last acknowledged flag is older than the TTL, so it starts afresh", "check the way to the witness: its writes fail"},
+	{ReasonBlind, Warning, "reads fail", "the candidate has not been able to read the witness for a TTL and withdraws, so that it holds nobody up", "check the way to the witness: its reads fail"},
+	{ReasonOvertaken, Informational, "epoch overtaken", "another region has used the candidate's epoch or a higher one, so it starts over with a higher one", ""},
+	{ReasonTaken, Informational, "taken over", "every gate was open: the region holds the lease", ""},
+	{ReasonRenewalLate, Critical, "renewal failed for too long", "the lease could not be renewed, so the region fences before its authority ends", "check the way to the witness from this region"},
+	{ReasonAuthorityExpired, Critical, "authority ran out", "the deadline passed before fencing began: the agent was stopped or had no processor for that long", "find out what froze the agent: the layers may have stayed active past the deadline"},
+	{ReasonRenewed, Informational, "renewed in time", "a renewal succeeded while the region was fencing and its authority still stood, so it goes on", ""},
+	{ReasonReleased, Informational, "released", "the agent was asked to stop: it fences and gives its authority up", ""},
+	{ReasonSplitBrain, Critical, "two active regions", "another region is active with a higher epoch while this one held authority: an assumption of the protocol is broken; this region fences at once", "check that the witness is as fresh as witness.staleness says, and that all regions run with the same configuration; compare the data of both regions"},
+	{ReasonIllegal, Critical, "illegal transition", "the state machine was driven in a way that it does not allow, and fences", "this is a bug of failoverd: report it with the log"},
+
+	{GateStopping, Informational, "not stopping", "the agent is not being stopped", ""},
+	{GateLayersFenced, Warning, "own layers fenced", "every layer of this region is known to be inactive before its flag is raised", "see which layer does not fence, and why, in the log and in failoverd_layer_state"},
+	{GateSavedGone, Informational, "saved authority given up", "the authority on disk has been removed or has run out", "check that state_dir can be written"},
+	{GatePeersKnown, Warning, "every member seen", "each other member's info record has been seen at least once, so all look at the same witness", "start the agent of that region and compare its witness settings; for a member that is known to be absent start this agent with --member-absent REGION"},
+	{GateSameSafety, Critical, "same parameters everywhere", "every member runs with the same parameters that safety rests on", "make group, members, lease and witness.staleness, and the public keys, the same in all regions"},
+	{GateSuspect, Informational, "leases can have run out", "no other region has shown a sign of life for longer(TTL) - lead, and those of a better rank had their chance", ""},
+	{GateWitnessRead, Warning, "witness read since", "the flags of all members were read after that wait", "check the way to the witness: its reads fail"},
+	{GateFlagRaised, Informational, "own flag raised", "the own flag was acknowledged by the witness within the last TTL", "check the way to the witness: its writes fail"},
+	{GateSettled, Informational, "own flag visible to all", "longer(staleness) has passed since the own flag was first acknowledged, so every region that reads sees it", ""},
+	{GateStalenessWait, Informational, "no lease can be hidden", "longer(TTL + staleness) has passed since the last sign of life of every other region", ""},
+	{GateTakingRead, Informational, "taking read", "the flags of all members were read after all waits, and none was new", ""},
+	{GateReadBack, Critical, "own flag read back", "that read returned the own flag too, no staler than the bound", "the witness serves reads staler than witness.staleness: raise it, or use a linearizable witness"},
+	{GateEpoch, Informational, "highest epoch", "no other region has been seen with this epoch or a higher one", ""},
+	{GateMargin, Informational, "time to act", "more than fence_timeout is left until the deadline that taking would give", ""},
+
+	{NoticeWitnessStale, Critical, "witness staler than its bound", "the own flag was read back staler than witness.staleness allows: what safety rests on does not hold", "raise witness.staleness in all regions, or use a linearizable witness"},
+	{NoticeWitnessDown, Warning, "witness unreachable", "reads or writes of the witness fail", "check the way to the witness from this region, and the token"},
+	{NoticeMalformed, Warning, "malformed record", "a record in the witness can't be parsed or its signature is wrong: it counts as a sign of life and as nothing else", "see who else writes to this namespace, and whether the public keys are right"},
+	{NoticeSafetyDiffers, Critical, "parameters differ", "a member runs with other parameters that safety rests on; this region will not take", "make the named parameters the same in all regions"},
+	{NoticeSaveFailed, Warning, "state not saved", "authority could not be written to state_dir: a restart of the agent will fence instead of going on", "make room in state_dir, or make it writable"},
+	{NoticeLayersLate, Critical, "layers not fenced in time", "a layer is not known to be inactive though the authority has ended", "fence that layer by hand; then see why it took longer than lease.fence_timeout"},
+	{NoticeSavedUnusable, Informational, "saved authority unusable", "the authority on disk is of another boot, has run out, or makes no sense, so the region fences first", ""},
+}
+
+// ReasonOf returns what there is to say about code.
+func ReasonOf(code ReasonCode) Reason {
+	for _, r := range Reasons {
+		if r.Code == code {
+			return r
+		}
+	}
+	return Reason{Code: code, Severity: Critical, Title: string(code), Text: "this code is not in the table of reasons"}
+}

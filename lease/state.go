@@ -1,5 +1,11 @@
 package lease
 
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
 // A StateName is where a region stands.
 type StateName string
 
@@ -9,3 +15,223 @@ const (
 	Active    StateName = "active"    // holds authority; its layers are active or becoming so
 	Fencing   StateName = "fencing"   // its layers are becoming inactive, or are not known to be
 )
+
+// StateNames are all states, in the order of a life.
+var StateNames = []StateName{Fencing, Standby, Candidate, Active}
+
+// transitions are the legal ones; "" is before Start.
+var transitions = map[StateName][]StateName{
+	"":        {Fencing, Active}, // Active: authority on disk that still stands (§5)
+	Fencing:   {Standby, Active}, // Active: renewed while authority still stood (§2)
+	Standby:   {Candidate},
+	Candidate: {Standby, Active},
+	Active:    {Fencing},
+}
+
+// infoInterval is how often the own info record is written anew, so that a
+// namespace that was emptied fills again. It costs 24 writes a day.
+const infoInterval = time.Hour
+
+// A State is one region's side of the protocol. It is not safe for concurrent
+// use: one goroutine owns it.
+type State struct {
+	p       Params
+	safety  map[string]string // p.Safety()
+	without uint64            // rules that a mutant leaves out; 0 in production
+	strict  bool              // panic on an illegal transition rather than fence
+
+	self        int    // this region's number in p.Members
+	incarnation uint64 // of this run of the agent
+	bootID      string
+	version     string
+
+	now    Instant
+	name   StateName
+	since  Instant
+	reason ReasonCode
+	nextID ActionID
+
+	// Authority (§2). It stands while authority is true and now < deadline.
+	authority bool
+	deadline  Instant
+	epoch     uint64 // of the authority or candidacy; 0 for neither
+	highest   uint64 // the highest epoch ever seen, the own current one apart
+	abandon   bool   // no base is accepted any more: the region is giving up
+	stopping  bool   // Release: it stays standby for good
+
+	holder      int // number of the last known holder, or -1
+	holderEpoch uint64
+
+	own    ownFlag
+	reader reader
+	peers  []peer // by number in p.Members; the own entry is unused
+	layers layerState
+	saved  savedState
+	info   infoState
+	alarms []Notice // notices that still hold
+
+	actions []Action // of the Step under way
+	gates   [16]Gate // room for takeGates
+}
+
+// A peer is what is known of another region.
+type peer struct {
+	evidence Instant // the last time at which it showed a sign of life (§3)
+	recorded Instant // the last time at which a never-seen record of it came; Never if none did
+	seen     seenWrites
+	state    FlagState // of the newest record that came, empty if none did
+	epoch    uint64    // the highest in its records
+	known    bool      // its info record has been seen
+	differs  []string  // safety parameters in which it differs from this region
+}
+
+// layerState is what is known of the own layers.
+type layerState struct {
+	order       ActionID // the Fence or Activate in force
+	fenced      bool     // all are known to be inactive
+	active      bool     // all are known to be active
+	fenceBy     Instant  // deadline of the Fence in force, Never without one
+	activateFor ActionID // the SaveAuthority that an Activate waits for; 0 if none
+	activateBy  Instant  // the Activate waits no longer than this
+}
+
+// savedState is what may be on disk.
+type savedState struct {
+	order    ActionID // the last SaveAuthority
+	removal  bool     // it removes
+	deadline Instant  // authority up to here may be on disk; 0 if surely none
+}
+
+// infoState is the writing of the own info record.
+type infoState struct {
+	order ActionID // in flight; 0 if none
+	by    Instant
+	next  Instant
+}
+
+// New returns the state of a region before its Start. It panics if p has
+// Violations: those are for the configuration to report.
+func New(p Params) *State {
+	if v := p.Violations(); len(v) > 0 {
+		panic(fmt.Sprintf("lease: New with bad parameters: %s", v[0].Text))
+	}
+	s := &State{p: p, safety: p.Safety(), self: slices.Index(p.Members, p.Region), holder: -1}
+	s.peers = make([]peer, len(p.Members))
+	for i := range s.peers {
+		s.peers[i].recorded = Never
+		s.peers[i].known = i == s.self || slices.Contains(p.KnownAbsent, p.Members[i])
+	}
+	s.layers.fenceBy = Never
+	return s
+}
+
+// NewMutant returns a State that leaves rules out. Only the simulator may use
+// it, to show that they are needed.
+func NewMutant(p Params, without ...Rule) *State {
+	s := New(p)
+	for _, r := range without {
+		s.without |= 1 << r
+	}
+	return s
+}
+
+// Strict makes an illegal transition panic, for tests; without it the region
+// fences and says so.
+func (s *State) Strict() *State {
+	s.strict = true
+	return s
+}
+
+// longer is Params.Longer, but for the mutant without it.
+func (s *State) longer(d time.Duration) time.Duration {
+	if !s.obeys(RuleDrift) {
+		return d
+	}
+	return s.p.Longer(d)
+}
+
+func (s *State) act(a Action) { s.actions = append(s.actions, a) }
+
+func (s *State) newID() ActionID {
+	s.nextID++
+	return s.nextID
+}
+
+// become changes the state.
+func (s *State) become(to StateName, why ReasonCode) {
+	if !slices.Contains(transitions[s.name], to) {
+		s.illegal(fmt.Sprintf("%s to %s (%s)", s.name, to, why))
+		return
+	}
+	s.act(Transition{From: s.name, To: to, Epoch: s.epoch, Reason: why})
+	s.name, s.reason, s.since = to, why, s.now
+}
+
+// illegal handles what must never happen: a bug. The region fences, from
+// wherever it is.
+func (s *State) illegal(what string) {
+	if s.strict {
+		panic("lease: illegal: " + what)
+	}
+	s.act(Notice{Reason: ReasonIllegal, Detail: what})
+	if s.name == "" {
+		return
+	}
+	s.abandon = true
+	if s.name != Fencing {
+		s.act(Transition{From: s.name, To: Fencing, Epoch: s.epoch, Reason: ReasonIllegal})
+		s.name, s.reason, s.since = Fencing, ReasonIllegal, s.now
+		s.orderFence(ReasonIllegal)
+	}
+}
+
+// alarm reports something once, until it is cleared.
+func (s *State) alarm(why ReasonCode, about Region, detail string) {
+	for _, n := range s.alarms {
+		if n.Reason == why && n.Region == about {
+			return
+		}
+	}
+	n := Notice{Reason: why, Region: about, Detail: detail}
+	s.alarms = append(s.alarms, n)
+	s.act(n)
+}
+
+// clear ends an alarm.
+func (s *State) clear(why ReasonCode, about Region) {
+	if len(s.alarms) == 0 {
+		return
+	}
+	s.alarms = slices.DeleteFunc(s.alarms, func(n Notice) bool { return n.Reason == why && n.Region == about })
+}
+
+// Alarms returns the notices that still hold.
+func (s *State) Alarms() []Notice { return slices.Clone(s.alarms) }
+
+// seenWrites remembers the last write ids that were seen of a region. One that
+// is forgotten counts as never seen when it comes again, which is safe: more
+// evidence only makes a region wait longer.
+type seenWrites struct {
+	ids  [64]WriteID
+	next uint8 // the slot to overwrite
+	full bool
+}
+
+// add reports whether id was never seen before, and remembers it.
+func (w *seenWrites) add(id WriteID) bool {
+	newest := (w.next + uint8(len(w.ids)) - 1) % uint8(len(w.ids))
+	if w.ids[newest] == id && (w.full || w.next > 0) {
+		return false
+	}
+	n := len(w.ids)
+	if !w.full {
+		n = int(w.next)
+	}
+	if slices.Contains(w.ids[:n], id) {
+		return false
+	}
+	w.ids[w.next] = id
+	w.next = (w.next + 1) % uint8(len(w.ids))
+	w.full = w.full || w.next == 0
+	return true
+}

@@ -1,0 +1,139 @@
+package lease
+
+import (
+	"slices"
+	"time"
+)
+
+// flagWithdrawn is what no region ever writes: withdrawing is silence (§3). The
+// mutant that writes it shows why.
+const flagWithdrawn FlagState = "withdrawn"
+
+// acquire raises the flag of a standby and makes a candidate active, when all
+// of the gates for it are open (§3).
+func (s *State) acquire() {
+	if s.name == Candidate {
+		s.doubtCandidacy()
+	}
+	if s.name == Standby && allOpen(s.raiseGates(s.gates[:0])) {
+		s.epoch = s.highest + 1
+		s.own.begin(s.now, s.p.RetryInterval)
+		s.become(Candidate, ReasonSuspected)
+	}
+	if s.name == Candidate && allOpen(s.takeGates(s.gates[:0])) {
+		s.take()
+	}
+}
+
+// doubtCandidacy withdraws a candidate that would only hold others up.
+func (s *State) doubtCandidacy() {
+	switch {
+	case s.now >= max(s.reader.lastComplete(), s.since).Add(s.p.TTL) && s.obeys(RuleBlindFallsBack):
+		s.withdraw(ReasonBlind)
+	case s.epoch <= s.highest && s.obeys(RuleEpochAbove):
+		// It starts over with a higher epoch: its flag does not show that yet.
+		s.withdraw(ReasonOvertaken)
+	}
+}
+
+// take makes the candidate active. The flag that stands is the first base of
+// its authority.
+func (s *State) take() {
+	s.authority, s.deadline = true, s.own.until
+	s.holder, s.holderEpoch = s.self, s.epoch
+	s.own.next = s.own.last.Add(s.p.RetryInterval) // to say "active"
+	s.become(Active, ReasonTaken)
+	s.save(Authority{Epoch: s.epoch, Deadline: s.deadline, BootID: s.bootID})
+	// Authority is written before it is used (§5).
+	s.layers = layerState{fenceBy: Never, activateFor: s.saved.order, activateBy: s.now.Add(s.p.RequestTimeout)}
+}
+
+// withdraw turns a candidate back into a standby, which is silent: a
+// "withdrawn" record that lands late could hide a live flag (§3, yield).
+func (s *State) withdraw(why ReasonCode) {
+	if !s.obeys(RuleSilentWithdrawal) {
+		s.own.seq++
+		s.act(WriteFlag{ID: s.newID(), Deadline: s.now.Add(s.p.RequestTimeout), Flag: Flag{State: flagWithdrawn, WriteID: NewWriteID(s.incarnation, s.own.seq)}})
+	}
+	s.giveUp()
+	s.become(Standby, why)
+}
+
+// rank is this region's place among those that may raise a flag: the order of
+// the members, the last known holder moved to the end (§3, suspect).
+func (s *State) rank() int {
+	switch {
+	case s.holder == s.self:
+		return len(s.peers) - 1
+	case s.holder >= 0 && s.holder < s.self:
+		return s.self - 1
+	}
+	return s.self
+}
+
+// lastEvidence is the newest evidence of any other region, and whose it is.
+func (s *State) lastEvidence() (Instant, int) {
+	newest, whose := -Never, (s.self+1)%len(s.peers)
+	for j := range s.peers {
+		if j != s.self && s.peers[j].evidence > newest {
+			newest, whose = s.peers[j].evidence, j
+		}
+	}
+	return newest, whose
+}
+
+// suspectAt is when a standby may raise its flag: evidence of everyone is older
+// than longer(TTL) − lead, and k · (longer(2Δ) + 2·lead) more for rank k (§3,
+// suspect).
+func (s *State) suspectAt() Instant {
+	evidence, _ := s.lastEvidence()
+	at := evidence.Add(s.longer(s.p.TTL) - s.p.Lead())
+	if s.obeys(RuleRank) {
+		at = at.Add(time.Duration(s.rank()) * (s.longer(2*s.p.Staleness) + 2*s.p.Lead()))
+	}
+	return at
+}
+
+// settledAt is when every read returns the own flag or a newer one: longer(Δ)
+// after it was first acknowledged (§3, take).
+func (s *State) settledAt() Instant {
+	if !s.own.raised {
+		return Never
+	}
+	if !s.obeys(RuleSettle) {
+		return s.own.firstAck
+	}
+	return s.own.firstAck.Add(s.longer(s.p.Staleness))
+}
+
+// waitedAt is when no lease can be hidden any more: longer(TTL+Δ) after the
+// last evidence of anyone (§3, take).
+func (s *State) waitedAt() Instant {
+	evidence, _ := s.lastEvidence()
+	if !s.obeys(RuleStalenessWait) {
+		return evidence.Add(s.longer(s.p.TTL))
+	}
+	return evidence.Add(s.longer(s.p.TTL + s.p.Staleness))
+}
+
+// takeAt is when the taking read is due.
+func (s *State) takeAt() Instant { return max(s.settledAt(), s.waitedAt()) }
+
+// lastComplete is the sending of the newest complete round.
+func (r *reader) lastComplete() Instant {
+	if r.complete == Never {
+		return -Never
+	}
+	return r.complete
+}
+
+// older reports whether id is an earlier attempt of the incarnation that was
+// seen last. Only a mutant asks.
+func (w *seenWrites) older(id WriteID) bool {
+	newest := w.ids[(int(w.next)+len(w.ids)-1)%len(w.ids)]
+	return newest.Incarnation() == id.Incarnation() && id.Seq() < newest.Seq()
+}
+
+func allOpen(gates []Gate) bool {
+	return !slices.ContainsFunc(gates, func(g Gate) bool { return !g.Open })
+}

@@ -1,0 +1,120 @@
+package lease
+
+import "time"
+
+// A Decision is what stands between two Steps.
+type Decision struct {
+	Now       Instant // of the Step
+	State     StateName
+	Since     Instant
+	Reason    ReasonCode // why it is in this state
+	Epoch     uint64     // of its authority or candidacy; 0 for neither
+	Authority bool       // until Deadline and no longer (§2)
+	Deadline  Instant
+	FenceAt   Instant // fencing starts here unless authority is extended; Never without authority
+
+	Holder       Region // the last known holder, this region or another; empty if none is known
+	LayersFenced bool   // all layers are known to be inactive
+	LayersActive bool   // all layers are known to be active
+	Released     bool   // a Release is through: fenced, and authority given up on disk too
+
+	// Wake is when Step is due at the latest, with a Tick if nothing else
+	// happened.
+	Wake Instant
+	// Staleness is by how much, at least, the newest read of the own flag was
+	// stale. Over the bound, NoticeWitnessStale holds.
+	Staleness time.Duration
+
+	gates     [16]Gate
+	gateCount int
+}
+
+// Gates are the conditions of taking, each with whether it holds.
+func (d *Decision) Gates() []Gate { return d.gates[:d.gateCount] }
+
+// decide describes what stands.
+func (s *State) decide() Decision {
+	d := Decision{
+		Now: s.now, State: s.name, Since: s.since, Reason: s.reason,
+		Epoch: s.epoch, Authority: s.authority, Deadline: s.deadline, FenceAt: Never,
+		LayersFenced: s.layers.fenced, LayersActive: s.layers.active,
+		Released:  s.stopping && s.name == Standby && s.now >= s.saved.deadline,
+		Wake:      s.wake(),
+		Staleness: s.reader.staleness,
+	}
+	if s.authority {
+		d.FenceAt = s.deadline.Add(-s.p.FenceTimeout)
+	}
+	if s.holder >= 0 {
+		d.Holder = s.p.Members[s.holder]
+	}
+	d.gateCount = len(s.takeGates(d.gates[:0]))
+	return d
+}
+
+// wake is the earliest time at which something is due by itself.
+func (s *State) wake() Instant {
+	at := Never
+	due := func(t Instant) {
+		if t > s.now {
+			at = min(at, t)
+		}
+	}
+	if s.authority {
+		due(s.deadline.Add(-s.p.FenceTimeout))
+		due(s.deadline)
+	}
+	if s.name == Candidate {
+		due(max(s.reader.lastComplete(), s.since).Add(s.p.TTL))
+		if s.own.raised {
+			due(s.own.until)
+		}
+	}
+	switch {
+	case s.own.inSeq != 0:
+		due(s.own.inSent.Add(s.p.RequestTimeout) + 1)
+	case s.writing():
+		due(s.own.next)
+	}
+	for _, r := range s.reader.inFlight {
+		due(r.by + 1)
+	}
+	due(s.reader.nextPoll)
+	due(s.readDue())
+	switch {
+	case s.info.order != 0:
+		due(s.info.by)
+	default:
+		due(s.info.next)
+	}
+	if s.layers.activateFor != 0 {
+		due(s.layers.activateBy)
+	}
+	if !s.layers.fenced {
+		due(s.layers.fenceBy)
+	}
+	due(s.saved.deadline)
+	return at
+}
+
+// A PeerView is what a region knows of another one.
+type PeerView struct {
+	Region   Region
+	Known    bool      // its info record has been seen (§3, first start)
+	Differs  []string  // safety parameters in which it differs
+	State    FlagState // in its newest record; empty if none came
+	Epoch    uint64    // the highest in its records
+	Recorded Instant   // when its newest never-seen record came; Never if none did
+	Evidence Instant   // its last sign of life
+}
+
+// Peers is what is known of the other regions, in the order of the members.
+func (s *State) Peers() []PeerView {
+	var views []PeerView
+	for j, p := range s.peers {
+		if j != s.self {
+			views = append(views, PeerView{s.p.Members[j], p.known, p.differs, p.state, p.epoch, p.recorded, p.evidence})
+		}
+	}
+	return views
+}

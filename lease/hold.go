@@ -1,0 +1,121 @@
+package lease
+
+// hold keeps authority, and ends it in time (§2).
+func (s *State) hold() {
+	if s.name == Active {
+		start := s.deadline.Add(-s.p.FenceTimeout)
+		if !s.obeys(RuleFenceInTime) {
+			start = s.deadline
+		}
+		// A region whose authority ends must already be fenced by then.
+		if s.now >= start {
+			s.become(Fencing, ReasonRenewalLate)
+			s.orderFence(ReasonRenewalLate)
+		}
+	}
+	if s.name == Fencing && s.layers.fenced && (!s.authority || s.abandon) {
+		s.giveUp()
+		s.become(Standby, ReasonFenced)
+	}
+}
+
+// extend counts a base of authority that was sent at sent and has been
+// acknowledged now (§2).
+func (s *State) extend(sent Instant) {
+	until := sent.Add(s.p.TTL)
+	if !s.obeys(RuleCountFromSending) {
+		until = s.now.Add(s.p.TTL)
+	}
+	if !s.authority || s.abandon || until <= s.deadline {
+		return
+	}
+	s.deadline = until
+	s.act(Extend{Deadline: until})
+	s.save(Authority{Epoch: s.epoch, Deadline: until, BootID: s.bootID})
+	if s.name == Fencing && s.now < until.Add(-s.p.FenceTimeout) {
+		s.become(Active, ReasonRenewed)
+		s.orderActivate(ReasonRenewed)
+	}
+}
+
+// abandonAuthority begins to give authority up before its deadline: nothing
+// extends it any more, it leaves the disk, and the layers fence. It is given up
+// when they are.
+func (s *State) abandonAuthority(why ReasonCode) {
+	s.abandon = true
+	s.save(Authority{})
+	s.become(Fencing, why)
+	s.orderFence(why)
+}
+
+// giveUp ends authority and candidacy.
+func (s *State) giveUp() {
+	s.authority, s.abandon = false, false
+	s.highest = max(s.highest, s.epoch)
+	s.epoch = 0
+	s.own.end()
+}
+
+// release is the stop of the daemon: a region without authority just stays
+// standby, silently (§3, yield).
+func (s *State) release() {
+	s.stopping = true
+	switch {
+	case s.name == Candidate:
+		s.withdraw(ReasonReleased)
+	case s.name == Active:
+		s.abandonAuthority(ReasonReleased)
+	case s.authority:
+		s.abandon = true
+		s.save(Authority{})
+	}
+}
+
+// save puts authority on disk, or removes it (§5).
+func (s *State) save(a Authority) {
+	s.saved.order, s.saved.removal = s.newID(), a == Authority{}
+	s.saved.deadline = max(s.saved.deadline, a.Deadline)
+	s.act(SaveAuthority{ID: s.saved.order, Deadline: s.now.Add(s.p.RequestTimeout), Authority: a})
+}
+
+func (s *State) authoritySaved(ev AuthoritySaved) {
+	if ev.ID == s.layers.activateFor {
+		s.layers.activateBy = s.now // written, or known not to be: act
+	}
+	if !ev.OK {
+		s.alarm(NoticeSaveFailed, "", "")
+		return
+	}
+	s.clear(NoticeSaveFailed, "")
+	if ev.ID == s.saved.order && s.saved.removal {
+		s.saved.deadline = 0
+	}
+}
+
+// orderFence tells the layers to become inactive, by the deadline of the
+// authority that ends or as soon as they can.
+func (s *State) orderFence(why ReasonCode) {
+	by := s.now.Add(s.p.FenceTimeout)
+	if s.authority && s.deadline < by {
+		by = s.deadline
+	}
+	s.layers = layerState{order: s.newID(), fenceBy: by}
+	s.act(Fence{ID: s.layers.order, Deadline: by, Epoch: max(s.epoch, s.highest), Reason: why})
+}
+
+// orderActivate tells the layers to become active.
+func (s *State) orderActivate(why ReasonCode) {
+	s.layers = layerState{order: s.newID(), fenceBy: Never}
+	s.act(Activate{ID: s.layers.order, Deadline: s.deadline, Epoch: s.epoch, Reason: why})
+}
+
+// watchLayers activates the layers when authority is on disk, and says so when
+// they are late to fence.
+func (s *State) watchLayers() {
+	if s.layers.activateFor != 0 && s.name == Active && s.now >= s.layers.activateBy {
+		s.orderActivate(ReasonTaken)
+	}
+	if !s.layers.fenced && s.now >= s.layers.fenceBy {
+		s.alarm(NoticeLayersLate, "", "")
+	}
+}

@@ -1,0 +1,204 @@
+package lease
+
+import (
+	"slices"
+	"time"
+)
+
+// reader is the reading of all flags, in rounds.
+type reader struct {
+	inFlight []round
+	nextPoll Instant
+	nextInfo Instant
+	lastSent Instant // of the newest round
+	wrote    bool    // there was one
+
+	complete  Instant // sending of the newest round that returned every other region's flag; Never if none did
+	ownFresh  bool    // it returned the own flag too, within the bound
+	answered  Instant // when its answer came
+	staleness time.Duration
+}
+
+// A round is one in flight. Its times are those of its sending.
+type round struct {
+	id    ActionID
+	sent  Instant
+	by    Instant
+	floor ack // the own write that it must return, or a newer one
+}
+
+func (r *reader) init() { r.complete = Never }
+
+// expire forgets rounds whose answers are late. A late answer is evidence
+// still, but nobody takes by it.
+func (r *reader) expire(now Instant) {
+	for len(r.inFlight) > 0 && now > r.inFlight[0].by {
+		r.inFlight = r.inFlight[1:]
+	}
+}
+
+// read sends the round that is due: a poll, or the read that a suspect or a
+// candidate waits for, at the very moment at which its waits are over (§3,
+// take).
+func (s *State) read() {
+	r := &s.reader
+	poll := s.now >= r.nextPoll && len(r.inFlight) == 0
+	due := s.readDue()
+	wanted := s.now >= due && r.lastSent < due && s.obeys(RuleReadWhenDue)
+	if r.wrote && !poll && !wanted {
+		return
+	}
+	infos := wanted || s.now >= r.nextInfo
+	if infos {
+		every := s.p.TTL
+		if !s.allKnown() {
+			every = s.p.RenewInterval
+		}
+		r.nextInfo = s.now.Add(every)
+	}
+	next := round{id: s.newID(), sent: s.now, by: s.now.Add(s.p.RequestTimeout), floor: s.floor()}
+	r.inFlight = append(r.inFlight, next)
+	r.lastSent, r.wrote = s.now, true
+	r.nextPoll = s.now.Add(s.p.PollInterval)
+	if s.name == Active {
+		r.nextPoll = s.now.Add(s.p.RenewInterval) // only to see what must not be
+	}
+	s.act(ReadRound{ID: next.id, Deadline: next.by, Infos: infos})
+}
+
+// readDue is when the read is to be sent that a suspect or candidate acts on;
+// Never for the others.
+func (s *State) readDue() Instant {
+	switch {
+	case s.name == Standby:
+		return s.suspectAt()
+	case s.name == Candidate && s.own.raised:
+		return s.takeAt()
+	}
+	return Never
+}
+
+func (s *State) roundRead(ev RoundRead) {
+	if len(ev.Flags) != len(s.peers) || ev.Infos != nil && len(ev.Infos) != len(s.peers) {
+		s.illegal("a round that does not have one entry per member")
+		return
+	}
+	r := &s.reader
+	i := slices.IndexFunc(r.inFlight, func(r round) bool { return r.id == ev.ID })
+	for j, read := range ev.Flags {
+		if j != s.self {
+			s.absorb(j, read)
+		}
+	}
+	for j, read := range ev.Infos {
+		if j != s.self {
+			s.absorbInfo(j, read)
+		}
+	}
+	if i < 0 {
+		return // came late
+	}
+	this := r.inFlight[i]
+	r.inFlight = slices.Delete(r.inFlight, i, i+1)
+	fresh := s.readBack(this, ev.Flags[s.self])
+	complete := true
+	for j, read := range ev.Flags {
+		if j != s.self && read.Outcome == ReadUnknown {
+			complete = false
+			s.alarm(NoticeWitnessDown, s.p.Members[j], "reading its flag")
+		} else if j != s.self {
+			s.clear(NoticeWitnessDown, s.p.Members[j])
+		}
+	}
+	sent := this.sent
+	if !s.obeys(RuleReadFromSending) {
+		sent = s.now
+	}
+	if (complete || !s.obeys(RuleCompleteRound)) && (r.complete == Never || sent >= r.complete) {
+		r.complete, r.ownFresh, r.answered = sent, fresh, s.now
+	}
+}
+
+// absorb takes the read of another region's flag in. A record that was never
+// seen is evidence that the region lives: whatever its state, whatever its
+// order, for a late, old record may hide newer ones (§3). A missing one says
+// nothing.
+func (s *State) absorb(j int, read FlagRead) {
+	p := &s.peers[j]
+	if read.Outcome == ReadMissing && !s.obeys(RuleMissingIsNotFree) {
+		p.evidence = -Never
+	}
+	if read.Outcome != ReadFound && read.Outcome != ReadMalformed {
+		return
+	}
+	malformed := read.Outcome == ReadMalformed
+	if malformed && !s.obeys(RuleMalformedIsEvidence) {
+		return
+	}
+	id := read.Flag.WriteID
+	if !s.obeys(RuleEveryNewRecord) && p.seen.older(id) {
+		return
+	}
+	if !p.seen.add(id) {
+		return
+	}
+	if read.Flag.State == flagWithdrawn { // only a mutant writes it
+		p.evidence = s.now.Add(-s.longer(s.p.TTL + s.p.Staleness))
+		return
+	}
+	p.evidence, p.recorded = s.now, s.now
+	if malformed {
+		s.alarm(NoticeMalformed, s.p.Members[j], "")
+	} else {
+		s.clear(NoticeMalformed, s.p.Members[j])
+		p.state, p.epoch = read.Flag.State, max(p.epoch, read.Flag.Epoch)
+		s.highest = max(s.highest, read.Flag.Epoch)
+		if p.state == FlagActive && read.Flag.Epoch >= s.holderEpoch {
+			s.holder, s.holderEpoch = j, read.Flag.Epoch
+		}
+	}
+	living := malformed || p.state == FlagActive
+	switch {
+	case s.name == Candidate && (living || j < s.self) && s.obeys(RuleYield):
+		s.withdraw(ReasonYielded)
+	case s.name == Active && !malformed && p.state == FlagActive && s.obeys(RuleHigherEpochFences) &&
+		(read.Flag.Epoch > s.epoch || read.Flag.Epoch == s.epoch && j < s.self):
+		// §4: two regions that learn that the other is active: the lower epoch
+		// fences, or the later in the member order.
+		s.act(Notice{Reason: ReasonSplitBrain, Region: s.p.Members[j]})
+		s.abandonAuthority(ReasonSplitBrain)
+	}
+}
+
+// readBack judges the read of the own flag: whether it is within the staleness
+// bound, and by how much the witness was staler if not (§3, take).
+func (s *State) readBack(r round, read FlagRead) bool {
+	var seq uint64 // the attempt that was returned; 0 for none of this incarnation
+	switch read.Outcome {
+	case ReadUnknown:
+		return false
+	case ReadFound:
+		if read.Flag.WriteID.Incarnation() == s.incarnation {
+			seq = read.Flag.WriteID.Seq()
+		} else if read.Flag.Epoch != s.epoch {
+			s.highest = max(s.highest, read.Flag.Epoch) // of an earlier life
+		}
+	}
+	s.reader.staleness = 0
+	for _, a := range s.own.acks {
+		if a.seq > seq && a.at < r.sent {
+			s.reader.staleness = r.sent.Sub(a.at) // at least: that write was not to be seen
+			break
+		}
+	}
+	if seq >= r.floor.seq {
+		s.clear(NoticeWitnessStale, s.p.Region)
+		return true
+	}
+	// A write whose answer was lost may have landed late, on top of newer
+	// ones, and so may one of an earlier life; nothing else explains it.
+	if read.Outcome == ReadMissing || seq != 0 && !slices.Contains(s.own.lost, seq) {
+		s.alarm(NoticeWitnessStale, s.p.Region, "a read returned a record older than one acknowledged "+s.reader.staleness.String()+" before it was sent, the bound is "+s.p.Staleness.String())
+	}
+	return false
+}

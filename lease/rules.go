@@ -1,0 +1,78 @@
+package lease
+
+// A Rule is one rule of the protocol that the simulator can leave out, to show
+// that the rule is needed: see NewMutant. Production code obeys all of them.
+type Rule uint8
+
+const (
+	RuleCountFromSending Rule = iota
+	RuleNoRevival
+	RuleFenceInTime
+	RuleNewWriteID
+	RuleEveryNewRecord
+	RuleMalformedIsEvidence
+	RuleStartEvidence
+	RuleRank
+	RuleYield
+	RuleSilentWithdrawal
+	RuleFlagExpires
+	RuleBlindFallsBack
+	RuleSettle
+	RuleStalenessWait
+	RuleDrift
+	RuleMissingIsNotFree
+	RuleReadFromSending
+	RuleReadWhenDue
+	RuleCompleteRound
+	RuleReadBack
+	RuleEpochAbove
+	RulePeersKnown
+	RuleSameSafety
+	RuleBootID
+	RuleSavedDeadline
+	RuleLayersFencedFirst
+	RuleHigherEpochFences
+	ruleCount
+)
+
+// A RuleText says what a rule is and where the protocol has it.
+type RuleText struct {
+	Rule    Rule
+	Code    string // for tables and test names
+	Section string // of docs/protocol.md
+	Text    string
+}
+
+// Rules are all rules, in the order of the protocol.
+var Rules = [ruleCount]RuleText{
+	{RuleCountFromSending, "count-from-sending", "§2", "authority is counted from the sending of its base, not from the answer"},
+	{RuleNoRevival, "no-revival", "§2", "authority whose deadline has passed is not extended"},
+	{RuleFenceInTime, "fence-in-time", "§2", "fencing starts fence_timeout before the deadline"},
+	{RuleNewWriteID, "new-write-id", "§1", "every attempt to write, a retry too, carries a new write id"},
+	{RuleEveryNewRecord, "every-new-record", "§3", "a never-seen record is evidence whatever its order"},
+	{RuleMalformedIsEvidence, "malformed-is-evidence", "§1", "a record that can't be believed is evidence that its region lives"},
+	{RuleStartEvidence, "start-evidence", "§3", "the start is evidence of every region"},
+	{RuleRank, "rank", "§3", "regions of a later rank wait longer before they raise their flag"},
+	{RuleYield, "yield", "§3", "a candidate that sees a never-seen record of an active or lower-numbered region withdraws"},
+	{RuleSilentWithdrawal, "silent-withdrawal", "§3", "withdrawing is silence, never a write"},
+	{RuleFlagExpires, "flag-expires", "§3", "a candidate whose acknowledged flag gets older than TTL starts afresh"},
+	{RuleBlindFallsBack, "blind-falls-back", "§3", "a candidate that has read no complete round for TTL withdraws"},
+	{RuleSettle, "settle", "§3", "the taking read is sent longer(Δ) after the own flag was first acknowledged"},
+	{RuleStalenessWait, "staleness-wait", "§3", "the taking read is sent longer(TTL+Δ) after the last evidence, not longer(TTL)"},
+	{RuleDrift, "drift", "§2", "whoever waits for another's clock waits longer(d)"},
+	{RuleMissingIsNotFree, "missing-is-not-free", "§3", "a missing record (404) is a read like another"},
+	{RuleReadFromSending, "read-from-sending", "§3", "the taking read counts from its sending, not from its answer"},
+	{RuleReadWhenDue, "read-when-due", "§3", "the taking read is sent when it is due, not at the next poll"},
+	{RuleCompleteRound, "complete-round", "§3", "every other region's flag was really read"},
+	{RuleReadBack, "read-back", "§3", "the taking round returns the own flag, no staler than the bound"},
+	{RuleEpochAbove, "epoch-above", "§3", "the epoch is above every epoch seen"},
+	{RulePeersKnown, "peers-known", "§3", "every other member's info record has been seen once"},
+	{RuleSameSafety, "same-safety", "§3", "no region takes from one whose safety parameters differ"},
+	{RuleBootID, "boot-id", "§5", "authority on disk is of use in the same boot only"},
+	{RuleSavedDeadline, "saved-deadline", "§5", "authority on disk is of use before its deadline only"},
+	{RuleLayersFencedFirst, "layers-fenced-first", "§4", "a flag is raised only when the own layers are known to be fenced and authority on disk is given up"},
+	{RuleHigherEpochFences, "higher-epoch-fences", "§4", "an active region that sees an active flag of a higher epoch fences"},
+}
+
+// obeys reports whether s follows r; always, but in a mutant.
+func (s *State) obeys(r Rule) bool { return s.without&(1<<r) == 0 }

@@ -1,0 +1,127 @@
+package lease
+
+import "fmt"
+
+// Step tells the state machine what happened at now and returns what to do,
+// and the decision that stands until the next Step, due at Decision.Wake at the
+// latest. The actions are valid until the next Step.
+//
+// Within one Step, what time alone ends comes first, then the event, then what
+// has become due: an answer that comes after the deadline finds the authority
+// ended (§2).
+func (s *State) Step(now Instant, ev Event) ([]Action, Decision) {
+	s.actions = s.actions[:0]
+	start, isStart := ev.(Start)
+	switch {
+	case s.name == "" != isStart:
+		s.illegal(fmt.Sprintf("%T in state %q: Start comes first, and once", ev, s.name))
+	case now < s.now:
+		s.illegal(fmt.Sprintf("the clock went back from %d to %d", s.now, now))
+	case isStart:
+		s.now = now
+		s.start(start)
+	default:
+		s.now = now
+		s.expire()
+		s.handle(ev)
+	}
+	if s.name != "" {
+		s.advance()
+	}
+	return s.actions, s.decide()
+}
+
+// start begins a life: with the authority that stands on disk, or by fencing
+// (§5).
+func (s *State) start(ev Start) {
+	s.incarnation, s.bootID, s.version = ev.Incarnation, ev.BootID, ev.Version
+	for i := range s.peers {
+		// A restart forgets promises, so the start itself is evidence of
+		// everyone (§3).
+		s.peers[i].evidence = s.now
+		if !s.obeys(RuleStartEvidence) {
+			s.peers[i].evidence = s.now.Add(-s.longer(s.p.TTL + s.p.Staleness))
+		}
+	}
+	s.reader.init()
+	saved := ev.Saved
+	s.highest = saved.Epoch
+	sameBoot := saved.BootID == s.bootID && s.bootID != "" || !s.obeys(RuleBootID)
+	stands := s.now < saved.Deadline && saved.Deadline <= s.now.Add(s.p.TTL) || !s.obeys(RuleSavedDeadline)
+	if saved.Epoch > 0 && sameBoot && stands {
+		s.authority, s.epoch, s.deadline = true, saved.Epoch, saved.Deadline
+		if !s.obeys(RuleSavedDeadline) {
+			s.deadline = s.now.Add(s.p.TTL)
+		}
+		s.saved.deadline = saved.Deadline
+		s.holder, s.holderEpoch = s.self, s.epoch
+		s.own.begin(s.now, s.p.RetryInterval)
+		s.become(Active, ReasonResumed)
+		s.orderActivate(ReasonResumed)
+		return
+	}
+	if saved.Epoch > 0 {
+		s.act(Notice{Reason: NoticeSavedUnusable, Detail: fmt.Sprintf("epoch %d, deadline %d, boot %s; now %d, boot %s", saved.Epoch, saved.Deadline, saved.BootID, s.now, s.bootID)})
+	}
+	s.become(Fencing, ReasonStarting)
+	s.orderFence(ReasonStarting)
+}
+
+// expire ends what time alone ends.
+func (s *State) expire() {
+	s.expireWrite()
+	s.reader.expire(s.now)
+	if s.info.order != 0 && s.now >= s.info.by {
+		s.infoFailed()
+	}
+	// §2: once the deadline has passed it cannot be extended.
+	if s.authority && s.now >= s.deadline && s.obeys(RuleNoRevival) {
+		s.authority = false
+		if s.name == Active {
+			s.become(Fencing, ReasonAuthorityExpired)
+			s.orderFence(ReasonAuthorityExpired)
+		}
+	}
+	// §3: a candidate whose own acknowledged flag gets older than TTL falls back.
+	if s.name == Candidate && s.own.raised && s.now >= s.own.until && s.obeys(RuleFlagExpires) {
+		s.withdraw(ReasonFlagExpired)
+	}
+}
+
+// handle takes one event in.
+func (s *State) handle(ev Event) {
+	switch ev := ev.(type) {
+	case Tick:
+	case FlagWritten:
+		s.flagWritten(ev)
+	case RoundRead:
+		s.roundRead(ev)
+	case InfoWritten:
+		s.infoWritten(ev)
+	case AuthoritySaved:
+		s.authoritySaved(ev)
+	case LayersFenced:
+		if ev.ID == s.layers.order && s.layers.fenceBy != Never {
+			s.layers.fenced = true
+			s.clear(NoticeLayersLate, "")
+		}
+	case LayersActive:
+		if ev.ID == s.layers.order && s.layers.fenceBy == Never {
+			s.layers.active = true
+		}
+	case Release:
+		s.release()
+	default:
+		s.illegal(fmt.Sprintf("unknown event %T", ev))
+	}
+}
+
+// advance does what is due now.
+func (s *State) advance() {
+	s.hold()
+	s.acquire()
+	s.writeFlag()
+	s.read()
+	s.writeInfo()
+	s.watchLayers()
+}
