@@ -1,0 +1,121 @@
+// Package config reads failoverd's configuration: one strict YAML file.
+//
+// It guarantees that a Config which Parse or Load returns is complete (every
+// default is filled in) and passed every rule of Validate, so that whoever
+// uses it checks nothing again. What is wrong is reported all at once, in the
+// order of the file, each with file, line, column and the source line, and
+// with what was expected there. A key that DESIGN names and this version does
+// not implement is refused, never ignored: a daemon that overlooks a safety
+// setting is worse than one that does not start.
+//
+// Secrets are named in the file by path only. Parse never opens them, so that
+// a configuration can be checked where the secrets are not; LoadSecrets reads
+// them. Whether a witness answers, or a port is free, is left to others.
+package config
+
+import "github.com/openova-io/failoverd/lease"
+
+// A Config is one region's configuration. The yaml tags are the keys of the
+// file; marshalling a Config prints the effective configuration, defaults
+// included, in a form that Parse reads back.
+type Config struct {
+	Group   string         `yaml:"group" json:"group"`     // the failover group: which lease
+	Region  lease.Region   `yaml:"region" json:"region"`   // this cluster
+	Members []lease.Region `yaml:"members" json:"members"` // all regions, in order of preference, the same everywhere
+	Mode    string         `yaml:"mode" json:"mode"`       // ModeAutomatic
+
+	Lease    Lease    `yaml:"lease" json:"lease"`
+	Witness  Witness  `yaml:"witness" json:"witness"`
+	Identity Identity `yaml:"identity" json:"identity"`
+	Layers   Layers   `yaml:"layers" json:"layers"`
+	API      API      `yaml:"api" json:"api"`
+	StateDir string   `yaml:"state_dir" json:"state_dir"` // where authority and epochs are kept
+	Log      Log      `yaml:"log" json:"log"`
+
+	// doc is the file that the Config was read from, nil for one that was
+	// made by a program. It lets a later problem name its line.
+	doc *document
+}
+
+// ModeAutomatic is the mode in which the daemon takes and fences by itself.
+const ModeAutomatic = "automatic"
+
+// Lease holds the times of the protocol; lease.Params says what each is.
+type Lease struct {
+	TTL            Duration `yaml:"ttl" json:"ttl"`
+	RenewInterval  Duration `yaml:"renew_interval" json:"renew_interval"`
+	RetryInterval  Duration `yaml:"retry_interval" json:"retry_interval"`
+	PollInterval   Duration `yaml:"poll_interval" json:"poll_interval"`
+	RequestTimeout Duration `yaml:"request_timeout" json:"request_timeout"`
+	FenceTimeout   Duration `yaml:"fence_timeout" json:"fence_timeout"`
+	MaxClockDrift  Percent  `yaml:"max_clock_drift" json:"max_clock_drift"`
+}
+
+// The types of witness, as witness.type names them.
+const (
+	WitnessCloudflareKV = "cloudflare-kv" // Cloudflare Workers KV
+	WitnessFile         = "file"          // a directory that all regions see
+)
+
+// Witness says which store holds the flags, and how stale it may be. Exactly
+// the section that belongs to Type is set.
+type Witness struct {
+	Type      string   `yaml:"type" json:"type"`
+	Staleness Duration `yaml:"staleness" json:"staleness"` // Δ of the protocol
+	Prefix    string   `yaml:"prefix" json:"prefix"`       // keys are <prefix>/<group>/flag/<region>
+
+	CloudflareKV *CloudflareKV `yaml:"cloudflare_kv,omitempty" json:"cloudflare_kv,omitempty"`
+	File         *FileWitness  `yaml:"file,omitempty" json:"file,omitempty"`
+}
+
+// CloudflareKV is a namespace of Cloudflare Workers KV.
+type CloudflareKV struct {
+	AccountID    string `yaml:"account_id" json:"account_id"`
+	NamespaceID  string `yaml:"namespace_id" json:"namespace_id"`
+	APITokenFile string `yaml:"api_token_file" json:"api_token_file"`
+	BaseURL      string `yaml:"base_url" json:"base_url"` // empty: the public API
+}
+
+// FileWitness is a directory that every region of the group sees.
+type FileWitness struct {
+	Dir string `yaml:"dir" json:"dir"`
+}
+
+// Identity is what records are signed and checked with.
+type Identity struct {
+	PrivateKeyFile string                  `yaml:"private_key_file" json:"private_key_file"` // PKCS#8 PEM, Ed25519
+	PublicKeys     map[lease.Region]string `yaml:"public_keys" json:"public_keys"`           // standard base64 of 32 bytes, one for each member
+}
+
+// Layers are what the daemon makes active and fences.
+type Layers struct {
+	Hooks []Hook `yaml:"hooks" json:"hooks"`
+}
+
+// A Hook is a layer that the user's own programs apply. Each command is an
+// argument vector, run without a shell, whose first element is an absolute
+// path.
+type Hook struct {
+	Name     string   `yaml:"name" json:"name"`
+	Activate []string `yaml:"activate" json:"activate"`                   // exit 0: done; run again until it is
+	Fence    []string `yaml:"fence" json:"fence"`                         // likewise
+	Observe  []string `yaml:"observe,omitempty" json:"observe,omitempty"` // optional; prints active or inactive
+}
+
+// API is the read-only HTTP server.
+type API struct {
+	Listen string `yaml:"listen" json:"listen"` // host:port
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	Level  string `yaml:"level" json:"level"`   // one of LogLevels
+	Format string `yaml:"format" json:"format"` // text or json
+}
+
+// LogLevels are the values of log.level, from the most to the least talkative.
+// They are names that hclog.LevelFromString knows.
+var LogLevels = []string{"trace", "debug", "info", "warn", "error"}
+
+// LogFormats are the values of log.format.
+var LogFormats = []string{"text", "json"}

@@ -1,0 +1,167 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// expected says for each key what belongs there, in the words in which errors
+// say it. An element of a list is written [], any name *.
+var expected = map[string]string{
+	"group":     "the name of the failover group, a DNS label (lower-case letters, digits and -, at most 63) such as rtz-prod",
+	"region":    "the name of this region as it is in members, a DNS label (lower-case letters, digits and -, at most 63) such as hz-fsn-rtz-prod",
+	"members":   "a list of all regions of the group, in the same order everywhere, such as [fsn, hel]",
+	"members[]": "the name of a region, a DNS label (lower-case letters, digits and -, at most 63) such as hz-fsn-rtz-prod",
+	"mode":      "automatic",
+
+	"lease":                 "a section of keys such as ttl: 30s",
+	"lease.ttl":             "a duration with its unit (ms, s, m, h), such as 30s",
+	"lease.renew_interval":  "a duration with its unit (ms, s, m, h), such as 10s",
+	"lease.retry_interval":  "a duration with its unit (ms, s, m, h), such as 2s",
+	"lease.poll_interval":   "a duration with its unit (ms, s, m, h), such as 2s",
+	"lease.request_timeout": "a duration with its unit (ms, s, m, h), such as 5s",
+	"lease.fence_timeout":   "a duration with its unit (ms, s, m, h), such as 10s",
+	"lease.max_clock_drift": "a percentage with its sign, such as 0.2%",
+
+	"witness":                              "a section of keys such as type: cloudflare-kv",
+	"witness.type":                         "cloudflare-kv or file",
+	"witness.staleness":                    "a duration with its unit (ms, s, m, h), such as 60s",
+	"witness.prefix":                       "the first part of every key in the store, such as failoverd",
+	"witness.cloudflare_kv":                "a section with account_id, namespace_id and api_token_file",
+	"witness.cloudflare_kv.account_id":     "the account's id, 32 hexadecimal digits from the Cloudflare dashboard",
+	"witness.cloudflare_kv.namespace_id":   "the KV namespace's id, 32 hexadecimal digits from the Cloudflare dashboard",
+	"witness.cloudflare_kv.api_token_file": "the absolute path of a file that holds the API token",
+	"witness.cloudflare_kv.base_url":       "the https URL of an API that speaks as Cloudflare's does, or nothing for the public API",
+	"witness.file":                         "a section with dir",
+	"witness.file.dir":                     "the absolute path of a directory that every region sees",
+
+	"identity":                  "a section with private_key_file and public_keys",
+	"identity.private_key_file": "the absolute path of this region's key, made by failoverd keygen",
+	"identity.public_keys":      "a section with the public key of every member, as failoverd keygen prints it",
+	"identity.public_keys.*":    "a public key as failoverd keygen prints it: the standard base64 of 32 bytes, 44 characters",
+
+	"layers":                  "a section with hooks",
+	"layers.hooks":            "a list of hooks, each with name, activate and fence",
+	"layers.hooks[]":          "a hook: a section with name, activate and fence",
+	"layers.hooks[].name":     "the hook's name, a DNS label (lower-case letters, digits and -, at most 63) such as edge",
+	"layers.hooks[].activate": "a list: the absolute path of a program, then its arguments",
+	"layers.hooks[].fence":    "a list: the absolute path of a program, then its arguments",
+	"layers.hooks[].observe":  "a list: the absolute path of a program, then its arguments",
+
+	"layers.hooks[].activate[]": "the absolute path of a program, or an argument of it",
+	"layers.hooks[].fence[]":    "the absolute path of a program, or an argument of it",
+	"layers.hooks[].observe[]":  "the absolute path of a program, or an argument of it",
+
+	"api":        "a section with listen",
+	"api.listen": "a host and a port, such as 127.0.0.1:9713",
+	"state_dir":  "the absolute path of a directory of the daemon's own",
+	"log":        "a section with level and format",
+	"log.level":  "trace, debug, info, warn or error",
+	"log.format": "text or json",
+}
+
+// later are the keys of the design that this version does not implement, and
+// what each is. They are refused with that reason, not as unknown.
+var later = map[string]string{
+	"quorum":                 "the DNS quorum",
+	"kubernetes":             "access to a Kubernetes cluster",
+	"health":                 "health probes",
+	"gpu":                    "GPU health and eviction",
+	"layers.httproute":       "the HTTPRoute layer",
+	"layers.cilium":          "the Cilium layer",
+	"layers.cnpg":            "the CloudNativePG layer",
+	"layers.strimzi":         "the Strimzi layer",
+	"api.socket":             "the control socket",
+	"witness.durable_object": "the Durable Object witness",
+	"witness.s3":             "the S3 witness",
+	"witness.etcd":           "the etcd witness",
+	"witness.kubernetes":     "the Kubernetes witness",
+}
+
+// laterValues are the values of the design that this version does not
+// implement, by key.
+var laterValues = map[string][]string{
+	"mode":         {"semi-automatic", "manual"},
+	"witness.type": {"durable-object", "s3", "etcd", "kubernetes"},
+}
+
+var indexes = regexp.MustCompile(`\[[0-9]+\]`)
+
+// want is what belongs at a path.
+func want(path string) string {
+	path = indexes.ReplaceAllString(path, "[]")
+	if strings.HasPrefix(path, "identity.public_keys.") {
+		path = "identity.public_keys.*"
+	}
+	return expected[path]
+}
+
+// maySecret reports whether what is written at a path by mistake may be a
+// secret itself, which then must not reach a log.
+func maySecret(path string) bool {
+	return strings.HasSuffix(path, "_file") || strings.HasPrefix(path, "identity.public_keys")
+}
+
+// suggest returns the key that the unknown key at parent was probably meant to
+// be, as a path, or "".
+func suggest(parent, key string, siblings []string) string {
+	norm := func(s string) string {
+		return strings.ReplaceAll(strings.ToLower(s), "-", "_")
+	}
+	best, least := "", 1+min(3, len(key)/3)
+	for _, s := range siblings {
+		d := distance(norm(key), norm(s))
+		if len(key) >= 4 && strings.HasPrefix(norm(s), norm(key)) {
+			d = 1 // api_token for api_token_file
+		}
+		if d < least {
+			best, least = s, d
+		}
+	}
+	if best != "" {
+		return join(parent, best)
+	}
+	var elsewhere []string // the right key at the wrong place
+	for path := range expected {
+		if path != key && strings.HasSuffix(path, "."+norm(key)) && !strings.Contains(path, "[]") {
+			elsewhere = append(elsewhere, path)
+		}
+	}
+	slices.Sort(elsewhere)
+	if len(elsewhere) > 0 {
+		return elsewhere[0]
+	}
+	return ""
+}
+
+// closest returns the value that a misspelled one was probably meant to be, or "".
+func closest(value string, values []string) string {
+	return suggest("", value, values)
+}
+
+// distance is how many letters must be inserted, deleted, replaced or swapped
+// with their neighbour to make b of a (optimal string alignment).
+func distance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64 // no key is this long; bounds the work on a hostile file
+	}
+	var d [65][65]int
+	for i := range len(a) + 1 {
+		for j := range len(b) + 1 {
+			switch {
+			case i == 0 || j == 0:
+				d[i][j] = i + j
+				continue
+			case a[i-1] == b[j-1]:
+				d[i][j] = d[i-1][j-1]
+			default:
+				d[i][j] = 1 + min(d[i-1][j-1], d[i-1][j], d[i][j-1])
+			}
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
+		}
+	}
+	return d[len(a)][len(b)]
+}

@@ -1,0 +1,56 @@
+package config
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// Params returns the parameters of this region's lease. Its slices and maps
+// are copies.
+func (c *Config) Params() lease.Params {
+	return lease.Params{
+		Group:          c.Group,
+		Region:         c.Region,
+		Members:        slices.Clone(c.Members),
+		TTL:            time.Duration(c.Lease.TTL),
+		RenewInterval:  time.Duration(c.Lease.RenewInterval),
+		RetryInterval:  time.Duration(c.Lease.RetryInterval),
+		PollInterval:   time.Duration(c.Lease.PollInterval),
+		RequestTimeout: time.Duration(c.Lease.RequestTimeout),
+		FenceTimeout:   time.Duration(c.Lease.FenceTimeout),
+		MaxClockDrift:  float64(c.Lease.MaxClockDrift),
+		Staleness:      time.Duration(c.Witness.Staleness),
+		Keys:           maps.Clone(c.Identity.PublicKeys),
+	}
+}
+
+// PublicKeys returns the members' public keys, decoded. A key that Validate
+// would refuse is left out.
+func (c *Config) PublicKeys() map[lease.Region]ed25519.PublicKey {
+	keys := map[lease.Region]ed25519.PublicKey{}
+	for region, s := range c.Identity.PublicKeys {
+		if key, err := decodePublicKey(s); err == nil {
+			keys[region] = key
+		}
+	}
+	return keys
+}
+
+// decodePublicKey reads the standard base64 of 32 bytes. Strict, so that one
+// key has one spelling: the spelling is part of the hash that regions compare.
+func decodePublicKey(s string) (ed25519.PublicKey, error) {
+	b, err := base64.StdEncoding.Strict().DecodeString(s)
+	if err != nil || base64.StdEncoding.EncodeToString(b) != s { // the decoder skips line breaks
+		return nil, errors.New("not standard base64")
+	}
+	if len(b) != ed25519.PublicKeySize {
+		return nil, errors.New("not 32 bytes long")
+	}
+	return b, nil
+}

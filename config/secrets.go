@@ -1,0 +1,147 @@
+package config
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// Secrets are what the configuration names by file only. They print as
+// "secrets(hidden)", whatever the verb.
+type Secrets struct {
+	PrivateKey ed25519.PrivateKey // this region's key
+	APIToken   string             // Cloudflare's; empty for another witness
+}
+
+const hidden = "secrets(hidden)"
+
+// Format keeps the secrets out of everything that package fmt prints.
+func (Secrets) Format(f fmt.State, _ rune) { io.WriteString(f, hidden) }
+
+// MarshalText keeps the secrets out of JSON and YAML.
+func (Secrets) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// Sizes above which a file is no such secret. A token of Cloudflare has 40
+// characters, a PKCS#8 PEM file of an Ed25519 key about 120.
+const (
+	maxTokenFile = 4 << 10
+	maxKeyFile   = 16 << 10
+)
+
+// LoadSecrets reads the secrets that the configuration names. It refuses, as
+// Problems that never hold any of a secret's content, a file that others can
+// read or write, one that is no regular file, and a private key that does not
+// belong to this region's public key.
+func (c *Config) LoadSecrets() (*Secrets, error) {
+	v := &validator{document: c.document(), c: c}
+	s := &Secrets{}
+	const keyPath, tokenPath = "identity.private_key_file", "witness.cloudflare_kv.api_token_file"
+	if data, err := readSecret(c.Identity.PrivateKeyFile, maxKeyFile); err != nil {
+		v.must(false, keyPath, "%v", err)
+	} else if s.PrivateKey, err = ParsePrivateKey(data); err != nil {
+		v.must(false, keyPath, "%s: %v", c.Identity.PrivateKeyFile, err)
+	} else if err := c.belongs(s.PrivateKey); err != nil {
+		v.must(false, keyPath, "%s: %v", c.Identity.PrivateKeyFile, err)
+	}
+	if kv := c.Witness.CloudflareKV; kv != nil {
+		if data, err := readSecret(kv.APITokenFile, maxTokenFile); err != nil {
+			v.must(false, tokenPath, "%v", err)
+		} else if s.APIToken, err = parseToken(data); err != nil {
+			v.must(false, tokenPath, "%s: %v", kv.APITokenFile, err)
+		}
+	}
+	if err := v.problems.err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// readSecret reads a file that only its owner may read.
+func readSecret(name string, limit int) ([]byte, error) {
+	// Without O_NONBLOCK a FIFO would hang the start. Symbolic links are
+	// followed: Kubernetes mounts a secret behind one.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%s does not exist, expected a file with the secret; make it or correct the path", name)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("%s can't be opened by user %d: permission denied; run chown on it for the daemon's user", name, os.Geteuid())
+	case err != nil:
+		return nil, fmt.Errorf("read the secret: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read the secret: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is %s, expected a regular file with the secret", name, kindOf(info.Mode()))
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("%s has mode %04o, expected 0600 or 0400: group or others can read or change the secret; run chmod 600 %s, and replace the secret if they may have read it", name, mode, name)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the secret: %w", err)
+	case len(strings.TrimSpace(string(data))) == 0:
+		return nil, fmt.Errorf("%s is empty, expected the secret", name)
+	case len(data) > limit:
+		return nil, fmt.Errorf("%s is larger than %d bytes, expected the secret and nothing else", name, limit)
+	}
+	return data, nil
+}
+
+// kindOf names a kind of file that is not a regular one.
+func kindOf(mode os.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a directory"
+	case mode&os.ModeNamedPipe != 0:
+		return "a pipe"
+	case mode&os.ModeDevice != 0:
+		return "a device"
+	}
+	return "a special file"
+}
+
+// parseToken takes the line break off that an editor leaves behind a token,
+// and refuses whatever could not stand in an HTTP header.
+func parseToken(data []byte) (string, error) {
+	token := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	for i, r := range token {
+		switch {
+		case r == '\n' || r == '\r':
+			return "", fmt.Errorf("the token has a line break after %d bytes, expected the token alone on one line", i)
+		case r == ' ' || r == '\t':
+			return "", fmt.Errorf("the token has a blank after %d bytes, expected the token alone, without Bearer or a name in front of it", i)
+		case r < '!' || r > '~':
+			return "", fmt.Errorf("the token has a character after %d bytes that no token has, expected letters, digits and punctuation of ASCII", i)
+		}
+	}
+	return token, nil
+}
+
+// belongs checks that the private key is the one of this region's public key.
+func (c *Config) belongs(key ed25519.PrivateKey) error {
+	has := PublicKey(key)
+	if want := c.Identity.PublicKeys[c.Region]; want != has {
+		return fmt.Errorf("its public key is %s, expected %s, which is identity.public_keys of %s%s; name the right file, or correct the public key in every region",
+			has, want, c.Region, c.ownerOf(has))
+	}
+	return nil
+}
+
+// ownerOf says whose public key another one is, if it is a member's.
+func (c *Config) ownerOf(public string) string {
+	for region, key := range c.Identity.PublicKeys {
+		if key == public {
+			return fmt.Sprintf(" (it is the key of %s)", region)
+		}
+	}
+	return ""
+}
