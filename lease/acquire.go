@@ -16,23 +16,29 @@ func (s *State) acquire() {
 		s.doubtCandidacy()
 	}
 	if s.name == Standby && allOpen(s.raiseGates(s.gates[:0])) {
-		s.epoch = s.highest + 1
-		s.own.begin(s.now, s.p.RetryInterval)
-		s.become(Candidate, ReasonSuspected)
+		s.raise(ReasonSuspected)
 	}
 	if s.name == Candidate && allOpen(s.takeGates(s.gates[:0])) {
 		s.take()
 	}
 }
 
-// doubtCandidacy withdraws a candidate that would only hold others up.
+// raise begins a candidacy, with an epoch above every one that was seen.
+func (s *State) raise(why ReasonCode) {
+	s.epoch = s.highest + 1
+	s.own.begin(s.now, s.p.RetryInterval)
+	s.become(Candidate, why)
+}
+
+// doubtCandidacy ends a candidacy that can't succeed as it is.
 func (s *State) doubtCandidacy() {
 	switch {
 	case s.now >= max(s.reader.lastComplete(), s.since).Add(s.p.TTL) && s.obeys(RuleBlindFallsBack):
-		s.withdraw(ReasonBlind)
+		s.withdraw(ReasonBlind) // it would only hold others up
 	case s.epoch <= s.highest && s.obeys(RuleEpochAbove):
-		// It starts over with a higher epoch: its flag does not show that yet.
-		s.withdraw(ReasonOvertaken)
+		// Start over, but not by falling silent: two candidates that overtake
+		// one another would do so for ever, each in the other's silence.
+		s.raise(ReasonOvertaken)
 	}
 }
 
@@ -83,13 +89,27 @@ func (s *State) lastEvidence() (Instant, int) {
 }
 
 // suspectAt is when a standby may raise its flag: evidence of everyone is older
-// than longer(TTL) − lead, and k · (longer(2Δ) + 2·lead) more for rank k (§3,
-// suspect).
+// than longer(TTL) − lead, and a turn more for each better rank, and for a
+// candidate that was seen (§3, suspect).
 func (s *State) suspectAt() Instant {
-	evidence, _ := s.lastEvidence()
-	at := evidence.Add(s.longer(s.p.TTL) - s.p.Lead())
+	at := -Never
+	for j := range s.peers {
+		if j == s.self {
+			continue
+		}
+		p := &s.peers[j]
+		after := p.evidence
+		if p.state == FlagCandidate && s.obeys(RuleCandidateTurn) {
+			// Reads a staleness old make a live candidate look silent for
+			// longer than a TTL. One that raised its flag against it would
+			// reset its waits, again and again, and neither would ever take.
+			after = after.Add(s.p.Turn())
+		}
+		at = max(at, after)
+	}
+	at = at.Add(s.longer(s.p.TTL) - s.p.Lead())
 	if s.obeys(RuleRank) {
-		at = at.Add(time.Duration(s.rank()) * (s.longer(2*s.p.Staleness) + 2*s.p.Lead()))
+		at = at.Add(time.Duration(s.rank()) * s.p.Turn())
 	}
 	return at
 }

@@ -16,6 +16,7 @@ type Decision struct {
 	Holder       Region // the last known holder, this region or another; empty if none is known
 	LayersFenced bool   // all layers are known to be inactive
 	LayersActive bool   // all layers are known to be active
+	Stopping     bool   // a Release was asked for
 	Released     bool   // a Release is through: fenced, and authority given up on disk too
 
 	// Wake is when Step is due at the latest, with a Tick if nothing else
@@ -38,6 +39,7 @@ func (s *State) decide() Decision {
 		Now: s.now, State: s.name, Since: s.since, Reason: s.reason,
 		Epoch: s.epoch, Authority: s.authority, Deadline: s.deadline, FenceAt: Never,
 		LayersFenced: s.layers.fenced, LayersActive: s.layers.active,
+		Stopping:  s.stopping,
 		Released:  s.stopping && s.name == Standby && s.now >= s.saved.deadline,
 		Wake:      s.wake(),
 		Staleness: s.reader.staleness,

@@ -13,6 +13,7 @@ const (
 	RuleMalformedIsEvidence
 	RuleStartEvidence
 	RuleRank
+	RuleCandidateTurn
 	RuleYield
 	RuleSilentWithdrawal
 	RuleFlagExpires
@@ -53,6 +54,7 @@ var Rules = [ruleCount]RuleText{
 	{RuleMalformedIsEvidence, "malformed-is-evidence", "§1", "a record that can't be believed is evidence that its region lives"},
 	{RuleStartEvidence, "start-evidence", "§3", "the start is evidence of every region"},
 	{RuleRank, "rank", "§3", "regions of a later rank wait longer before they raise their flag"},
+	{RuleCandidateTurn, "candidate-turn", "§3", "a region that has seen a candidate gives it its turn before it raises its own flag"},
 	{RuleYield, "yield", "§3", "a candidate that sees a never-seen record of an active or lower-numbered region withdraws"},
 	{RuleSilentWithdrawal, "silent-withdrawal", "§3", "withdrawing is silence, never a write"},
 	{RuleFlagExpires, "flag-expires", "§3", "a candidate whose acknowledged flag gets older than TTL starts afresh"},

@@ -24,7 +24,7 @@ var transitions = map[StateName][]StateName{
 	"":        {Fencing, Active}, // Active: authority on disk that still stands (§5)
 	Fencing:   {Standby, Active}, // Active: renewed while authority still stood (§2)
 	Standby:   {Candidate},
-	Candidate: {Standby, Active},
+	Candidate: {Standby, Active, Candidate}, // Candidate: starts over with a higher epoch (§3)
 	Active:    {Fencing},
 }
 

@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// holding reports whether the region holds authority at true time t. One that
+// crashed or froze holds it up to its deadline: it may come back and go on.
+func (r *region) holding(t Time) bool { return r.holds && t < r.until }
+
+// checkAuthority follows a region's authority in true time, after a step of
+// its machine, and checks that no other region holds it too.
+func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Instant) {
+	d := &r.decision
+	if !d.Authority || now >= d.Deadline {
+		if before.Authority && r.holds { // ended, by the deadline or by giving it up
+			r.holds = false
+			w.checkFenced(r, before.Deadline)
+		}
+		return
+	}
+	acquired := !r.holding(w.now) || r.epoch != d.Epoch
+	r.holds, r.epoch = true, d.Epoch
+	until := r.clock.when(d.Deadline)
+	if until != r.until {
+		r.until = until
+		w.schedule(happening{at: until, kind: deadlineDue, region: r.number})
+	}
+	start := max(w.covered, w.now)
+	if until > start {
+		w.result.Held += time.Duration(until - start)
+		w.covered = until
+	}
+	if !acquired {
+		return
+	}
+	w.result.Takes++
+	for _, o := range w.regions {
+		if o != r && o.holding(w.now) {
+			w.violation("overlap: %s acquires authority for epoch %d while %s holds it for epoch %d, for %v more",
+				r.name, d.Epoch, o.name, o.epoch, time.Duration(o.until-w.now))
+		}
+	}
+	if !w.garbled && (d.Epoch < w.maxEpoch || d.Epoch == w.maxEpoch && w.maxEpochOf != r) {
+		w.violation("epoch: %s acquires authority for epoch %d after epoch %d of %s", r.name, d.Epoch, w.maxEpoch, w.maxEpochOf.name)
+	}
+	w.maxEpoch, w.maxEpochOf = d.Epoch, r
+	if w.dead != nil && w.dead != r {
+		w.replaced(r)
+	}
+}
+
+// checkLayers is due at a deadline that may have been moved on since.
+func (w *world) checkLayers(r *region, h happening) {
+	if h.at == r.until && r.holds {
+		w.checkFenced(r, r.decision.Deadline)
+	}
+}
+
+// checkFenced checks that the layers are inactive when authority ends (§2). An
+// agent that was dead or frozen since fencing was due could not see to it.
+func (w *world) checkFenced(r *region, deadline lease.Instant) {
+	due := r.clock.when(deadline.Add(-r.params.FenceTimeout))
+	if r.layersOn && r.up && !r.frozen && r.disturbed < due {
+		w.violation("layers: %s's are not inactive at its deadline", r.name)
+	}
+}
+
+// judge checks that authority has come back after all faults ended.
+func (w *world) judge() {
+	if w.cfg.Faults.Split || w.cfg.Faults.OtherTTL > 0 {
+		return // nobody may take
+	}
+	if w.holder() == nil {
+		w.violation("liveness: nobody holds authority %v after all faults ended", w.recovery())
+	}
+}

@@ -1,0 +1,157 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// drawFault draws the next fault of a world.
+func (w *world) drawFault() {
+	if w.cfg.Faults.Deaths {
+		w.killHolder()
+		return
+	}
+	if !w.chaos {
+		return
+	}
+	w.result.Faults++
+	r := w.regions[w.rng.IntN(len(w.regions))]
+	if h := w.holder(); h != nil && w.rng.IntN(2) == 0 {
+		r = h
+	}
+	p := w.cfg.Params
+	long := w.upTo(4 * (p.TTL + p.Staleness)) // from a moment to minutes
+	switch w.rng.IntN(12) {
+	case 0, 1:
+		w.crash(r, w.upTo(p.TTL/2), false)
+	case 2:
+		w.crash(r, long, w.rng.IntN(2) == 0)
+	case 3, 4:
+		if r.up && !r.frozen {
+			r.freeze(long)
+		}
+	case 5, 6:
+		w.cut(r, long)
+	case 7:
+		w.down = true
+		w.trace("the witness is down for %v", long)
+		w.mendIn(long, func() { w.down = false })
+	case 8:
+		w.lossy = true
+		w.trace("links are lossy for %v", long)
+		w.mendIn(long, func() { w.lossy = false })
+	case 9:
+		r.garbling++
+		w.garbled = true
+		w.trace("%s writes what others can't read for %v", r.name, long)
+		w.mendIn(long, func() { r.garbling-- })
+	case 10:
+		r.diskFull = true
+		w.trace("%s's disk is full for %v", r.name, long)
+		w.mendIn(long, func() { r.diskFull = false })
+	case 11:
+		w.trace("%s is asked to stop, and is started again after %v", r.name, long)
+		r.deliver(lease.Release{})
+		w.mendIn(p.FenceTimeout+long, func() { w.crash(r, 0, false) })
+	}
+	w.schedule(happening{at: w.now.Add(w.upTo(2 * (p.TTL + p.Staleness))), kind: nextFault})
+}
+
+// holder is the region that holds authority now; nil if none does.
+func (w *world) holder() *region {
+	for _, r := range w.regions {
+		if r.holding(w.now) {
+			return r
+		}
+	}
+	return nil
+}
+
+// crash ends the agent of a region and starts it again after d, perhaps on a
+// machine that booted anew.
+func (w *world) crash(r *region, d time.Duration, reboot bool) {
+	if !r.up {
+		return
+	}
+	r.crash()
+	if reboot {
+		r.reboot()
+	}
+	w.schedule(happening{at: w.now.Add(d), kind: restart, region: r.number, life: r.life})
+}
+
+// cut cuts a region off from the witness, its reads, its writes or both.
+func (w *world) cut(r *region, d time.Duration) {
+	which := w.rng.IntN(4)
+	w.trace("%s is cut off for %v (%s)", r.name, d, [4]string{"reads", "writes", "both", "both"}[which])
+	if which != 1 {
+		r.cutReads++
+		w.mendIn(d, func() { r.cutReads-- })
+	}
+	if which != 0 {
+		r.cutWrites++
+		w.mendIn(d, func() { r.cutWrites-- })
+	}
+}
+
+// mendIn ends a fault after d, unless all faults end before.
+func (w *world) mendIn(d time.Duration, end func()) {
+	w.schedule(happening{at: w.now.Add(d), kind: mend, load: func() {
+		if w.chaos {
+			end()
+		}
+	}})
+}
+
+// endFaults ends all faults: everyone lives, reaches the witness, and nothing
+// that was on its way lands any more.
+func (w *world) endFaults() {
+	w.trace("all faults end")
+	w.chaos, w.lossy, w.down = false, false, false
+	for i, r := range w.regions {
+		r.cutReads, r.cutWrites, r.garbling, r.diskFull = 0, 0, 0, false
+		if w.cfg.Faults.Cripple && i == 0 {
+			r.cutReads = 1
+		}
+		w.store.flags[i].held = nil
+		switch {
+		case !r.up:
+			r.life++
+			r.start()
+		case r.frozen:
+			r.thaw()
+		}
+		if r.decision.Stopping {
+			w.crash(r, 0, false)
+		}
+	}
+}
+
+// killHolder is the world in which only the holder dies, and in which the next
+// one dies when all is calm again.
+func (w *world) killHolder() {
+	h := w.holder()
+	if h == nil || w.deadAt != 0 {
+		w.schedule(happening{at: w.now.Add(time.Second), kind: nextFault})
+		return
+	}
+	w.result.Faults++
+	w.deadAt, w.dead = w.now, h
+	h.crash()
+}
+
+// replaced ends a death: the gap is counted, the dead comes back, and the next
+// death is drawn.
+func (w *world) replaced(by *region) {
+	gap := time.Duration(float64(w.now-w.dead.wrote) * by.clock.rate)
+	w.result.Gaps = append(w.result.Gaps, gap)
+	w.trace("gap of %v since the last renewal of %s", gap, w.dead.name)
+	if gap > w.result.Bound {
+		w.violation("gap of %v since the last renewal of %s, the bound is %v", gap, w.dead.name, w.result.Bound)
+	}
+	w.schedule(happening{at: w.now.Add(w.upTo(w.settling())), kind: restart, region: w.dead.number, life: w.dead.life})
+	w.deadAt, w.dead = 0, nil
+	again := 2*w.settling() + time.Duration(w.rng.Int64N(int64(w.cfg.Params.RenewInterval)))
+	w.schedule(happening{at: w.now.Add(again), kind: nextFault})
+}

@@ -1,0 +1,207 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// region is an agent and its cluster.
+type region struct {
+	w      *world
+	number int
+	name   lease.Region
+	params lease.Params
+
+	clock    clock
+	boot     int
+	up       bool
+	life     uint64 // counts the starts: an event for an earlier one is dropped
+	frozen   bool
+	inbox    []lease.Event  // what came while frozen
+	undone   []lease.Action // of the step in whose middle it froze
+	ticks    uint64         // generation of the timer
+	state    *lease.State
+	decision lease.Decision
+
+	disk     lease.Authority
+	diskFree Time // the disk takes one write after the other
+	diskFull bool
+
+	layersOn  bool   // some layer may be active
+	order     uint64 // the Fence or Activate in force
+	disturbed Time   // the last time at which the agent was not free to run
+
+	cutReads, cutWrites int // links to the witness that are cut, counted
+	garbling            int // what it writes can't be read by others
+
+	// The checker's view: authority in true time.
+	holds bool
+	epoch uint64
+	until Time
+	wrote Time // sending of its last write that lands
+}
+
+func newRegion(w *world, number int) *region {
+	r := &region{w: w, number: number, name: w.cfg.Params.Members[number], params: w.cfg.Params}
+	r.params.Region = r.name
+	if number == 0 && w.cfg.Faults.OtherTTL > 0 {
+		r.params.TTL = w.cfg.Faults.OtherTTL
+	}
+	r.reboot()
+	return r
+}
+
+// reboot gives the region a boot clock anew.
+func (r *region) reboot() {
+	r.boot++
+	rho := r.params.MaxClockDrift
+	rate := 1 + rho*(2*r.w.rng.Float64()-1)
+	switch r.w.rng.IntN(3) { // extremes, often
+	case 0:
+		rate = 1 - rho
+	case 1:
+		rate = 1 + rho
+	}
+	offset := r.w.rng.Float64() * float64(r.w.cfg.Duration)
+	r.clock = clock{offset: offset - rate*float64(r.w.now), rate: rate}
+}
+
+// start begins a life of the agent.
+func (r *region) start() {
+	r.up, r.frozen, r.inbox, r.undone = true, false, nil, nil
+	r.state = lease.NewMutant(r.params, r.w.cfg.Without...).Strict()
+	r.decision = lease.Decision{}
+	r.disturbed = r.w.now
+	r.w.trace("%s starts", r.name)
+	r.step(lease.Start{
+		Incarnation: r.w.rng.Uint64(), BootID: string(rune('a' + r.boot%26)), Saved: r.disk,
+	})
+}
+
+// crash ends it: memory is lost, the disk and the layers stay as they are.
+func (r *region) crash() {
+	r.life++
+	r.up, r.frozen, r.inbox, r.undone = false, false, nil, nil
+	r.disturbed = r.w.now
+	r.w.trace("%s crashes", r.name)
+}
+
+func (r *region) freeze(d time.Duration) {
+	r.frozen, r.disturbed = true, r.w.now
+	r.w.trace("%s freezes for %v", r.name, d)
+	r.w.schedule(happening{at: r.w.now.Add(d), kind: thaw, region: r.number, life: r.life})
+}
+
+// thaw goes on where the agent froze, in the middle of a step perhaps.
+func (r *region) thaw() {
+	if !r.frozen {
+		return
+	}
+	r.frozen, r.disturbed = false, r.w.now
+	r.w.trace("%s thaws", r.name)
+	undone, inbox := r.undone, r.inbox
+	r.undone, r.inbox = nil, nil
+	r.carryOut(undone)
+	for _, ev := range append(inbox, lease.Tick{}) {
+		r.deliver(ev)
+	}
+}
+
+// deliver hands an event to the agent, now or when it thaws.
+func (r *region) deliver(ev lease.Event) {
+	switch {
+	case !r.up:
+	case r.frozen:
+		r.inbox = append(r.inbox, ev)
+	default:
+		r.step(ev)
+	}
+}
+
+func (r *region) step(ev lease.Event) {
+	w := r.w
+	now := r.clock.read(w.now)
+	actions, decision := r.state.Step(now, ev)
+	w.result.Steps++
+	before := r.decision
+	r.decision = decision
+	if w.cfg.Trace != nil {
+		r.traceStep(now, ev, actions)
+	}
+	w.checkAuthority(r, before, now)
+	r.carryOut(actions)
+	r.ticks++
+	w.schedule(happening{at: max(r.clock.when(decision.Wake), w.now+1), kind: tick, region: r.number, life: r.life, id: r.ticks})
+}
+
+// carryOut begins actions in order; in a chaotic world the agent may freeze
+// between two of them.
+func (r *region) carryOut(actions []lease.Action) {
+	for i, a := range actions {
+		if r.w.chaos && r.w.rng.IntN(2000) == 0 {
+			r.undone = append(r.undone, actions[i:]...)
+			r.freeze(r.w.upTo(3 * (r.params.TTL + r.params.Staleness)))
+			return
+		}
+		r.carryOutOne(a)
+	}
+}
+
+func (r *region) carryOutOne(a lease.Action) {
+	w := r.w
+	switch a := a.(type) {
+	case lease.WriteFlag:
+		w.write(r, a)
+	case lease.ReadRound:
+		w.readRound(r, a)
+	case lease.WriteInfo:
+		rec := record{present: true, info: a.Info}
+		if ok := r.cutWrites == 0 && !w.down; ok {
+			w.schedule(happening{at: w.now, kind: infoLanding, region: r.number, load: rec})
+			r.answerIn(w.trip(), lease.InfoWritten{ID: a.ID, Acked: true})
+		} else {
+			r.answerIn(w.trip(), lease.InfoWritten{ID: a.ID})
+		}
+	case lease.SaveAuthority:
+		r.diskFree = max(r.diskFree, w.now).Add(w.upTo(20 * time.Millisecond))
+		if !r.diskFull {
+			w.schedule(happening{at: r.diskFree, kind: diskWrite, region: r.number, load: a.Authority})
+		}
+		w.schedule(happening{at: r.diskFree, kind: answer, region: r.number, life: r.life, load: lease.AuthoritySaved{ID: a.ID, OK: !r.diskFull}})
+	case lease.Activate:
+		r.order = uint64(a.ID)
+		if r.clock.read(w.now) >= a.Deadline {
+			return
+		}
+		r.layersOn = true
+		took := w.upTo(r.params.FenceTimeout)
+		w.schedule(happening{at: w.now.Add(took), kind: layersDone, region: r.number, life: r.life, id: r.order, ok: true})
+	case lease.Fence:
+		r.order = uint64(a.ID)
+		took := time.Duration((0.1 + 0.85*w.rng.Float64()) * float64(r.params.FenceTimeout))
+		w.schedule(happening{at: w.now.Add(took), kind: layersDone, region: r.number, life: r.life, id: r.order})
+	case lease.Notice:
+		if a.Reason == lease.NoticeWitnessStale {
+			w.result.StaleAlarms++
+		}
+	}
+}
+
+// layersDone ends an order of the layers, if it is still in force.
+func (r *region) layersDone(h happening) {
+	if h.id != r.order {
+		return
+	}
+	if h.ok {
+		r.deliver(lease.LayersActive{ID: lease.ActionID(h.id)})
+		return
+	}
+	r.layersOn = false
+	r.deliver(lease.LayersFenced{ID: lease.ActionID(h.id)})
+}
+
+// answerIn brings an event to the agent after d.
+func (r *region) answerIn(d time.Duration, ev lease.Event) {
+	r.w.schedule(happening{at: r.w.now.Add(d), kind: answer, region: r.number, life: r.life, load: ev})
+}

@@ -1,0 +1,228 @@
+// Package sim runs the real lease machine of several regions in virtual time,
+// against a world that does everything that the protocol allows for, and
+// checks at every instant of true time that no two regions hold authority.
+//
+// One seed decides everything: clocks, links, the store's staleness, crashes,
+// freezes and releases. The same Config gives the same Result, step by step.
+// The simulator drives lease.State as the agent does: it carries out actions
+// in order, brings outcomes back as events, and may stop in the middle of a
+// step's actions.
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// Config is a simulated world.
+type Config struct {
+	Seed     uint64
+	Duration time.Duration // of true time; faults end in time for authority to come back
+	Params   lease.Params  // of every region but for Region
+	Faults   Faults
+	Without  []lease.Rule // rules that the regions leave out
+	// Trace, if set, is told each thing that happens.
+	Trace func(line string)
+}
+
+// Faults says what may go wrong.
+type Faults struct {
+	Chaos     bool          // crashes, freezes, cuts, outages, late and lost writes, disks: at random
+	Deaths    bool          // only that the holder dies, one death at a time: gaps must keep to Bounds
+	RoundTrip time.Duration // the longest answer without a fault; 0: 200ms
+	Lazy      float64       // how often a read is as stale as it may be; 0: always
+
+	// What breaks an assumption of the protocol, to show what it carries.
+	TrueStaleness time.Duration // of the store, if it is above Params.Staleness
+	Split         bool          // region 0 was given another namespace
+	OtherTTL      time.Duration // region 0 was given another TTL
+	Cripple       bool          // one region can write and not read, for good
+}
+
+// Result is what a run came to.
+type Result struct {
+	Violation   string        // empty if every invariant held
+	At          Time          // of the violation
+	Steps       int           // of all regions' machines
+	Simulated   time.Duration // true time
+	RegionHours float64
+	Takes       int             // times that authority was acquired
+	Faults      int             // faults drawn
+	Gaps        []time.Duration // Deaths: from the last renewal of the dead to the next authority, on the taker's clock
+	Bound       time.Duration   // Deaths: of each gap
+	StaleAlarms int             // notices that the witness is staler than its bound
+	Held        time.Duration   // true time during which some region held authority
+}
+
+// world is one run.
+type world struct {
+	cfg     Config
+	rng     *rand.Rand
+	now     Time
+	end     Time
+	queue   queue
+	store   *store
+	regions []*region
+	chaos   bool // faults may still be drawn
+	lossy   bool
+	down    bool // the witness, for all
+	result  Result
+
+	garbled    bool // some record could not be read: epochs may be hidden
+	maxEpoch   uint64
+	maxEpochOf *region
+	covered    Time    // authority was held by someone until here
+	deadAt     Time    // Deaths: when the holder died; 0 if it lives
+	dead       *region // ... and who it was
+}
+
+// Run simulates a world. It stops at the first violation.
+func Run(cfg Config) Result {
+	w := &world{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15))}
+	if w.cfg.Faults.RoundTrip == 0 {
+		w.cfg.Faults.RoundTrip = 200 * time.Millisecond
+	}
+	n := len(cfg.Params.Members)
+	w.end = Time(cfg.Duration)
+	w.store = newStore(w.rng, n, cfg.Faults.TrueStaleness > 0)
+	w.store.staleness = max(cfg.Params.Staleness, cfg.Faults.TrueStaleness)
+	w.store.split = cfg.Faults.Split
+	if cfg.Faults.Lazy > 0 {
+		w.store.lazy = cfg.Faults.Lazy
+	}
+	w.result.Bound = cfg.Params.LongestGapStale(w.cfg.Faults.RoundTrip)
+	for i := range n {
+		w.regions = append(w.regions, newRegion(w, i))
+	}
+	for _, r := range w.regions {
+		r.life++
+		w.schedule(happening{at: Time(w.upTo(3 * time.Second)), kind: restart, region: r.number, life: r.life})
+	}
+	w.chaos = cfg.Faults.Chaos
+	if cfg.Faults.Cripple {
+		w.regions[0].cutReads = 1
+	}
+	if cfg.Faults.Chaos || cfg.Faults.Deaths {
+		w.schedule(happening{at: Time(w.settling()), kind: nextFault})
+	}
+	if cfg.Faults.Chaos {
+		quietAt := max(0, w.end-Time(w.recovery())-1)
+		w.schedule(happening{at: quietAt, kind: quiet})
+		w.schedule(happening{at: quietAt.Add(w.recovery()), kind: judge})
+	}
+	for len(w.queue.heap) > 0 && w.result.Violation == "" {
+		h := w.queue.pop()
+		if h.at > w.end {
+			w.now = w.end
+			break
+		}
+		w.now = h.at
+		w.happen(h)
+	}
+	w.result.Simulated = time.Duration(w.now)
+	w.result.RegionHours = float64(n) * w.result.Simulated.Hours()
+	return w.result
+}
+
+// settling is how long a first start, or the calm after a death, may take.
+func (w *world) settling() time.Duration {
+	p := w.cfg.Params
+	return p.Longer(2*p.TTL+3*p.Staleness) + 10*time.Second
+}
+
+// recovery is within what time authority comes back once all faults are over,
+// from wherever the regions then are: the last evidence is seen a staleness
+// late, every rank has its turn, and candidates that met yield and start over.
+func (w *world) recovery() time.Duration {
+	p := w.cfg.Params
+	ranks := time.Duration(len(p.Members)) * p.Turn()
+	return 2 * (p.Staleness + ranks + 3*p.Longer(p.TTL+p.Staleness) + 10*p.RequestTimeout)
+}
+
+func (w *world) schedule(h happening) {
+	h.at = max(h.at, w.now)
+	w.queue.push(h)
+}
+
+func (w *world) happen(h happening) {
+	var r *region
+	if h.kind <= restart {
+		r = w.regions[h.region]
+		if h.life != 0 && h.life != r.life {
+			return // for a life that is over
+		}
+	}
+	switch h.kind {
+	case tick:
+		if h.id == r.ticks {
+			r.deliver(lease.Tick{})
+		}
+	case answer:
+		ev := h.load.(lease.Event)
+		if read, ok := ev.(pendingRound); ok {
+			ev = r.serve(read)
+		}
+		r.deliver(ev)
+	case landing:
+		if !h.ok || w.chaos { // ok: it was held up; the end of all faults is the end of that
+			w.land(r, h.load.(record))
+		}
+	case infoLanding:
+		w.store.infos[r.number].value = h.load.(record)
+	case diskWrite:
+		r.disk = h.load.(lease.Authority)
+	case layersDone:
+		r.layersDone(h)
+	case deadlineDue:
+		w.checkLayers(r, h)
+	case thaw:
+		r.thaw()
+	case restart:
+		r.start()
+	case mend:
+		h.load.(func())()
+	case nextFault:
+		w.drawFault()
+	case quiet:
+		w.endFaults()
+	case judge:
+		w.judge()
+	}
+}
+
+// land puts a write into its register; a write that was held up may land right
+// on top of it.
+func (w *world) land(r *region, rec record) {
+	reg := &w.store.flags[r.number]
+	reg.value = rec
+	if len(reg.held) > 0 && w.rng.IntN(3) == 0 {
+		late := reg.held[0]
+		reg.held = reg.held[1:]
+		w.schedule(happening{at: w.now.Add(w.upTo(time.Second)), kind: landing, region: r.number, ok: true, load: late})
+		if w.chaos && w.rng.IntN(2) == 0 {
+			w.cut(r, w.upTo(2*(w.cfg.Params.TTL+w.cfg.Params.Staleness)))
+		}
+	}
+}
+
+// upTo draws a duration below d, small ones more often.
+func (w *world) upTo(d time.Duration) time.Duration {
+	x := w.rng.Float64()
+	return time.Duration(x * x * float64(d))
+}
+
+func (w *world) trace(format string, args ...any) {
+	if w.cfg.Trace != nil {
+		w.cfg.Trace(fmt.Sprintf("%12.6f  ", time.Duration(w.now).Seconds()) + fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *world) violation(format string, args ...any) {
+	if w.result.Violation == "" {
+		w.result.Violation, w.result.At = fmt.Sprintf(format, args...), w.now
+		w.trace("VIOLATION: %s", w.result.Violation)
+	}
+}

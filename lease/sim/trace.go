@@ -1,0 +1,35 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// traceStep tells one step of a region's machine, but for the polls that bring
+// nothing.
+func (r *region) traceStep(now lease.Instant, ev lease.Event, actions []lease.Action) {
+	var told []string
+	for _, a := range actions {
+		switch a := a.(type) {
+		case lease.ReadRound, lease.Extend, lease.SaveAuthority:
+		case lease.WriteFlag:
+			told = append(told, fmt.Sprintf("writes %s epoch %d (%d)", a.Flag.State, a.Flag.Epoch, a.Flag.WriteID.Seq()))
+		case lease.Transition:
+			told = append(told, fmt.Sprintf("%s -> %s (%s) epoch %d", a.From, a.To, a.Reason, a.Epoch))
+		case lease.Notice:
+			told = append(told, fmt.Sprintf("notice %s %s %s", a.Reason, a.Region, a.Detail))
+		case lease.Fence:
+			told = append(told, "fences")
+		case lease.Activate:
+			told = append(told, "activates")
+		}
+	}
+	if w, ok := ev.(lease.FlagWritten); ok {
+		told = append(told, fmt.Sprintf("write acknowledged: %v", w.Acked))
+	}
+	if len(told) > 0 {
+		r.w.trace("%s at %d: %s", r.name, now, strings.Join(told, "; "))
+	}
+}

@@ -1,0 +1,135 @@
+package witness
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// A Config says which registers a Witness uses.
+type Config struct {
+	Prefix     string         // of all keys: witness.prefix
+	Group      string         // the failover group
+	Region     lease.Region   // this one, whose records it writes
+	Members    []lease.Region // all regions, in the fixed order
+	PrivateKey ed25519.PrivateKey
+	PublicKeys map[lease.Region]ed25519.PublicKey // of every member
+}
+
+// A Witness reads and writes the records of one group in a Store, for one of
+// its regions. It has no state, and its methods may be called from several
+// goroutines.
+type Witness struct {
+	store Store
+	cfg   Config
+}
+
+// New returns a witness over store. It does no I/O; it fails if cfg does not
+// fit together, naming the configuration key to change.
+func New(store Store, cfg Config) (*Witness, error) {
+	switch {
+	case cfg.Prefix == "":
+		return nil, errors.New("witness.prefix is empty, want the first part of all keys")
+	case cfg.Group == "" || strings.Contains(cfg.Group, "/"):
+		return nil, fmt.Errorf("group is %q, want a name without a slash", cfg.Group)
+	case !slices.Contains(cfg.Members, cfg.Region):
+		return nil, fmt.Errorf("region %q is not one of members %v", cfg.Region, cfg.Members)
+	case len(cfg.PrivateKey) != ed25519.PrivateKeySize:
+		return nil, errors.New("identity.private_key_file holds no Ed25519 private key")
+	}
+	for _, m := range cfg.Members {
+		if len(cfg.PublicKeys[m]) != ed25519.PublicKeySize {
+			return nil, fmt.Errorf("identity.public_keys has no Ed25519 public key of region %q", m)
+		}
+	}
+	if !cfg.PublicKeys[cfg.Region].Equal(cfg.PrivateKey.Public()) {
+		return nil, fmt.Errorf("identity.private_key_file does not hold the key whose public half identity.public_keys gives for region %q", cfg.Region)
+	}
+	cfg.Members = slices.Clone(cfg.Members)
+	return &Witness{store: store, cfg: cfg}, nil
+}
+
+// Key is the store's key of a register.
+func (w *Witness) Key(kind Kind, region lease.Region) string {
+	return w.cfg.Prefix + "/" + w.cfg.Group + "/" + string(kind) + "/" + string(region)
+}
+
+func (w *Witness) register(kind Kind, region lease.Region) Register {
+	return Register{Group: w.cfg.Group, Kind: kind, Region: region}
+}
+
+// WriteFlag writes this region's flag, in one attempt. A nil error is an
+// acknowledgement; any other is "unknown", an *Error.
+func (w *Witness) WriteFlag(ctx context.Context, flag lease.Flag) error {
+	return w.write(ctx, Record{Register: w.register(KindFlag, w.cfg.Region), Flag: flag})
+}
+
+// WriteInfo writes this region's info record, as WriteFlag does a flag.
+func (w *Witness) WriteInfo(ctx context.Context, info lease.Info) error {
+	return w.write(ctx, Record{Register: w.register(KindInfo, w.cfg.Region), Info: info})
+}
+
+func (w *Witness) write(ctx context.Context, r Record) error {
+	value, err := Encode(r, w.cfg.PrivateKey)
+	if err != nil {
+		return err
+	}
+	return w.store.Put(ctx, w.Key(r.Kind, r.Region), value)
+}
+
+// ReadRecord reads one register of a member. The error is ErrNotFound, or an
+// *Error: of class Malformed for a record that can't be believed.
+func (w *Witness) ReadRecord(ctx context.Context, kind Kind, region lease.Region) (Record, error) {
+	r, _, err := w.read(ctx, kind, region)
+	return r, err
+}
+
+// read also returns the value as it was read, where there was one.
+func (w *Witness) read(ctx context.Context, kind Kind, region lease.Region) (Record, []byte, error) {
+	value, err := w.store.Get(ctx, w.Key(kind, region))
+	if err != nil {
+		return Record{}, nil, err
+	}
+	r, err := Decode(value, w.register(kind, region), w.cfg.PublicKeys[region])
+	return r, value, err
+}
+
+// outcome is what a read that returned value and err means to the lease. Only
+// a value that was really read can be malformed: an error of the store never
+// is evidence that a region lives.
+func outcome(value []byte, err error) (lease.ReadOutcome, error) {
+	switch {
+	case err == nil:
+		return lease.ReadFound, nil
+	case errors.Is(err, ErrNotFound):
+		return lease.ReadMissing, nil
+	case value != nil:
+		return lease.ReadMalformed, err
+	}
+	return lease.ReadUnknown, err
+}
+
+// ReadFlag reads a member's flag. The error is nil for a flag that was found
+// or is missing; it is the cause where nothing is known, and the defect of a
+// malformed record, whose write id is then a digest of its bytes.
+func (w *Witness) ReadFlag(ctx context.Context, region lease.Region) (lease.FlagRead, error) {
+	r, value, err := w.read(ctx, KindFlag, region)
+	out, err := outcome(value, err)
+	read := lease.FlagRead{Outcome: out, Flag: r.Flag}
+	if out == lease.ReadMalformed {
+		read.Flag = lease.Flag{WriteID: digest(value)}
+	}
+	return read, err
+}
+
+// ReadInfo reads a member's info record, with errors as ReadFlag has them.
+func (w *Witness) ReadInfo(ctx context.Context, region lease.Region) (lease.InfoRead, error) {
+	r, value, err := w.read(ctx, KindInfo, region)
+	out, err := outcome(value, err)
+	return lease.InfoRead{Outcome: out, Info: r.Info}, err
+}
