@@ -76,7 +76,7 @@ func (d *document) parse(data []byte) (root ast.Node, problem *Problem) {
 		return nil, d.syntax(at, text)
 	}
 	if at := tooDeep(d.lines); at.line > 0 {
-		return nil, d.syntax(at, fmt.Sprintf("found more than %d brackets that are not closed, expected a failoverd configuration", maxDepth))
+		return nil, d.syntax(at, fmt.Sprintf("found more than %d lists or sections inside one another, expected a failoverd configuration", maxDepth))
 	}
 	// The parser is another project's and reads what anyone wrote: should it
 	// panic, that is one more way to say that the file is no YAML.
@@ -102,15 +102,18 @@ func (d *document) parse(data []byte) (root ast.Node, problem *Problem) {
 	return root, nil
 }
 
-// maxDepth bounds the brackets that may be open at once. No configuration needs
-// four, and the parser's time grows with the square of them.
+// maxDepth bounds how deep lists and sections may stand in one another. No
+// configuration needs ten, and the parser's time grows with the square of it.
 const maxDepth = 100
 
-// tooDeep finds the bracket that is one too many. It counts those in quotes
+// tooDeep finds the bracket, or the line of dashes, that is one too many. It counts those in quotes
 // and comments too, hence the generous bound.
 func tooDeep(lines []string) position {
 	depth := 0
 	for i, line := range lines {
+		if strings.Count(line, "- ") > maxDepth { // lists in lists, on one line
+			return position{i + 1, 1}
+		}
 		for j, r := range []rune(line) {
 			switch r {
 			case '[', '{':
