@@ -2,7 +2,9 @@ package lease
 
 import "time"
 
-// A Decision is what stands between two Steps.
+// A Decision is what stands between two Steps. State.Gates, State.Peers and
+// State.Alarms tell the rest of it; they are apart as few callers want them at
+// every step.
 type Decision struct {
 	Now       Instant // of the Step
 	State     StateName
@@ -25,13 +27,11 @@ type Decision struct {
 	// Staleness is by how much, at least, the newest read of the own flag was
 	// stale. Over the bound, NoticeWitnessStale holds.
 	Staleness time.Duration
-
-	gates     [16]Gate
-	gateCount int
 }
 
-// Gates are the conditions of taking, each with whether it holds.
-func (d *Decision) Gates() []Gate { return d.gates[:d.gateCount] }
+// Gates are the conditions of raising the flag and of taking, in order, each
+// with whether it holds now. They are what the machine itself acts by.
+func (s *State) Gates() []Gate { return s.takeGates(nil) }
 
 // decide describes what stands.
 func (s *State) decide() Decision {
@@ -50,7 +50,6 @@ func (s *State) decide() Decision {
 	if s.holder >= 0 {
 		d.Holder = s.p.Members[s.holder]
 	}
-	d.gateCount = len(s.takeGates(d.gates[:0]))
 	return d
 }
 

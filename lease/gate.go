@@ -1,7 +1,7 @@
 package lease
 
 // A Gate is one condition of raising the flag or of taking, and whether it
-// holds now. The list of gates of a Decision is what the state machine itself
+// holds now. The list that State.Gates returns is what the state machine itself
 // acts by, and what explain, status, metrics and log lines show.
 type Gate struct {
 	Code     ReasonCode
