@@ -136,6 +136,9 @@ func (v *validator) lease() {
 		if d > 0 && d < busy {
 			v.inequality(fmt.Sprintf("%s = %v, want at least %v: no store and no machine keeps shorter times", times[i], d, busy), times[i])
 		}
+		if d > maxDuration { // a sum of such overflows, and then looks small
+			v.inequality(fmt.Sprintf("%s = %v, want at most %v", times[i], d, Duration(maxDuration)), times[i])
+		}
 	}
 }
 
