@@ -49,24 +49,26 @@ func Encode(r Record, key ed25519.PrivateKey) ([]byte, error) {
 	case KindInfo:
 		b.Info = &r.Info
 	}
-	value, err := func() ([]byte, error) {
-		if err := b.check(r.Register); err != nil {
-			return nil, err
-		}
-		raw, err := json.Marshal(b)
-		if err != nil {
-			return nil, err
-		}
-		value, err := json.Marshal(envelope{Body: raw, Signature: ed25519.Sign(key, signed(raw))})
-		if err == nil && len(value) > MaxRecord {
-			err = fmt.Errorf("record has %d bytes, want at most %d", len(value), MaxRecord)
-		}
-		return value, err
-	}()
+	value, err := b.encode(r.Register, key)
 	if err != nil {
 		return nil, &Error{Class: Invalid, Op: "encode", Key: r.name(), Err: err}
 	}
 	return value, nil
+}
+
+func (b *body) encode(reg Register, key ed25519.PrivateKey) ([]byte, error) {
+	if err := b.check(reg); err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(b)
+	if err != nil {
+		return nil, err
+	}
+	value, err := json.Marshal(envelope{Body: raw, Signature: ed25519.Sign(key, signed(raw))})
+	if err == nil && len(value) > MaxRecord {
+		err = fmt.Errorf("record has %d bytes, want at most %d", len(value), MaxRecord)
+	}
+	return value, err
 }
 
 // Decode returns the record that value holds, if it was signed with the key of

@@ -85,51 +85,48 @@ func (w *Witness) write(ctx context.Context, r Record) error {
 // ReadRecord reads one register of a member. The error is ErrNotFound, or an
 // *Error: of class Malformed for a record that can't be believed.
 func (w *Witness) ReadRecord(ctx context.Context, kind Kind, region lease.Region) (Record, error) {
-	r, _, err := w.read(ctx, kind, region)
-	return r, err
-}
-
-// read also returns the value as it was read, where there was one.
-func (w *Witness) read(ctx context.Context, kind Kind, region lease.Region) (Record, []byte, error) {
 	value, err := w.store.Get(ctx, w.Key(kind, region))
 	if err != nil {
-		return Record{}, nil, err
+		return Record{}, err
 	}
-	r, err := Decode(value, w.register(kind, region), w.cfg.PublicKeys[region])
-	return r, value, err
-}
-
-// outcome is what a read that returned value and err means to the lease. Only
-// a value that was really read can be malformed: an error of the store never
-// is evidence that a region lives.
-func outcome(value []byte, err error) (lease.ReadOutcome, error) {
-	switch {
-	case err == nil:
-		return lease.ReadFound, nil
-	case errors.Is(err, ErrNotFound):
-		return lease.ReadMissing, nil
-	case value != nil:
-		return lease.ReadMalformed, err
-	}
-	return lease.ReadUnknown, err
+	return Decode(value, w.register(kind, region), w.cfg.PublicKeys[region])
 }
 
 // ReadFlag reads a member's flag. The error is nil for a flag that was found
 // or is missing; it is the cause where nothing is known, and the defect of a
 // malformed record, whose write id is then a digest of its bytes.
 func (w *Witness) ReadFlag(ctx context.Context, region lease.Region) (lease.FlagRead, error) {
-	r, value, err := w.read(ctx, KindFlag, region)
-	out, err := outcome(value, err)
-	read := lease.FlagRead{Outcome: out, Flag: r.Flag}
-	if out == lease.ReadMalformed {
-		read.Flag = lease.Flag{WriteID: digest(value)}
+	value, err := w.store.Get(ctx, w.Key(KindFlag, region))
+	if err != nil {
+		out, err := notRead(err)
+		return lease.FlagRead{Outcome: out}, err
 	}
-	return read, err
+	r, err := Decode(value, w.register(KindFlag, region), w.cfg.PublicKeys[region])
+	if err != nil {
+		return lease.FlagRead{Outcome: lease.ReadMalformed, Flag: lease.Flag{WriteID: digest(value)}}, err
+	}
+	return lease.FlagRead{Outcome: lease.ReadFound, Flag: r.Flag}, nil
 }
 
 // ReadInfo reads a member's info record, with errors as ReadFlag has them.
 func (w *Witness) ReadInfo(ctx context.Context, region lease.Region) (lease.InfoRead, error) {
-	r, value, err := w.read(ctx, KindInfo, region)
-	out, err := outcome(value, err)
-	return lease.InfoRead{Outcome: out, Info: r.Info}, err
+	value, err := w.store.Get(ctx, w.Key(KindInfo, region))
+	if err != nil {
+		out, err := notRead(err)
+		return lease.InfoRead{Outcome: out}, err
+	}
+	r, err := Decode(value, w.register(KindInfo, region), w.cfg.PublicKeys[region])
+	if err != nil {
+		return lease.InfoRead{Outcome: lease.ReadMalformed}, err
+	}
+	return lease.InfoRead{Outcome: lease.ReadFound, Info: r.Info}, nil
+}
+
+// notRead is the outcome of a read that returned no value. It is never
+// malformed: an error of the store is no evidence that a region lives.
+func notRead(err error) (lease.ReadOutcome, error) {
+	if errors.Is(err, ErrNotFound) {
+		return lease.ReadMissing, nil
+	}
+	return lease.ReadUnknown, err
 }
