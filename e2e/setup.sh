@@ -41,8 +41,8 @@ if ! command -v npm >/dev/null; then
 		sudo="sudo -n"
 	fi
 	say "installing npm with apt-get (once; a few minutes)"
-	$sudo apt-get update -q -o=Dpkg::Use-Pty=0 &&
-		$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o=Dpkg::Use-Pty=0 npm ||
+	$sudo apt-get update -qq &&
+		$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends -o=Dpkg::Use-Pty=0 npm >/dev/null ||
 		die "apt-get could not install npm. Install it by hand, then run this again."
 fi
 
