@@ -1,0 +1,156 @@
+package statedir
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+const (
+	historyName    = "history.jsonl"
+	historyOldName = "history.1.jsonl" // the one before; the one before that is dropped
+	historyMaxSize = 1 << 20           // of each of the two
+)
+
+// An Entry is one transition of the region's lease.
+type Entry struct {
+	Time   time.Time        `json:"time"` // wall clock: for people, never for a decision
+	Region lease.Region     `json:"region"`
+	From   lease.StateName  `json:"from"`
+	To     lease.StateName  `json:"to"`
+	Epoch  uint64           `json:"epoch"`
+	Reason lease.ReasonCode `json:"reason"`
+}
+
+// AppendHistory adds an entry durably. When it fails, all that was there is
+// still there, and nothing of the entry is.
+func (d *Dir) AppendHistory(e Entry) error {
+	d.history.Lock()
+	defer d.history.Unlock()
+	if err := d.appendHistory(e); err != nil {
+		return fmt.Errorf("write history: %w", err)
+	}
+	return nil
+}
+
+func (d *Dir) appendHistory(e Entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err // a year beyond 9999
+	}
+	line = append(line, '\n')
+	path := d.file(historyName)
+
+	if info, err := d.root.Stat(historyName); err == nil && info.Size()+int64(len(line)) > historyMaxSize {
+		if err := d.root.Rename(historyName, historyOldName); err != nil {
+			return failed("rename to "+historyOldName, path, err)
+		}
+	}
+	f, err := d.create(historyName, os.O_RDWR|os.O_APPEND)
+	if err != nil {
+		return failed("open", path, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return failed("open", path, err)
+	}
+	size := info.Size()
+	if size > 0 {
+		// A crash may have torn the last line. It must not swallow this one too.
+		last := make([]byte, 1)
+		if _, err := f.ReadAt(last, size-1); err != nil {
+			return failed("read", path, err)
+		}
+		if last[0] != '\n' {
+			line = append([]byte{'\n'}, line...)
+		}
+	}
+	if _, err := f.Write(line); err != nil {
+		f.Truncate(size) // a full disk may have taken half of it
+		return failed("write", path, err)
+	}
+	if err := f.Sync(); err != nil {
+		f.Truncate(size)
+		return failed("sync", path, err)
+	}
+	if size == 0 {
+		return d.syncDir() // the file itself is new
+	}
+	return nil
+}
+
+// ReadHistory returns the newest entries, at most limit of them (all if it is 0
+// or less), oldest first. Lines that a crash has torn are left out.
+func (d *Dir) ReadHistory(limit int) ([]Entry, error) {
+	d.history.Lock()
+	defer d.history.Unlock()
+	return readHistory(d.root, d.file, limit)
+}
+
+// ReadHistory reads the history of a state directory that another process, or
+// none, has open. It takes no lock and writes nothing.
+func ReadHistory(path string, limit int) ([]Entry, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", failed("open state directory", path, err))
+	}
+	defer root.Close()
+	return readHistory(root, func(name string) string { return path + "/" + name }, limit)
+}
+
+func readHistory(root *os.Root, file func(string) string, limit int) ([]Entry, error) {
+	var newer []Entry
+	for _, name := range []string{historyName, historyOldName} {
+		if limit > 0 && len(newer) >= limit {
+			break
+		}
+		b, err := readEnd(root, name, historyMaxSize)
+		if err != nil {
+			return nil, fmt.Errorf("read history: %w", failed("read", file(name), err))
+		}
+		newer = append(decodeHistory(b), newer...)
+	}
+	if limit > 0 && len(newer) > limit {
+		newer = slices.Clone(newer[len(newer)-limit:])
+	}
+	return newer, nil
+}
+
+// readEnd reads the last bytes of a file, at most limit of them; none if there
+// is no such file. More are never there, unless someone else wrote them.
+func readEnd(root *os.Root, name string, limit int64) ([]byte, error) {
+	f, err := root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-limit), limit))
+}
+
+// decodeHistory reads the lines that are whole entries.
+func decodeHistory(b []byte) []Entry {
+	var entries []Entry
+	for line := range bytes.Lines(b) {
+		var e Entry
+		if err := json.Unmarshal(line, &e); err == nil && !e.Time.IsZero() && e.To != "" {
+			entries = append(entries, e)
+		}
+	}
+	return entries
+}
