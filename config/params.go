@@ -42,11 +42,11 @@ func (c *Config) PublicKeys() map[lease.Region]ed25519.PublicKey {
 	return keys
 }
 
-// decodePublicKey reads the standard base64 of 32 bytes. Strict, so that one
-// key has one spelling: the spelling is part of the hash that regions compare.
+// decodePublicKey reads the standard base64 of 32 bytes, in its one canonical
+// spelling: the spelling is part of the hash that regions compare.
 func decodePublicKey(s string) (ed25519.PublicKey, error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(s)
-	if err != nil || base64.StdEncoding.EncodeToString(b) != s { // the decoder skips line breaks
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil || base64.StdEncoding.EncodeToString(b) != s { // the decoder takes line breaks, and stray bits at the end
 		return nil, errors.New("not standard base64")
 	}
 	if len(b) != ed25519.PublicKeySize {
