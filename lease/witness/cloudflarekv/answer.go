@@ -1,0 +1,186 @@
+package cloudflarekv
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cloudflare/cloudflare-go/v7/option"
+
+	"github.com/openova-io/failoverd/lease/witness"
+)
+
+// An answer is what came back over HTTP, as it was.
+type answer struct {
+	complete bool // the body too, or as much of it as is wanted
+	status   int
+	header   http.Header
+	body     []byte
+	secret   string // never to be quoted
+}
+
+// capture takes the answer before the SDK sees it, and bounds it: the SDK
+// reads all of a body.
+func (a *answer) capture(req *http.Request, next option.MiddlewareNext) (*http.Response, error) {
+	res, err := next(req)
+	if err != nil {
+		return res, err
+	}
+	defer res.Body.Close()
+	a.status, a.header = res.StatusCode, res.Header
+	a.body, err = io.ReadAll(io.LimitReader(res.Body, witness.MaxRecord+1))
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	a.complete = true
+	res.Body = io.NopCloser(bytes.NewReader(a.body))
+	return res, nil
+}
+
+// A problem is why an answer is no success.
+type problem struct {
+	class      witness.Class
+	remedy     string
+	retryAfter time.Duration
+	err        error
+}
+
+const (
+	remedyToken = "check witness.cloudflare_kv.api_token_file: the token must be valid, not expired, " +
+		"and have the permission Workers KV Storage: Edit for the account in witness.cloudflare_kv.account_id"
+	remedyAccount = "check witness.cloudflare_kv.account_id, and that the token in witness.cloudflare_kv.api_token_file " +
+		"has the permission Workers KV Storage: Edit for that account"
+	remedyNamespace = "check witness.cloudflare_kv.namespace_id: the account has no such Workers KV namespace"
+	remedyIDs       = "check witness.cloudflare_kv.account_id and witness.cloudflare_kv.namespace_id: each is 32 hexadecimal digits"
+	remedyQuota     = "move the account to a paid Workers plan: a renewal every 10 s needs 8,640 writes a day, the free plan allows 1,000"
+	remedyRate      = "have fewer requests made for the Cloudflare user (1,200 in 5 minutes over all tokens), or raise lease.poll_interval"
+	remedyAddress   = "check witness.cloudflare_kv.base_url, and that no proxy or sign-in page answers in Cloudflare's place"
+)
+
+// An envelope is around every answer of Cloudflare's API but a value.
+type envelope struct {
+	Success *bool `json:"success"`
+	Errors  []struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	} `json:"errors"`
+}
+
+func (e *envelope) has(codes ...int) bool {
+	for _, err := range e.Errors {
+		if slices.Contains(codes, err.Code) {
+			return true
+		}
+	}
+	return false
+}
+
+// says reports whether an error has this text, in any case of letters. It is
+// for wrangler's local KV, which gives every error the code 10000.
+func (e *envelope) says(message string) bool {
+	for _, err := range e.Errors {
+		if strings.EqualFold(err.Message, message) {
+			return true
+		}
+	}
+	return false
+}
+
+// envelope is the answer's envelope; ok is false if it is not in one.
+func (a *answer) envelope() (e envelope, ok bool) {
+	err := json.Unmarshal(a.body, &e)
+	return e, err == nil && e.Success != nil
+}
+
+// judge says what is wrong with the answer to op: nil if nothing is. Missing
+// is true if it says that there is no such key.
+func (a *answer) judge(op string) (p *problem, missing bool) {
+	e, enveloped := a.envelope()
+	failed := enveloped && !*e.Success
+	p = &problem{retryAfter: a.retryAfter(), err: a.describe(e)}
+	switch {
+	// A value that looks like a failure is taken for one: no record has that
+	// shape, and "unknown" is always safe.
+	case a.status == http.StatusOK && !failed && op == "get" && !a.isPage():
+		return nil, false
+	case a.status == http.StatusOK && enveloped && !failed && op == "put":
+		return nil, false
+
+	case e.has(10048):
+		p.class, p.remedy = witness.Quota, remedyQuota
+	case a.status == http.StatusTooManyRequests:
+		p.class, p.remedy = witness.RateLimited, remedyRate
+	case a.status >= 500 || a.status == http.StatusRequestTimeout:
+		p.class = witness.Unreachable
+	case a.status == http.StatusNotFound && op == "get" && failed && (e.has(10009) || e.says("Key not found")):
+		return nil, true
+
+	// Whatever else was not found, it is no statement about a key.
+	case e.has(10013, 10011) || a.status == http.StatusNotFound && e.says("Namespace not found"):
+		p.class, p.remedy = witness.Refused, remedyNamespace
+	case e.has(7000, 7003):
+		p.class, p.remedy = witness.Refused, remedyIDs
+	case e.has(9109, 9106, 6003, 1000, 1001):
+		p.class, p.remedy = witness.Refused, remedyToken
+	case enveloped && a.status == http.StatusUnauthorized:
+		p.class, p.remedy = witness.Refused, remedyToken
+	case enveloped && a.status == http.StatusForbidden:
+		p.class, p.remedy = witness.Refused, remedyAccount
+	case failed && a.status == http.StatusOK:
+		p.class = witness.Unreachable
+	case failed:
+		p.class = witness.Refused
+	default:
+		p.class, p.remedy = witness.BadAnswer, remedyAddress
+	}
+	return p, false
+}
+
+// isPage reports whether the answer is one for a person to read, which
+// Workers KV never gives.
+func (a *answer) isPage() bool {
+	mediaType, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	return err == nil && (mediaType == "text/html" || mediaType == "application/xhtml+xml")
+}
+
+// describe is the answer in one line.
+func (a *answer) describe(e envelope) error {
+	text := fmt.Sprintf("HTTP status %d", a.status)
+	for _, err := range e.Errors[:min(len(e.Errors), 3)] {
+		text += fmt.Sprintf(", code %d %q", err.Code, clip(err.Message, a.secret, 200))
+	}
+	if len(e.Errors) == 0 {
+		text += fmt.Sprintf(" with a body that starts %q", clip(string(a.body), a.secret, 80))
+	}
+	return errors.New(text)
+}
+
+// redact takes the token out of a text that may quote what a proxy sent back.
+func redact(text, secret string) string { return strings.ReplaceAll(text, secret, "[token]") }
+
+// clip is the start of a redacted text. It is redacted BEFORE it is cut, or a
+// part of the token could be left.
+func clip(text, secret string, n int) string {
+	text = redact(text, secret)
+	return text[:min(len(text), n)]
+}
+
+// retryAfter is how long the answer asks to wait, 0 if it does not say.
+func (a *answer) retryAfter() time.Duration {
+	v := a.header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(v); err == nil && seconds > 0 {
+		return time.Duration(min(seconds, 24*60*60)) * time.Second
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		return min(max(0, time.Until(at)), 24*time.Hour)
+	}
+	return 0
+}
