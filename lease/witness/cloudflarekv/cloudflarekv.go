@@ -149,7 +149,7 @@ func (s *Store) exchange(ctx context.Context, op, key string, send func(name str
 	// The SDK does not escape, and resolves "." and ".." as parts of the path.
 	if key == "" || key == "." || key == ".." || len(key) > maxKey {
 		return nil, &witness.Error{Class: witness.Invalid, Op: op, Key: key,
-			Err: fmt.Errorf("key has %d bytes, want from 1 to %d, and neither . nor ..", len(key), maxKey)}
+			Err: fmt.Errorf("key is %.20q of %d bytes, want from 1 to %d and neither a dot nor two", key, len(key), maxKey)}
 	}
 	if ctx.Err() != nil {
 		return nil, witness.Interrupted(ctx, op, key)
