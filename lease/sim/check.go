@@ -43,7 +43,7 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 				r.name, d.Epoch, o.name, o.epoch, time.Duration(o.until-w.now))
 		}
 	}
-	if !w.garbled && (d.Epoch < w.maxEpoch || d.Epoch == w.maxEpoch && w.maxEpochOf != r) {
+	if !w.hidden && (d.Epoch < w.maxEpoch || d.Epoch == w.maxEpoch && w.maxEpochOf != r) {
 		w.violation("epoch: %s acquires authority for epoch %d after epoch %d of %s", r.name, d.Epoch, w.maxEpoch, w.maxEpochOf.name)
 	}
 	w.maxEpoch, w.maxEpochOf = d.Epoch, r
@@ -74,6 +74,6 @@ func (w *world) judge() {
 		return // nobody may take
 	}
 	if w.holder() == nil {
-		w.violation("liveness: nobody holds authority %v after all faults ended", w.recovery())
+		w.violation("liveness: nobody holds authority %v after all faults ended", Recovery(w.cfg.Params))
 	}
 }

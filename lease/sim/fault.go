@@ -43,7 +43,7 @@ func (w *world) drawFault() {
 		w.mendIn(long, func() { w.lossy = false })
 	case 9:
 		r.garbling++
-		w.garbled = true
+		w.hidden = true
 		w.trace("%s writes what others can't read for %v", r.name, long)
 		w.mendIn(long, func() { r.garbling-- })
 	case 10:

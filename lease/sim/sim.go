@@ -71,7 +71,7 @@ type world struct {
 	down    bool // the witness, for all
 	result  Result
 
-	garbled    bool // some record could not be read: epochs may be hidden
+	hidden     bool // a record was unreadable, or a late one hid a newer one: an epoch may have gone unseen
 	maxEpoch   uint64
 	maxEpochOf *region
 	covered    Time    // authority was held by someone until here
@@ -109,9 +109,9 @@ func Run(cfg Config) Result {
 		w.schedule(happening{at: Time(w.settling()), kind: nextFault})
 	}
 	if cfg.Faults.Chaos {
-		quietAt := max(0, w.end-Time(w.recovery())-1)
+		quietAt := max(0, w.end-Time(Recovery(cfg.Params))-1)
 		w.schedule(happening{at: quietAt, kind: quiet})
-		w.schedule(happening{at: quietAt.Add(w.recovery()), kind: judge})
+		w.schedule(happening{at: quietAt.Add(Recovery(cfg.Params)), kind: judge})
 	}
 	for len(w.queue.heap) > 0 && w.result.Violation == "" {
 		h := w.queue.pop()
@@ -133,13 +133,12 @@ func (w *world) settling() time.Duration {
 	return p.Longer(2*p.TTL+3*p.Staleness) + 10*time.Second
 }
 
-// recovery is within what time authority comes back once all faults are over,
+// Recovery is within what time authority comes back once all faults are over,
 // from wherever the regions then are: the last evidence is seen a staleness
 // late, every rank has its turn, and candidates that met yield and start over.
-func (w *world) recovery() time.Duration {
-	p := w.cfg.Params
+func Recovery(p lease.Params) time.Duration {
 	ranks := time.Duration(len(p.Members)) * p.Turn()
-	return 2 * (p.Staleness + ranks + 3*p.Longer(p.TTL+p.Staleness) + 10*p.RequestTimeout)
+	return 2 * (p.Staleness + ranks + 3*p.EarliestTakeover() + 10*p.RequestTimeout)
 }
 
 func (w *world) schedule(h happening) {
@@ -168,6 +167,7 @@ func (w *world) happen(h happening) {
 		r.deliver(ev)
 	case landing:
 		if !h.ok || w.chaos { // ok: it was held up; the end of all faults is the end of that
+			w.hidden = w.hidden || h.ok
 			w.land(r, h.load.(record))
 		}
 	case infoLanding:

@@ -1,37 +1,48 @@
 package sim
 
 import (
+	"flag"
 	"testing"
 	"time"
 
 	"github.com/openova-io/failoverd/lease"
 )
 
-func defaults() lease.Params {
-	return lease.Params{
-		Group: "g", Members: []lease.Region{"east", "north", "west"},
-		TTL: 30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second,
-		PollInterval: 2 * time.Second, RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second,
-		MaxClockDrift: 0.002, Staleness: 60 * time.Second,
-	}
-}
+var hunt = flag.Uint64("hunt", 0, "look for the first seed below this that finds each mutant")
 
-func TestTry(t *testing.T) {
-	start := time.Now()
-	var sim time.Duration
-	steps := 0
-	for seed := range uint64(400) {
-		res := Run(Config{Seed: seed, Duration: 2 * time.Hour, Params: defaults(), Faults: Faults{Deaths: seed%2 == 0, Chaos: seed%2 == 1}})
-		sim += res.Simulated
-		steps += res.Steps
-		if res.Violation != "" || seed < 4 {
-			t.Log(seed, res.Violation, res.At, res.Takes, res.Gaps, res.Faults, res.Held)
+func TestHunt(t *testing.T) {
+	if *hunt == 0 {
+		t.Skip()
+	}
+	for _, r := range lease.Rules {
+		start := time.Now()
+		found := false
+		for seed := range *hunt {
+			cfg := Draw(seed)
+			cfg.Without = []lease.Rule{r.Rule}
+			if res := Run(cfg); res.Violation != "" {
+				t.Logf("%-24s seed %d  %s (%v)", r.Code, seed, res.Violation, time.Since(start).Round(time.Millisecond))
+				found = true
+				break
+			}
+		}
+		if !found {
+			t.Logf("%-24s NOT FOUND (%v)", r.Code, time.Since(start).Round(time.Millisecond))
 		}
 	}
-	t.Logf("%.0f sim s/s, %d steps, %v", sim.Seconds()/time.Since(start).Seconds(), steps, time.Since(start))
 }
 
-func TestTrace(t *testing.T) {
-	res := Run(Config{Seed: 33, Duration: 2 * time.Hour, Params: defaults(), Faults: Faults{Chaos: true}, Trace: func(l string) { t.Log(l) }})
-	t.Log(res.Violation)
+func TestBase(t *testing.T) {
+	start := time.Now()
+	var sim time.Duration
+	var hours float64
+	for seed := range uint64(1000) {
+		res := Run(Draw(seed))
+		sim += res.Simulated
+		hours += res.RegionHours
+		if res.Violation != "" {
+			t.Errorf("%d %s", seed, res.Violation)
+		}
+	}
+	t.Logf("%.0f sim s/s, %.0f region hours %v", sim.Seconds()/time.Since(start).Seconds(), hours, time.Since(start))
 }

@@ -1,0 +1,42 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// Draw is the world of a seed: two to four regions, with parameters from a
+// short TTL on a linearizable store to those of Workers KV, in chaos or with
+// one death at a time. What is drawn is a valid configuration of the daemon
+// within the assumptions of the protocol.
+func Draw(seed uint64) Config {
+	rng := rand.New(rand.NewPCG(seed, 0xd1a3))
+	pick := func(of ...float64) float64 { return of[rng.IntN(len(of))] }
+
+	// Long TTLs more often: simulated hours are cheaper by the TTL.
+	ttl := time.Duration(pick(3, 10, 30, 30)) * time.Second
+	of := func(fraction float64) time.Duration { return time.Duration(fraction * float64(ttl)) }
+	staleness := of(pick(0, 0, 0.3, 1, 2))
+	p := lease.Params{
+		Group: "sim", Members: []lease.Region{"east", "north", "south", "west"}[:2+rng.IntN(3)],
+		TTL: ttl, RenewInterval: of(1. / 3), RetryInterval: of(1. / 15), PollInterval: of(1. / 15),
+		RequestTimeout: of(1. / 6), FenceTimeout: of(pick(0.1, 0.3)),
+		MaxClockDrift: pick(0.002, 0.01, 0.05), Staleness: staleness,
+	}
+	cfg := Config{Seed: seed, Params: p}
+	cfg.Faults.RoundTrip = of(pick(0.001, 0.01, 0.05))
+	cfg.Faults.Lazy = pick(0, 0, 0.8)
+	if rng.IntN(5) == 0 {
+		cfg.Faults.Deaths = true
+		// A death's bound is for three round trips, with clocks and links that
+		// are no worse than they should be.
+		cfg.Duration = 40 * p.Longer(3*(p.TTL+p.Staleness))
+		return cfg
+	}
+	cfg.Faults.Chaos = true
+	cfg.Faults.Cripple = rng.IntN(8) == 0
+	cfg.Duration = 60*(p.TTL+p.Staleness) + Recovery(p)
+	return cfg
+}
