@@ -1,0 +1,196 @@
+// Package agent is the shell around the lease: it gives the pure state machine
+// its time and events, and carries out its actions.
+//
+// One goroutine, that of Run, owns the lease.State. Everything else sends it
+// events: one goroutine for each call of the witness in flight, one for the
+// disk, and the applier for the layers. Nothing that may block is called by
+// the owner. Status, and so the HTTP pages, read a snapshot that the owner
+// replaces after each step.
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/openova-io/failoverd/agent/applier"
+	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/lease/witness"
+)
+
+// A Witness is where the records of the group are. Every method may block until
+// its context ends; an error is "unknown".
+type Witness interface {
+	WriteFlag(context.Context, lease.Flag) error
+	WriteInfo(context.Context, lease.Info) error
+	ReadRound(ctx context.Context, infos bool) witness.Round
+}
+
+// A Disk keeps authority over a restart, and the history.
+type Disk interface {
+	LoadAuthority() (lease.Authority, error)
+	SaveAuthority(lease.Authority) error
+	AppendHistory(statedir.Entry) error
+}
+
+// A Clock is the boot clock.
+type Clock interface {
+	Now() lease.Instant
+	BootID() (string, error)
+	NewTimer() (Timer, error)
+}
+
+// A Timer fires at an instant of the boot clock; once too often does no harm.
+type Timer interface {
+	Set(lease.Instant)
+	C() <-chan struct{}
+	Close() error
+}
+
+// Config is what an Agent is made of.
+type Config struct {
+	Params  lease.Params
+	Version string
+	Witness Witness
+	Layers  []layers.Layer
+	Disk    Disk
+	Clock   Clock
+	Log     hclog.Logger
+}
+
+// An Agent runs one region's lease.
+type Agent struct {
+	cfg     Config
+	metrics *metrics
+	timer   Timer
+	inbox   chan any       // an outcome, or an applier.Event
+	calls   sync.WaitGroup // goroutines in flight
+	disk    chan func()    // what the disk's goroutine is to do, in order
+	applier *applier.Applier
+	bootID  string
+
+	// Owned by Run.
+	state     *lease.State
+	decision  lease.Decision
+	layers    map[string]layers.State
+	trouble   map[string]string // what fails at the moment, by the kind of call
+	takenFrom lease.Instant     // the last sign of life of the region that this one is taking over from; Never if it is not
+
+	snapshot atomic.Pointer[snapshot]
+}
+
+// New returns an agent that Run starts. It fails where the boot clock can't be
+// had.
+func New(cfg Config) (*Agent, error) {
+	timer, err := cfg.Clock.NewTimer()
+	if err != nil {
+		return nil, fmt.Errorf("make a timer of the boot clock: %w", err)
+	}
+	bootID, err := cfg.Clock.BootID()
+	if err != nil {
+		timer.Close()
+		return nil, fmt.Errorf("tell this boot from others: %w", err)
+	}
+	a := &Agent{
+		cfg: cfg, timer: timer, bootID: bootID,
+		inbox:     make(chan any, 64),
+		disk:      make(chan func(), 64),
+		state:     lease.New(cfg.Params),
+		layers:    map[string]layers.State{},
+		trouble:   map[string]string{},
+		takenFrom: lease.Never,
+	}
+	for _, l := range cfg.Layers {
+		a.layers[l.Name()] = layers.Unknown
+	}
+	a.metrics = newMetrics(a)
+	a.snapshot.Store(&snapshot{})
+	return a, nil
+}
+
+// Run runs the lease until ctx ends; then it fences, gives authority up and
+// returns. It returns an error if it could not begin. If the layers do not
+// fence it goes on trying: whoever wants it to end all the same kills it.
+func (a *Agent) Run(ctx context.Context) error {
+	var seed [8]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return fmt.Errorf("draw the identity of this run: %w", err)
+	}
+	saved, err := a.cfg.Disk.LoadAuthority()
+	if err != nil {
+		a.cfg.Log.Warn("saved authority can't be read, so this region fences first", "error", err)
+	}
+
+	calls, stopCalls := context.WithCancel(context.Background())
+	layerTimer, err := a.cfg.Clock.NewTimer()
+	if err != nil {
+		stopCalls()
+		return fmt.Errorf("make a timer of the boot clock: %w", err)
+	}
+	a.applier = applier.New(applier.Config{
+		Group: a.cfg.Params.Group, Region: a.cfg.Params.Region, Layers: a.cfg.Layers,
+		Clock: a.cfg.Clock, Timer: layerTimer,
+		Report: func(ev applier.Event) { a.tell(calls, ev) },
+	})
+	diskDone := make(chan struct{})
+	go func() {
+		defer close(diskDone)
+		for do := range a.disk {
+			do()
+		}
+	}()
+	defer func() {
+		stopCalls()
+		a.applier.Close()
+		a.calls.Wait()
+		close(a.disk)
+		<-diskDone
+		a.timer.Close()
+	}()
+
+	a.step(calls, lease.Start{
+		Incarnation: binary.BigEndian.Uint64(seed[:]), BootID: a.bootID, Saved: saved, Version: a.cfg.Version,
+	})
+	stop := ctx.Done()
+	for !a.decision.Released {
+		select {
+		case <-stop:
+			stop = nil
+			a.step(calls, lease.Release{})
+		case message := <-a.inbox:
+			a.receive(calls, message)
+		case <-a.timer.C():
+			a.step(calls, lease.Tick{})
+		}
+	}
+	a.cfg.Log.Info("stopped: fenced, and authority given up")
+	return nil
+}
+
+// step is one step of the state machine.
+func (a *Agent) step(calls context.Context, ev lease.Event) {
+	now := a.cfg.Clock.Now()
+	actions, decision := a.state.Step(now, ev)
+	a.decision = decision
+	for _, action := range actions {
+		a.perform(calls, action)
+	}
+	a.publish()
+	a.timer.Set(decision.Wake)
+}
+
+// tell brings what a goroutine has to say to the owner, unless the agent has
+// ended.
+func (a *Agent) tell(calls context.Context, message any) {
+	select {
+	case a.inbox <- message:
+	case <-calls.Done():
+	}
+}

@@ -1,0 +1,189 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/openova-io/failoverd/agent/applier"
+	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// The calls that may fail, as logs, metrics and status name them.
+const (
+	opWriteFlag     = "write_flag"
+	opWriteInfo     = "write_info"
+	opReadRound     = "read_round"
+	opSaveAuthority = "save_authority"
+)
+
+// outcome is how a call ended: the event for the state machine, and what went
+// wrong, for people.
+type outcome struct {
+	op    string
+	event lease.Event
+	err   error
+}
+
+// perform begins one action. It never blocks.
+func (a *Agent) perform(calls context.Context, action lease.Action) {
+	switch action := action.(type) {
+	case lease.WriteFlag:
+		a.call(calls, opWriteFlag, action.Deadline, func(ctx context.Context) (lease.Event, error) {
+			err := a.cfg.Witness.WriteFlag(ctx, action.Flag)
+			a.metrics.renewal(err)
+			return lease.FlagWritten{ID: action.ID, Acked: err == nil}, err
+		})
+	case lease.WriteInfo:
+		a.call(calls, opWriteInfo, action.Deadline, func(ctx context.Context) (lease.Event, error) {
+			err := a.cfg.Witness.WriteInfo(ctx, action.Info)
+			return lease.InfoWritten{ID: action.ID, Acked: err == nil}, err
+		})
+	case lease.ReadRound:
+		a.call(calls, opReadRound, action.Deadline, func(ctx context.Context) (lease.Event, error) {
+			round := a.cfg.Witness.ReadRound(ctx, action.Infos)
+			return lease.RoundRead{ID: action.ID, Flags: round.Flags, Infos: round.Infos},
+				errors.Join(errors.Join(round.FlagErrors...), errors.Join(round.InfoErrors...))
+		})
+	case lease.SaveAuthority:
+		a.onDisk(func() {
+			err := a.cfg.Disk.SaveAuthority(action.Authority)
+			a.tell(calls, outcome{opSaveAuthority, lease.AuthoritySaved{ID: action.ID, OK: err == nil}, err})
+		}, func() {
+			a.tell(calls, outcome{opSaveAuthority, lease.AuthoritySaved{ID: action.ID}, errDiskBusy})
+		})
+	case lease.Fence:
+		a.applier.Fence(action)
+	case lease.Activate:
+		a.applier.Activate(action)
+	case lease.Extend:
+		a.applier.Extend(action.Deadline)
+	case lease.Transition:
+		a.transition(action)
+	case lease.Notice:
+		a.notice(action)
+	}
+}
+
+// call makes one call of the witness in a goroutine of its own, with the
+// deadline of its action. Go's timers stand still in suspend, so it may end
+// later; what came late is then of no use to the state machine, which looks at
+// the clock itself.
+func (a *Agent) call(calls context.Context, op string, deadline lease.Instant, do func(context.Context) (lease.Event, error)) {
+	a.calls.Go(func() {
+		ctx, cancel := context.WithTimeout(calls, max(0, deadline.Sub(a.cfg.Clock.Now())))
+		defer cancel()
+		start := time.Now()
+		event, err := do(ctx)
+		a.metrics.witnessCall(op, time.Since(start))
+		a.tell(calls, outcome{op, event, err})
+	})
+}
+
+// receive takes a message from a goroutine in.
+func (a *Agent) receive(calls context.Context, message any) {
+	switch m := message.(type) {
+	case outcome:
+		a.noteTrouble(m.op, m.err)
+		a.step(calls, m.event)
+	case applier.Done:
+		if m.Action == layers.Fence {
+			a.step(calls, lease.LayersFenced{ID: m.ID})
+			return
+		}
+		a.step(calls, lease.LayersActive{ID: m.ID})
+		a.failedOver()
+	case applier.LayerState:
+		a.layers[m.Layer] = m.State
+		a.publish()
+	case applier.Attempt:
+		a.metrics.attempt(m)
+		a.noteTrouble(string(m.Action)+" layer "+m.Layer, m.Err)
+	}
+}
+
+var errDiskBusy = errors.New("the disk has not answered for many writes")
+
+// onDisk queues work for the disk, in order; a disk that hangs must not hold
+// up the owner.
+func (a *Agent) onDisk(do, full func()) {
+	select {
+	case a.disk <- do:
+	default:
+		a.calls.Go(full)
+	}
+}
+
+// noteTrouble notes what fails and what works again, so that each is logged
+// once and not at every attempt.
+func (a *Agent) noteTrouble(op string, err error) {
+	_, failing := a.trouble[op]
+	switch {
+	case err == nil && failing:
+		a.cfg.Log.Info("works again", "call", op)
+		delete(a.trouble, op)
+	case err != nil:
+		if !failing {
+			a.cfg.Log.Warn("fails", "call", op, "error", err)
+		}
+		a.trouble[op] = err.Error()
+	}
+}
+
+// failedOver measures a takeover that has come to its end.
+func (a *Agent) failedOver() {
+	if a.takenFrom != lease.Never && a.decision.LayersActive {
+		a.metrics.failover.Observe(a.decision.Now.Sub(a.takenFrom).Seconds())
+		a.takenFrom = lease.Never
+	}
+}
+
+// transition reports a change of state.
+func (a *Agent) transition(t lease.Transition) {
+	why := lease.ReasonOf(t.Reason)
+	a.log(why.Severity)("state changed", "from", t.From, "to", t.To, "epoch", t.Epoch, "reason", t.Reason, "why", why.Text)
+	a.metrics.transition(t)
+	a.takenFrom = lease.Never
+	if t.Reason == lease.ReasonTaken {
+		a.takenFrom = 0
+		for _, p := range a.state.Peers() {
+			a.takenFrom = max(a.takenFrom, p.Evidence)
+		}
+	}
+	entry := statedir.Entry{Time: time.Now(), Region: a.cfg.Params.Region, From: t.From, To: t.To, Epoch: t.Epoch, Reason: t.Reason}
+	a.onDisk(func() {
+		if err := a.cfg.Disk.AppendHistory(entry); err != nil {
+			a.cfg.Log.Warn("the history has a gap", "error", err)
+		}
+	}, func() { a.cfg.Log.Warn("the history has a gap", "error", errDiskBusy) })
+}
+
+// notice reports what an operator should know.
+func (a *Agent) notice(n lease.Notice) {
+	why := lease.ReasonOf(n.Reason)
+	args := []any{"reason", n.Reason, "why", why.Text}
+	if n.Region != "" {
+		args = append(args, "region", n.Region)
+	}
+	if n.Detail != "" {
+		args = append(args, "detail", n.Detail)
+	}
+	if why.Remedy != "" {
+		args = append(args, "remedy", why.Remedy)
+	}
+	a.log(why.Severity)(why.Title, args...)
+	a.metrics.notice(n)
+}
+
+// log is the level of the log for a severity.
+func (a *Agent) log(s lease.Severity) func(string, ...any) {
+	switch s {
+	case lease.Critical:
+		return a.cfg.Log.Error
+	case lease.Warning:
+		return a.cfg.Log.Warn
+	}
+	return a.cfg.Log.Info
+}

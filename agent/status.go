@@ -1,0 +1,163 @@
+package agent
+
+import (
+	"maps"
+	"time"
+
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// snapshot is what the owner publishes after each step.
+type snapshot struct {
+	decision lease.Decision
+	gates    []lease.Gate
+	peers    []lease.PeerView
+	alarms   []lease.Notice
+	layers   map[string]layers.State
+	trouble  map[string]string
+}
+
+// publish replaces the snapshot.
+func (a *Agent) publish() {
+	a.snapshot.Store(&snapshot{
+		decision: a.decision, gates: a.state.Gates(), peers: a.state.Peers(), alarms: a.state.Alarms(),
+		layers: maps.Clone(a.layers), trouble: maps.Clone(a.trouble),
+	})
+}
+
+// A Status is what a region says of itself: the body of GET /status and of
+// `failoverd status -o json`. Times are in seconds at the time of asking.
+type Status struct {
+	Time    time.Time      `json:"time"`
+	Group   string         `json:"group"`
+	Region  lease.Region   `json:"region"`
+	Members []lease.Region `json:"members"`
+	Version string         `json:"version"`
+
+	State              lease.StateName `json:"state"`
+	Since              float64         `json:"since_seconds"`
+	Reason             ReasonStatus    `json:"reason"`
+	Epoch              uint64          `json:"epoch"`
+	Authority          bool            `json:"authority"`
+	AuthorityRemaining float64         `json:"authority_remaining_seconds"`
+	FencingStartsIn    float64         `json:"fencing_starts_in_seconds"`
+	Holder             lease.Region    `json:"last_known_holder"`
+
+	Gates   []GateStatus  `json:"gates"`
+	Peers   []PeerStatus  `json:"peers"`
+	Layers  []LayerStatus `json:"layers"`
+	Witness WitnessStatus `json:"witness"`
+	Alarms  []AlarmStatus `json:"alarms"`
+}
+
+// A ReasonStatus is an entry of the table of reasons.
+type ReasonStatus struct {
+	Code     lease.ReasonCode `json:"code"`
+	Severity lease.Severity   `json:"severity"`
+	Title    string           `json:"title"`
+	Text     string           `json:"text"`
+	Remedy   string           `json:"remedy,omitempty"`
+}
+
+// A GateStatus is one condition of taking.
+type GateStatus struct {
+	ReasonStatus
+	Open        bool         `json:"open"`
+	Region      lease.Region `json:"region,omitempty"`
+	EvidenceAge *float64     `json:"evidence_age_seconds,omitempty"`
+	OpensIn     *float64     `json:"opens_in_seconds,omitempty"`
+}
+
+// A PeerStatus is what is known of another region.
+type PeerStatus struct {
+	Region      lease.Region `json:"region"`
+	State       string       `json:"state"` // of its newest record: active, candidate or unknown
+	Epoch       uint64       `json:"epoch"`
+	RecordAge   *float64     `json:"record_age_seconds,omitempty"`
+	EvidenceAge float64      `json:"evidence_age_seconds"`
+	Known       bool         `json:"known"`
+	Differs     []string     `json:"differs,omitempty"`
+}
+
+// A LayerStatus is what is known of one layer.
+type LayerStatus struct {
+	Name  string       `json:"name"`
+	State layers.State `json:"state"`
+}
+
+// A WitnessStatus is how the witness does.
+type WitnessStatus struct {
+	Up                bool              `json:"up"`
+	Trouble           map[string]string `json:"trouble,omitempty"` // what fails now, by call
+	Staleness         float64           `json:"staleness_bound_seconds"`
+	ObservedStaleness float64           `json:"observed_staleness_seconds"`
+}
+
+// An AlarmStatus is a notice that still holds.
+type AlarmStatus struct {
+	ReasonStatus
+	Region lease.Region `json:"region,omitempty"`
+	Detail string       `json:"detail,omitempty"`
+}
+
+func reasonStatus(code lease.ReasonCode) ReasonStatus {
+	r := lease.ReasonOf(code)
+	return ReasonStatus{r.Code, r.Severity, r.Title, r.Text, r.Remedy}
+}
+
+// Status describes the region now. Any goroutine may call it.
+func (a *Agent) Status() Status {
+	s := a.snapshot.Load()
+	d := s.decision
+	now := a.cfg.Clock.Now()
+	age := func(t lease.Instant) *float64 {
+		if t == lease.Never || t < 0 {
+			return nil
+		}
+		v := now.Sub(t).Seconds()
+		return &v
+	}
+	status := Status{
+		Time: time.Now(), Group: a.cfg.Params.Group, Region: a.cfg.Params.Region, Members: a.cfg.Params.Members, Version: a.cfg.Version,
+		State: d.State, Since: now.Sub(d.Since).Seconds(), Reason: reasonStatus(d.Reason),
+		Epoch: d.Epoch, Holder: d.Holder,
+		Witness: WitnessStatus{
+			Trouble: s.trouble, Staleness: a.cfg.Params.Staleness.Seconds(), ObservedStaleness: d.Staleness.Seconds(),
+		},
+	}
+	_, writes := s.trouble[opWriteFlag]
+	_, reads := s.trouble[opReadRound]
+	status.Witness.Up = !writes && !reads
+	// §2: authority ends by the clock, whatever the last step said.
+	if d.Authority && now < d.Deadline {
+		status.Authority = true
+		status.AuthorityRemaining = d.Deadline.Sub(now).Seconds()
+		status.FencingStartsIn = max(0, d.FenceAt.Sub(now).Seconds())
+	}
+	for _, g := range s.gates {
+		gate := GateStatus{ReasonStatus: reasonStatus(g.Code), Open: g.Open, Region: g.Region, EvidenceAge: age(g.Evidence)}
+		if !g.Open && g.OpensAt != lease.Never {
+			in := max(0, g.OpensAt.Sub(now).Seconds())
+			gate.OpensIn = &in
+		}
+		status.Gates = append(status.Gates, gate)
+	}
+	for _, p := range s.peers {
+		peer := PeerStatus{
+			Region: p.Region, State: string(p.State), Epoch: p.Epoch, Known: p.Known, Differs: p.Differs,
+			RecordAge: age(p.Recorded), EvidenceAge: now.Sub(p.Evidence).Seconds(),
+		}
+		if peer.State == "" {
+			peer.State = "unknown"
+		}
+		status.Peers = append(status.Peers, peer)
+	}
+	for _, l := range a.cfg.Layers {
+		status.Layers = append(status.Layers, LayerStatus{l.Name(), s.layers[l.Name()]})
+	}
+	for _, n := range s.alarms {
+		status.Alarms = append(status.Alarms, AlarmStatus{reasonStatus(n.Reason), n.Region, n.Detail})
+	}
+	return status
+}
