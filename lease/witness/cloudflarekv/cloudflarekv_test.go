@@ -110,8 +110,8 @@ func TestRefusals(t *testing.T) {
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			w.WriteHeader(status)
-			// 70 bytes, then the token: what is quoted of it is cut inside.
-			fmt.Fprintf(w, "%-70s%s", "<html>", r.Header.Get("Authorization"))
+			// The first 80 bytes are quoted: they end inside of the token.
+			fmt.Fprintf(w, "%-65s%s", "<html>", r.Header.Get("Authorization"))
 		}
 	}
 	for _, test := range []struct {
@@ -148,12 +148,15 @@ func TestRefusals(t *testing.T) {
 		},
 			witness.BadAnswer, witness.BadAnswer, "HTTP status 307"},
 		{"echo of the token", func(w http.ResponseWriter, r *http.Request) {
-			api(400, fmt.Sprintf(`{"code":1,"message":"%193s %s"}`, "", r.Header.Get("Authorization")))(w, r)
+			api(400, fmt.Sprintf(`{"code":1,"message":"%185s %s"}`, "", r.Header.Get("Authorization")))(w, r)
 		}, witness.Refused, witness.Refused, "code 1"},
+		{"echo of the token alone", func(w http.ResponseWriter, r *http.Request) {
+			api(400, fmt.Sprintf(`{"code":1,"message":"%s"}`, r.Header.Get("Authorization")))(w, r)
+		}, witness.Refused, witness.Refused, "Bearer [token]"},
 		{"no HTTP", func(w http.ResponseWriter, r *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err == nil {
-				fmt.Fprintf(conn, "HELLO %s\r\n", r.Header.Get("Authorization"))
+				fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\n%s\r\n\r\n", r.Header.Get("Authorization"))
 				conn.Close()
 			}
 		}, witness.Unreachable, witness.Unreachable, "127.0.0.1"},
