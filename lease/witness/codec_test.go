@@ -180,6 +180,9 @@ func TestEncodeRefuses(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(encode(f, witness.Record{Register: flagOfA, Flag: flag}))
 	f.Add(sealed(f, `{"version":1,"group":"g","kind":"flag","region":"a","new":0,"flag":{"state":"candidate","epoch":0,"write_id":"00000000000000070000000000000008"}}`, "a"))
+	f.Add(encode(f, witness.Record{Register: infoOfA, Info: info}))
+	f.Add([]byte(`{"version":1,"group":"g","kind":"flag","region":"a","flag":{"state":"active","epoch":18446744073709551615,"write_id":"00000000000000070000000000000008"}}`))
+	f.Add([]byte(`{"body":{},"signature":""}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		// The fuzzer can't sign, so it is given the signature too: value is
 		// tried both as a record and as the body of one.
