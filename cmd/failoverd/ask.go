@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openova-io/failoverd/agent"
+)
+
+// addressFlag adds --address beside --config: how status and explain find the
+// agent.
+func addressFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().String("address", "", "`host:port` of the agent's API (default: api.listen of the configuration)")
+}
+
+// askStatus asks a running agent for its status.
+func askStatus(ctx context.Context, path, address string) (agent.Status, error) {
+	var status agent.Status
+	if address == "" {
+		cfg, err := loadConfig(path)
+		if err != nil {
+			return status, err
+		}
+		address = cfg.API.Listen
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/status", nil)
+	if err != nil {
+		return status, usageError{fmt.Errorf("--address %q: %w", address, err)}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return status, fmt.Errorf("ask the agent: %w; is `failoverd run` running here, with this api.listen?", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return status, fmt.Errorf("ask the agent at %s: it answers %s; is that failoverd?", address, resp.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&status); err != nil {
+		return status, fmt.Errorf("ask the agent at %s: its answer is no status: %w; is that failoverd?", address, err)
+	}
+	return status, nil
+}
+
+// seconds prints a time for people.
+func seconds(s float64) string {
+	d := time.Duration(s * float64(time.Second))
+	if d < 0 {
+		d = 0
+	}
+	if d < time.Minute {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openova-io/failoverd/agent"
+)
+
+func explainCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "explain",
+		Short: "Says why the region is not active, gate by gate, or why it is",
+		Long: `Prints each condition of taking over (each gate), whether it holds, what it
+rests on, when it opens at the earliest by waiting, and what an operator can do.`,
+		Example: "  failoverd explain\n  failoverd explain -o json | jq '.gates[] | select(.open | not)'",
+		Args:    noArgs,
+	}
+	path, address, output := configFlag(cmd), addressFlag(cmd), outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		status, err := askStatus(cmd.Context(), *path, *address)
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			return printJSON(cmd.OutOrStdout(), status)
+		}
+		printExplain(cmd.OutOrStdout(), status)
+		return nil
+	}
+	return cmd
+}
+
+func printExplain(out io.Writer, s agent.Status) {
+	fmt.Fprintf(out, "%s is %s: %s\n", s.Region, s.State, s.Reason.Text)
+	if s.Authority {
+		fmt.Fprintf(out, "It holds authority for epoch %d, for %s more unless it is renewed.\n", s.Epoch, seconds(s.AuthorityRemaining))
+		return
+	}
+	fmt.Fprintln(out, "\nIt takes over when all of these hold:")
+	for _, g := range s.Gates {
+		mark := "no "
+		if g.Open {
+			mark = "yes"
+		}
+		fmt.Fprintf(out, "\n  [%s] %s", mark, g.Title)
+		if g.Region != "" && !g.Open {
+			fmt.Fprintf(out, " (%s)", g.Region)
+		}
+		fmt.Fprintf(out, "\n        %s\n", g.Text)
+		if g.Open {
+			continue
+		}
+		if g.EvidenceAge != nil {
+			fmt.Fprintf(out, "        rests on something %s ago\n", seconds(*g.EvidenceAge))
+		}
+		if g.OpensIn != nil {
+			fmt.Fprintf(out, "        opens in %s at the earliest\n", seconds(*g.OpensIn))
+		}
+		if g.Remedy != "" {
+			fmt.Fprintf(out, "        what to do if it stays so: %s\n", g.Remedy)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/lease"
+)
+
+func historyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "Says what was: the region's changes of state",
+		Long: `Prints the changes of state that the agent of this region has recorded in
+state_dir, oldest first. It works with and without a running agent.`,
+		Example: "  failoverd history --limit 20\n  failoverd history -o json",
+		Args:    noArgs,
+	}
+	path, output := configFlag(cmd), outputFlag(cmd)
+	limit := cmd.Flags().Int("limit", 50, "print at most this `many`, the newest; 0: all that is kept")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		entries, err := statedir.ReadHistory(cfg.StateDir, *limit)
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			if entries == nil {
+				entries = []statedir.Entry{}
+			}
+			return printJSON(cmd.OutOrStdout(), entries)
+		}
+		if len(entries) == 0 {
+			fmt.Fprintf(cmd.OutOrStdout(), "nothing has been recorded in %s\n", cfg.StateDir)
+			return nil
+		}
+		table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "TIME\tREGION\tFROM\tTO\tEPOCH\tWHY")
+		for _, e := range entries {
+			from := e.From
+			if from == "" {
+				from = "-"
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", e.Time.Format(time.RFC3339), e.Region, from, e.To, e.Epoch, lease.ReasonOf(e.Reason).Title)
+		}
+		return table.Flush()
+	}
+	return cmd
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/config"
+	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/lease/witness"
+)
+
+func runCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Runs the daemon",
+		Long: `Runs the agent of this region until it gets SIGTERM or SIGINT: then it fences
+the region, gives its authority up, and ends. A second signal ends it at once.
+A restart within the deadline of its authority, after a crash or SIGKILL, goes
+on with no gap.
+
+SIGHUP reads the configuration again: a new log.level applies at once; for
+everything else it says that a restart is needed.
+
+Exit codes: 0 stopped as asked; 1 failed while running; 2 could not begin, since
+the configuration, a secret, the witness, state_dir or the port is not usable.`,
+		Example: "  failoverd run --config /etc/failoverd/failoverd.yaml",
+		Args:    noArgs,
+	}
+	path := configFlag(cmd)
+	absent := cmd.Flags().StringSlice("member-absent", nil, "a `region` that is known not to run: do not wait for its info record at the first start of the group")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return runDaemon(cmd.Context(), *path, *absent)
+	}
+	return cmd
+}
+
+// daemon is all that must be had before anything begins.
+type daemon struct {
+	cfg    *config.Config
+	log    hclog.Logger
+	dir    *statedir.Dir
+	listen net.Listener
+	agent  *agent.Agent
+}
+
+// prepare gets all that the daemon needs, or nothing.
+func prepare(ctx context.Context, path string, absent []string) (d daemon, err error) {
+	defer func() {
+		if err != nil {
+			err = usageError{err}
+			d.close()
+		}
+	}()
+	if d.cfg, err = config.Load(path); err != nil {
+		return d, err
+	}
+	params := d.cfg.Params()
+	for _, region := range absent {
+		params.KnownAbsent = append(params.KnownAbsent, lease.Region(region))
+	}
+	if v := params.Violations(); len(v) > 0 {
+		return d, fmt.Errorf("%s: %s", v[0].Field, v[0].Text)
+	}
+	if err = d.cfg.CheckFiles(); err != nil {
+		return d, err
+	}
+	secrets, err := d.cfg.LoadSecrets()
+	if err != nil {
+		return d, err
+	}
+	layers, err := buildLayers(d.cfg)
+	if err != nil {
+		return d, err
+	}
+	w, err := openWitness(d.cfg, secrets)
+	if err != nil {
+		return d, err
+	}
+	d.log = hclog.New(&hclog.LoggerOptions{
+		Name: "failoverd", Level: hclog.LevelFromString(d.cfg.Log.Level), JSONFormat: d.cfg.Log.Format == "json", Output: os.Stderr,
+	})
+	if err = askWitness(ctx, d.cfg, w, d.log); err != nil {
+		return d, err
+	}
+	if d.listen, err = net.Listen("tcp", d.cfg.API.Listen); err != nil {
+		return d, fmt.Errorf("api.listen: %w; change api.listen, or stop what uses the address", err)
+	}
+	if d.dir, err = statedir.Open(d.cfg.StateDir); err != nil {
+		return d, err
+	}
+	if err := d.dir.CheckWritable(); err != nil {
+		d.log.Warn("state_dir can't be written to: a restart will fence instead of going on", "error", err)
+	}
+	d.agent, err = agent.New(agent.Config{
+		Params: params, Version: fullVersion(), Witness: w, Layers: layers,
+		Disk: d.dir, Clock: agent.BootClock{}, Log: d.log,
+	})
+	return d, err
+}
+
+func (d *daemon) close() {
+	if d.listen != nil {
+		d.listen.Close()
+	}
+	if d.dir != nil {
+		d.dir.Close()
+	}
+}
+
+// askWitness reads the own flag once. A witness that refuses this configuration
+// will go on doing so, and ends the start; one that can't be reached may come
+// back, and does not.
+func askWitness(ctx context.Context, cfg *config.Config, w *witness.Witness, log hclog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(cfg.Lease.RequestTimeout))
+	defer cancel()
+	_, err := w.ReadFlag(ctx, cfg.Region)
+	switch class := witness.ClassOf(err); {
+	case class == witness.Refused, class == witness.Invalid, class == witness.BadAnswer:
+		return fmt.Errorf("ask the witness: %w", err)
+	case err != nil && class != "":
+		log.Warn("the witness does not answer yet", "error", err)
+	}
+	return nil
+}
+
+func runDaemon(ctx context.Context, path string, absent []string) error {
+	d, err := prepare(ctx, path, absent)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	for _, w := range d.cfg.Warnings() {
+		d.log.Warn(w)
+	}
+	d.log.Info("starting", "version", fullVersion(), "group", d.cfg.Group, "region", d.cfg.Region, "api", d.listen.Addr().String())
+
+	server := &http.Server{Handler: d.agent.Handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second,
+		ErrorLog: d.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})}
+	go func() {
+		if err := server.Serve(d.listen); !errors.Is(err, http.ErrServerClosed) {
+			d.log.Error("the HTTP pages are gone; the lease goes on", "error", err)
+		}
+	}()
+	defer server.Close()
+	hups := make(chan os.Signal, 1)
+	signal.Notify(hups, syscall.SIGHUP)
+	defer signal.Stop(hups)
+	go func() {
+		for {
+			select {
+			case <-hups:
+				reload(path, d.cfg, d.log)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return d.agent.Run(ctx)
+}
+
+// reload reads the configuration again, and applies what may be applied to a
+// running agent. A file that is wrong changes nothing.
+func reload(path string, running *config.Config, log hclog.Logger) {
+	next, err := config.Load(path)
+	if err != nil {
+		log.Error("reload: the configuration is wrong; the one that runs stays", "error", err)
+		return
+	}
+	live, restart := config.ReloadDiff(running, next)
+	if len(live) > 0 {
+		log.SetLevel(hclog.LevelFromString(next.Log.Level))
+		running.Log.Level = next.Log.Level
+		log.Info("reload: applied", "keys", strings.Join(live, ", "))
+	}
+	if len(restart) > 0 {
+		log.Warn("reload: these keys need a restart; nothing of them was applied", "keys", strings.Join(restart, ", "))
+	}
+	if len(live)+len(restart) == 0 {
+		log.Info("reload: nothing changed")
+	}
+}

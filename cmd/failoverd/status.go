@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openova-io/failoverd/agent"
+)
+
+func statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Says what is: state, authority, peers, layers, witness",
+		Long: `Asks the agent of this region what it is, what it knows of the others, and what
+is wrong. Exit code 0 whenever the agent answers, active or not.`,
+		Example: "  failoverd status\n  failoverd status -o json | jq .authority",
+		Args:    noArgs,
+	}
+	path, address, output := configFlag(cmd), addressFlag(cmd), outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		status, err := askStatus(cmd.Context(), *path, *address)
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			return printJSON(cmd.OutOrStdout(), status)
+		}
+		printStatus(cmd.OutOrStdout(), status)
+		return nil
+	}
+	return cmd
+}
+
+func printStatus(out io.Writer, s agent.Status) {
+	fmt.Fprintf(out, "%s of group %s is %s, for %s: %s\n", s.Region, s.Group, s.State, seconds(s.Since), s.Reason.Text)
+	if s.Authority {
+		fmt.Fprintf(out, "authority for epoch %d, for %s more unless it is renewed; fencing starts in %s\n", s.Epoch, seconds(s.AuthorityRemaining), seconds(s.FencingStartsIn))
+	} else {
+		holder := string(s.Holder)
+		if holder == "" {
+			holder = "nobody yet"
+		}
+		fmt.Fprintf(out, "no authority; last known holder: %s\n", holder)
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "\nPEER\tSTATE\tEPOCH\tLAST RECORD\tNOTE")
+	for _, p := range s.Peers {
+		record, note := "none seen", ""
+		if p.RecordAge != nil {
+			record = seconds(*p.RecordAge) + " ago"
+		}
+		switch {
+		case !p.Known:
+			note = "its info record has never been seen"
+		case len(p.Differs) > 0:
+			note = fmt.Sprintf("other parameters: %v", p.Differs)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", p.Region, p.State, p.Epoch, record, note)
+	}
+	table.Flush()
+	fmt.Fprintln(table, "\nLAYER\tSTATE")
+	for _, l := range s.Layers {
+		fmt.Fprintf(table, "%s\t%s\n", l.Name, l.State)
+	}
+	if len(s.Layers) == 0 {
+		fmt.Fprintln(table, "none\t")
+	}
+	table.Flush()
+	up := "answers"
+	if !s.Witness.Up {
+		up = "does not answer"
+	}
+	fmt.Fprintf(out, "\nwitness %s; staleness bound %s, observed %s\n", up, seconds(s.Witness.Staleness), seconds(s.Witness.ObservedStaleness))
+	for call, trouble := range s.Witness.Trouble {
+		fmt.Fprintf(out, "  %s: %s\n", call, trouble)
+	}
+	for _, a := range s.Alarms {
+		fmt.Fprintf(out, "\n%s: %s", a.Severity, a.Title)
+		if a.Region != "" {
+			fmt.Fprintf(out, " (%s)", a.Region)
+		}
+		fmt.Fprintf(out, ": %s\n", a.Text)
+		if a.Detail != "" {
+			fmt.Fprintf(out, "  %s\n", a.Detail)
+		}
+		if a.Remedy != "" {
+			fmt.Fprintf(out, "  what to do: %s\n", a.Remedy)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openova-io/failoverd/config"
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/hook"
+	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/lease/witness/cloudflarekv"
+	"github.com/openova-io/failoverd/lease/witness/file"
+)
+
+const defaultConfig = "/etc/failoverd/failoverd.yaml"
+
+// version is set by the linker for a release.
+var version = "devel"
+
+// fullVersion is version and the commit, where the build knows it.
+func fullVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				return version + "+" + s.Value[:12]
+			}
+		}
+	}
+	return version
+}
+
+// configFlag adds --config.
+func configFlag(cmd *cobra.Command) *string {
+	path := cmd.Flags().StringP("config", "c", defaultConfig, "configuration `file`")
+	cmd.MarkFlagFilename("config", "yaml", "yml")
+	return path
+}
+
+// outputFlag adds -o.
+func outputFlag(cmd *cobra.Command) *string {
+	output := cmd.Flags().StringP("output", "o", "text", "`format` of the output: text or json")
+	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	inner := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if *output != "text" && *output != "json" {
+			return usageError{fmt.Errorf("--output is %q, want text or json", *output)}
+		}
+		if inner != nil {
+			return inner(cmd, args)
+		}
+		return nil
+	}
+	return output
+}
+
+// printJSON prints v for -o json.
+func printJSON(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// loadConfig reads the configuration; its errors are usage errors.
+func loadConfig(path string) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return cfg, nil
+}
+
+// openWitness makes the witness that the configuration names. It does not ask
+// it anything yet.
+func openWitness(cfg *config.Config, secrets *config.Secrets) (*witness.Witness, error) {
+	var store witness.Store
+	var err error
+	switch cfg.Witness.Type {
+	case config.WitnessFile:
+		store, err = file.New(cfg.Witness.File.Dir)
+	case config.WitnessCloudflareKV:
+		kv := cfg.Witness.CloudflareKV
+		store, err = cloudflarekv.New(cloudflarekv.Config{
+			AccountID: kv.AccountID, NamespaceID: kv.NamespaceID, Token: secrets.APIToken, BaseURL: kv.BaseURL,
+		})
+	default:
+		err = fmt.Errorf("witness.type %q is not in this version of failoverd", cfg.Witness.Type)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the witness: %w", err)
+	}
+	return witness.New(store, witness.Config{
+		Prefix: cfg.Witness.Prefix, Group: cfg.Group, Region: cfg.Region, Members: cfg.Members,
+		PrivateKey: secrets.PrivateKey, PublicKeys: cfg.PublicKeys(),
+	})
+}
+
+// buildLayers makes the layers that the configuration names, in its order.
+func buildLayers(cfg *config.Config) ([]layers.Layer, error) {
+	var out []layers.Layer
+	for _, h := range cfg.Layers.Hooks {
+		layer, err := hook.New(hook.Config{Name: h.Name, Activate: h.Activate, Fence: h.Fence, Observe: h.Observe})
+		if err != nil {
+			return nil, fmt.Errorf("layers.hooks: %w", err)
+		}
+		out = append(out, layer)
+	}
+	return out, nil
+}
