@@ -91,6 +91,9 @@ func (s *State) writeLost() {
 	f.inSeq = 0
 	f.next = max(f.last.Add(s.p.RetryInterval), s.now)
 	s.alarm(NoticeWitnessDown, s.p.Region, "writing the own flag")
+	if !s.writing() {
+		s.probe()
+	}
 }
 
 func (s *State) flagWritten(ev FlagWritten) {
@@ -105,10 +108,10 @@ func (s *State) flagWritten(ev FlagWritten) {
 	s.clear(NoticeWitnessDown, s.p.Region)
 	f.acks = append(f.acks, ack{f.inSeq, s.now})
 	f.inSeq = 0
-	f.next = f.inSent.Add(s.p.RenewInterval)
 	if f.inRound != f.round {
-		return // of a candidacy that has ended
+		return // of a candidacy that has ended: the next write is due as begin said
 	}
+	f.next = f.inSent.Add(s.p.RenewInterval)
 	if !f.raised {
 		f.raised, f.firstAck = true, s.now
 	}

@@ -40,7 +40,7 @@ func (s *State) raiseGates(gates []Gate) []Gate {
 	gates = append(gates, Gate{GateSuspect, s.now >= at || s.name == Candidate, s.p.Members[whose], evidence, at})
 	read := s.reader.lastComplete()
 	recent := read >= at && s.now < read.Add(s.p.TTL)
-	return append(gates, Gate{GateWitnessRead, recent || s.name == Candidate, "", read, Never})
+	return append(gates, Gate{GateWitnessRead, recent || s.name == Candidate, "", s.reader.complete, Never})
 }
 
 // takeGates appends the gates that a candidate passes to become active, those
@@ -69,9 +69,12 @@ func (s *State) takeGates(gates []Gate) []Gate {
 	if !s.obeys(RuleMissingIsNotFree) && evidence == -Never {
 		due = -Never
 	}
-	gates = append(gates, Gate{GateTakingRead, raised && read >= due, "", read, Never})
-	gates = append(gates, Gate{GateReadBack, read != -Never && s.reader.ownFresh || !s.obeys(RuleReadBack), s.p.Region, read, Never})
+	gates = append(gates, Gate{GateTakingRead, raised && read >= due, "", s.reader.complete, Never})
+	gates = append(gates, Gate{GateReadBack, read != -Never && s.reader.ownFresh || !s.obeys(RuleReadBack), s.p.Region, s.reader.complete, Never})
 	gates = append(gates, Gate{GateEpoch, s.name != Candidate || s.epoch > s.highest || !s.obeys(RuleEpochAbove), "", Never, Never})
-	margin := s.own.until.Add(-s.p.FenceTimeout)
-	return append(gates, Gate{GateMargin, raised && s.now < margin, "", s.own.until, Never})
+	until := Never
+	if raised {
+		until = s.own.until
+	}
+	return append(gates, Gate{GateMargin, raised && s.now < until.Add(-s.p.FenceTimeout), "", until, Never})
 }

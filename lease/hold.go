@@ -39,13 +39,15 @@ func (s *State) extend(sent Instant) {
 }
 
 // abandonAuthority begins to give authority up before its deadline: nothing
-// extends it any more, it leaves the disk, and the layers fence. It is given up
-// when they are.
+// extends it any more, it leaves the disk, and the layers fence if they do not
+// already. It is given up when they are.
 func (s *State) abandonAuthority(why ReasonCode) {
 	s.abandon = true
 	s.save(Authority{})
-	s.become(Fencing, why)
-	s.orderFence(why)
+	if s.name == Active {
+		s.become(Fencing, why)
+		s.orderFence(why)
+	}
 }
 
 // giveUp ends authority and candidacy.
@@ -54,6 +56,7 @@ func (s *State) giveUp() {
 	s.highest = max(s.highest, s.epoch)
 	s.epoch = 0
 	s.own.end()
+	s.probe()
 }
 
 // release is the stop of the daemon: a region without authority just stays
@@ -63,11 +66,8 @@ func (s *State) release() {
 	switch {
 	case s.name == Candidate:
 		s.withdraw(ReasonReleased)
-	case s.name == Active:
+	case s.authority && !s.abandon:
 		s.abandonAuthority(ReasonReleased)
-	case s.authority:
-		s.abandon = true
-		s.save(Authority{})
 	}
 }
 

@@ -20,6 +20,7 @@ func (s *State) infoWritten(ev InfoWritten) {
 	case ev.ID != s.info.order || s.info.order == 0:
 	case ev.Acked:
 		s.info.order, s.info.next = 0, s.now.Add(infoInterval)
+		s.clear(NoticeWitnessDown, s.p.Region)
 	default:
 		s.infoFailed()
 	}
@@ -27,21 +28,36 @@ func (s *State) infoWritten(ev InfoWritten) {
 
 func (s *State) infoFailed() {
 	s.info.order, s.info.next = 0, s.now.Add(s.p.RetryInterval)
+	s.alarm(NoticeWitnessDown, s.p.Region, "writing the own info record")
+}
+
+// probe has the info record written now if the last writes failed. A region
+// that is silent can't tell in another way that writing works again, nor that
+// it still does not.
+func (s *State) probe() {
+	if s.alarmed(NoticeWitnessDown, s.p.Region) {
+		s.info.next = s.now
+	}
 }
 
 // absorbInfo takes the read of another region's info record in.
 func (s *State) absorbInfo(j int, read InfoRead) {
 	p, region := &s.peers[j], s.p.Members[j]
-	switch read.Outcome {
-	case ReadMalformed:
-		s.alarm(NoticeMalformed, region, "info record")
-	case ReadFound:
-		p.known = true
-		p.differs = SafetyDiff(s.safety, read.Info.Safety)
+	if read.Outcome == ReadFound || read.Outcome == ReadMalformed {
+		p.badInfo = read.Outcome == ReadMalformed
+		s.reportMalformed(j)
+	}
+	if read.Outcome != ReadFound {
+		return
+	}
+	p.known = true
+	differs := SafetyDiff(s.safety, read.Info.Safety)
+	if !slices.Equal(differs, p.differs) {
 		s.clear(NoticeSafetyDiffers, region)
-		if len(p.differs) > 0 {
-			s.alarm(NoticeSafetyDiffers, region, strings.Join(p.differs, ", "))
-		}
+	}
+	p.differs = differs
+	if len(differs) > 0 {
+		s.alarm(NoticeSafetyDiffers, region, strings.Join(differs, ", "))
 	}
 }
 

@@ -29,12 +29,13 @@ type round struct {
 
 func (r *reader) init() { r.complete = Never }
 
-// expire forgets rounds whose answers are late. A late answer is evidence
-// still, but nobody takes by it.
-func (r *reader) expire(now Instant) {
+// expire forgets rounds whose answers are late, and reports whether there were
+// any. A late answer is evidence still, but nobody takes by it.
+func (r *reader) expire(now Instant) (late bool) {
 	for len(r.inFlight) > 0 && now > r.inFlight[0].by {
-		r.inFlight = r.inFlight[1:]
+		r.inFlight, late = r.inFlight[1:], true
 	}
+	return late
 }
 
 // read sends the round that is due: a poll, or the read that a suspect or a
@@ -98,6 +99,7 @@ func (s *State) roundRead(ev RoundRead) {
 	if i < 0 {
 		return // came late
 	}
+	s.clear(NoticeWitnessDown, "")
 	this := r.inFlight[i]
 	r.inFlight = slices.Delete(r.inFlight, i, i+1)
 	fresh := s.readBack(this, ev.Flags[s.self])
@@ -135,6 +137,8 @@ func (s *State) absorb(j int, read FlagRead) {
 	if malformed && !s.obeys(RuleMalformedIsEvidence) {
 		return
 	}
+	p.badFlag = malformed
+	s.reportMalformed(j)
 	id := read.Flag.WriteID
 	if !s.obeys(RuleEveryNewRecord) && p.seen.older(id) {
 		return
@@ -142,15 +146,12 @@ func (s *State) absorb(j int, read FlagRead) {
 	if !p.seen.add(id) {
 		return
 	}
-	if read.Flag.State == flagWithdrawn { // only a mutant writes it
+	if read.Flag.State == flagWithdrawn && !s.obeys(RuleSilentWithdrawal) { // only a mutant writes it
 		p.evidence = s.now.Add(-s.longer(s.p.TTL + s.p.Staleness))
 		return
 	}
 	p.evidence, p.recorded = s.now, s.now
-	if malformed {
-		s.alarm(NoticeMalformed, s.p.Members[j], "")
-	} else {
-		s.clear(NoticeMalformed, s.p.Members[j])
+	if !malformed {
 		p.state, p.epoch = read.Flag.State, max(p.epoch, read.Flag.Epoch)
 		s.highest = max(s.highest, read.Flag.Epoch)
 		if p.state == FlagActive && read.Flag.Epoch >= s.holderEpoch {
@@ -161,7 +162,7 @@ func (s *State) absorb(j int, read FlagRead) {
 	switch {
 	case s.name == Candidate && (living || j < s.self) && s.obeys(RuleYield):
 		s.withdraw(ReasonYielded)
-	case s.name == Active && !malformed && p.state == FlagActive && s.obeys(RuleHigherEpochFences) &&
+	case s.authority && !s.abandon && !malformed && p.state == FlagActive && s.obeys(RuleHigherEpochFences) &&
 		(read.Flag.Epoch > s.epoch || read.Flag.Epoch == s.epoch && j < s.self):
 		// §4: two regions that learn that the other is active: the lower epoch
 		// fences, or the later in the member order.
@@ -170,10 +171,28 @@ func (s *State) absorb(j int, read FlagRead) {
 	}
 }
 
+// reportMalformed says that a record of a region is malformed, until its
+// records can be read again.
+func (s *State) reportMalformed(j int) {
+	p, region := &s.peers[j], s.p.Members[j]
+	switch {
+	case p.badFlag:
+		s.alarm(NoticeMalformed, region, "flag")
+	case p.badInfo:
+		s.alarm(NoticeMalformed, region, "info record")
+	default:
+		s.clear(NoticeMalformed, region)
+	}
+}
+
 // readBack judges the read of the own flag: whether it is within the staleness
 // bound, and by how much the witness was staler if not (§3, take).
 func (s *State) readBack(r round, read FlagRead) bool {
 	var seq uint64 // the attempt that was returned; 0 for none of this incarnation
+	if read.Outcome == ReadFound || read.Outcome == ReadMalformed {
+		s.peers[s.self].badFlag = read.Outcome == ReadMalformed
+		s.reportMalformed(s.self)
+	}
 	switch read.Outcome {
 	case ReadUnknown:
 		return false
@@ -184,9 +203,13 @@ func (s *State) readBack(r round, read FlagRead) bool {
 			s.highest = max(s.highest, read.Flag.Epoch) // of an earlier life
 		}
 	}
+	// A write whose answer was lost may have landed late, on top of newer
+	// ones, and so may one of an earlier life: what lies there then tells
+	// nothing of how stale the read is.
+	tells := read.Outcome == ReadMissing || seq != 0 && !slices.Contains(s.own.lost, seq)
 	s.reader.staleness = 0
 	for _, a := range s.own.acks {
-		if a.seq > seq && a.at < r.sent {
+		if tells && a.seq > seq && a.at < r.sent {
 			s.reader.staleness = r.sent.Sub(a.at) // at least: that write was not to be seen
 			break
 		}
@@ -195,9 +218,7 @@ func (s *State) readBack(r round, read FlagRead) bool {
 		s.clear(NoticeWitnessStale, s.p.Region)
 		return true
 	}
-	// A write whose answer was lost may have landed late, on top of newer
-	// ones, and so may one of an earlier life; nothing else explains it.
-	if read.Outcome == ReadMissing || seq != 0 && !slices.Contains(s.own.lost, seq) {
+	if tells {
 		s.alarm(NoticeWitnessStale, s.p.Region, "a read returned a record older than one acknowledged "+s.reader.staleness.String()+" before it was sent, the bound is "+s.p.Staleness.String())
 	}
 	return false

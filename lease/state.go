@@ -83,6 +83,8 @@ type peer struct {
 	epoch    uint64    // the highest in its records
 	known    bool      // its info record has been seen
 	differs  []string  // safety parameters in which it differs from this region
+	badFlag  bool      // its flag was malformed when it was last read
+	badInfo  bool      // its info record was
 }
 
 // layerState is what is known of the own layers.
@@ -187,14 +189,17 @@ func (s *State) illegal(what string) {
 
 // alarm reports something once, until it is cleared.
 func (s *State) alarm(why ReasonCode, about Region, detail string) {
-	for _, n := range s.alarms {
-		if n.Reason == why && n.Region == about {
-			return
-		}
+	if s.alarmed(why, about) {
+		return
 	}
 	n := Notice{Reason: why, Region: about, Detail: detail}
 	s.alarms = append(s.alarms, n)
 	s.act(n)
+}
+
+// alarmed reports whether an alarm holds.
+func (s *State) alarmed(why ReasonCode, about Region) bool {
+	return slices.ContainsFunc(s.alarms, func(n Notice) bool { return n.Reason == why && n.Region == about })
 }
 
 // clear ends an alarm.

@@ -63,6 +63,12 @@ func (s *State) start(ev Start) {
 	if saved.Epoch > 0 {
 		s.act(Notice{Reason: NoticeSavedUnusable, Detail: fmt.Sprintf("epoch %d, deadline %d, boot %s; now %d, boot %s", saved.Epoch, saved.Deadline, saved.BootID, s.now, s.bootID)})
 	}
+	if saved.Epoch > 0 && sameBoot && s.now < saved.Deadline {
+		// No authority lasts that long, so the record is wrong, or of another
+		// TTL. A later start would take it for good: it must leave the disk.
+		s.saved.deadline = saved.Deadline
+		s.save(Authority{})
+	}
 	s.become(Fencing, ReasonStarting)
 	s.orderFence(ReasonStarting)
 }
@@ -70,7 +76,9 @@ func (s *State) start(ev Start) {
 // expire ends what time alone ends.
 func (s *State) expire() {
 	s.expireWrite()
-	s.reader.expire(s.now)
+	if s.reader.expire(s.now) {
+		s.alarm(NoticeWitnessDown, "", "no answer to a round of reads within request_timeout")
+	}
 	if s.info.order != 0 && s.now >= s.info.by {
 		s.infoFailed()
 	}
