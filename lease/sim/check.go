@@ -33,17 +33,23 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 		w.result.Held += time.Duration(until - start)
 		w.covered = until
 	}
+	for _, o := range w.regions {
+		if both := min(until, o.until); o != r && o.holding(w.now) && both > max(w.doubled, w.now) {
+			w.result.Overlap += time.Duration(both - max(w.doubled, w.now))
+			w.doubled = both
+		}
+	}
 	if !acquired {
 		return
 	}
 	w.result.Takes++
 	for _, o := range w.regions {
-		if o != r && o.holding(w.now) {
+		if o != r && o.holding(w.now) && !w.cfg.Faults.KeepOn {
 			w.violation("overlap: %s acquires authority for epoch %d while %s holds it for epoch %d, for %v more",
 				r.name, d.Epoch, o.name, o.epoch, time.Duration(o.until-w.now))
 		}
 	}
-	if !w.hidden && (d.Epoch < w.maxEpoch || d.Epoch == w.maxEpoch && w.maxEpochOf != r) {
+	if !w.hidden && !w.cfg.Faults.KeepOn && (d.Epoch < w.maxEpoch || d.Epoch == w.maxEpoch && w.maxEpochOf != r) {
 		w.violation("epoch: %s acquires authority for epoch %d after epoch %d of %s", r.name, d.Epoch, w.maxEpoch, w.maxEpochOf.name)
 	}
 	w.maxEpoch, w.maxEpochOf = d.Epoch, r

@@ -36,7 +36,34 @@ func Draw(seed uint64) Config {
 		return cfg
 	}
 	cfg.Faults.Chaos = true
-	cfg.Faults.Cripple = rng.IntN(8) == 0
+	cfg.Faults.Duels = rng.IntN(4) == 0
+	cfg.Faults.Cripple = rng.IntN(4) == 0
 	cfg.Duration = 60*(p.TTL+p.Staleness) + Recovery(p)
+	return cfg
+}
+
+// A Break is an assumption of the protocol that a world breaks.
+type Break string
+
+const (
+	Unbroken    Break = ""
+	StaleBeyond Break = "staler than the bound"
+	TwoSpaces   Break = "two namespaces"
+	TwoTTLs     Break = "two TTLs"
+)
+
+// DrawBroken is a world that breaks an assumption.
+func DrawBroken(seed uint64, b Break) Config {
+	cfg := Draw(seed)
+	p := cfg.Params
+	switch b {
+	case StaleBeyond:
+		cfg.Faults.TrueStaleness = 4*(p.TTL+p.Staleness) + p.Staleness
+		cfg.Faults.Cripple = false
+	case TwoSpaces:
+		cfg.Faults.Split, cfg.Faults.Deaths = true, false
+	case TwoTTLs:
+		cfg.Faults.OtherTTL, cfg.Faults.Deaths = 4*p.TTL, false
+	}
 	return cfg
 }

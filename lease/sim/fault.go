@@ -22,7 +22,12 @@ func (w *world) drawFault() {
 	}
 	p := w.cfg.Params
 	long := w.upTo(4 * (p.TTL + p.Staleness)) // from a moment to minutes
-	switch w.rng.IntN(12) {
+	pause := w.upTo(2 * (p.TTL + p.Staleness))
+	fault := w.rng.IntN(12)
+	if w.cfg.Faults.Duels {
+		pause, fault = w.upTo(p.TTL), [...]int{0, 5, 5, 6, 8}[w.rng.IntN(5)]
+	}
+	switch fault {
 	case 0, 1:
 		w.crash(r, w.upTo(p.TTL/2), false)
 	case 2:
@@ -55,7 +60,7 @@ func (w *world) drawFault() {
 		r.deliver(lease.Release{})
 		w.mendIn(p.FenceTimeout+long, func() { w.crash(r, 0, false) })
 	}
-	w.schedule(happening{at: w.now.Add(w.upTo(2 * (p.TTL + p.Staleness))), kind: nextFault})
+	w.schedule(happening{at: w.now.Add(pause), kind: nextFault})
 }
 
 // holder is the region that holds authority now; nil if none does.

@@ -31,6 +31,7 @@ type Config struct {
 // Faults says what may go wrong.
 type Faults struct {
 	Chaos     bool          // crashes, freezes, cuts, outages, late and lost writes, disks: at random
+	Duels     bool          // Chaos, with nothing but cuts and short crashes, one upon the other
 	Deaths    bool          // only that the holder dies, one death at a time: gaps must keep to Bounds
 	RoundTrip time.Duration // the longest answer without a fault; 0: 200ms
 	Lazy      float64       // how often a read is as stale as it may be; 0: always
@@ -39,7 +40,8 @@ type Faults struct {
 	TrueStaleness time.Duration // of the store, if it is above Params.Staleness
 	Split         bool          // region 0 was given another namespace
 	OtherTTL      time.Duration // region 0 was given another TTL
-	Cripple       bool          // one region can write and not read, for good
+	Cripple       bool          // region 0 can write and not read once all faults have ended
+	KeepOn        bool          // do not stop at an overlap, but add overlaps up
 }
 
 // Result is what a run came to.
@@ -55,6 +57,7 @@ type Result struct {
 	Bound       time.Duration   // Deaths: of each gap
 	StaleAlarms int             // notices that the witness is staler than its bound
 	Held        time.Duration   // true time during which some region held authority
+	Overlap     time.Duration   // KeepOn: true time during which two did, in all
 }
 
 // world is one run.
@@ -75,6 +78,7 @@ type world struct {
 	maxEpoch   uint64
 	maxEpochOf *region
 	covered    Time    // authority was held by someone until here
+	doubled    Time    // ... and by two until here
 	deadAt     Time    // Deaths: when the holder died; 0 if it lives
 	dead       *region // ... and who it was
 }
@@ -102,9 +106,6 @@ func Run(cfg Config) Result {
 		w.schedule(happening{at: Time(w.upTo(3 * time.Second)), kind: restart, region: r.number, life: r.life})
 	}
 	w.chaos = cfg.Faults.Chaos
-	if cfg.Faults.Cripple {
-		w.regions[0].cutReads = 1
-	}
 	if cfg.Faults.Chaos || cfg.Faults.Deaths {
 		w.schedule(happening{at: Time(w.settling()), kind: nextFault})
 	}

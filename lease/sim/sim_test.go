@@ -2,6 +2,7 @@ package sim
 
 import (
 	"flag"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,20 +11,35 @@ import (
 
 var hunt = flag.Uint64("hunt", 0, "look for the first seed below this that finds each mutant")
 
+var rules = flag.String("rules", "", "of these rules only, by code")
+
 func TestHunt(t *testing.T) {
 	if *hunt == 0 {
 		t.Skip()
 	}
 	for _, r := range lease.Rules {
+		if *rules != "" && !strings.Contains(*rules, r.Code) {
+			continue
+		}
 		start := time.Now()
 		found := false
-		for seed := range *hunt {
-			cfg := Draw(seed)
-			cfg.Without = []lease.Rule{r.Rule}
-			if res := Run(cfg); res.Violation != "" {
-				t.Logf("%-24s seed %d  %s (%v)", r.Code, seed, res.Violation, time.Since(start).Round(time.Millisecond))
-				found = true
-				break
+	search:
+		for _, b := range []Break{Unbroken, TwoSpaces, TwoTTLs, StaleBeyond} {
+			limit := *hunt
+			if b != Unbroken {
+				limit = 300
+			}
+			for seed := range limit {
+				cfg := DrawBroken(seed, b)
+				if b != Unbroken && Run(cfg).Violation != "" {
+					continue
+				}
+				cfg.Without = []lease.Rule{r.Rule}
+				if res := Run(cfg); res.Violation != "" {
+					t.Logf("%-24s %q seed %d  %s (%v)", r.Code, b, seed, res.Violation, time.Since(start).Round(time.Millisecond))
+					found = true
+					break search
+				}
 			}
 		}
 		if !found {
