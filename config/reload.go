@@ -7,9 +7,7 @@ import (
 )
 
 // live are the keys that SIGHUP may change: safety does not rest on them.
-// Whoever applies a new layers.hooks while the region is active must first
-// fence with the old hooks what the new ones no longer name.
-var live = []string{"layers.hooks", "log.level"}
+var live = []string{"log.level"}
 
 // ReloadDiff names, in the order of the file, the keys in which two
 // configurations differ: those that may be applied to a running daemon, and

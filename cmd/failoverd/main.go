@@ -46,11 +46,8 @@ func root() *cobra.Command {
 		Short: "Decides which region of a failover group is active, and makes it so",
 		Long: `failoverd runs in each region of a failover group. The agents share a lease:
 exactly one region holds it and is active. When that region dies, is cut off or
-hangs, another takes over; two are never active at once.
-
-See it work, with nothing but this binary:
-
-  failoverd demo`,
+hangs, another takes over; two are never active at once.`,
+		Example:       "  failoverd check --config /etc/failoverd/failoverd.yaml\n  failoverd run --config /etc/failoverd/failoverd.yaml",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -59,7 +56,7 @@ See it work, with nothing but this binary:
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	cmd.AddCommand(runCommand(), demoCommand(), checkCommand(), statusCommand(), explainCommand(),
+	cmd.AddCommand(runCommand(), checkCommand(), statusCommand(), explainCommand(),
 		historyCommand(), simulateCommand(), keygenCommand(), versionCommand())
 	return cmd
 }

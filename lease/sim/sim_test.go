@@ -2,63 +2,70 @@ package sim
 
 import (
 	"flag"
-	"strings"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
-
-	"github.com/openova-io/failoverd/lease"
 )
 
-var hunt = flag.Uint64("hunt", 0, "look for the first seed below this that finds each mutant")
+var (
+	regionHours = flag.Float64("region-hours", 300, "simulate at least this many region-hours in TestSoak")
+	firstSeed   = flag.Uint64("first-seed", 0, "TestSoak begins with this seed")
+)
 
-var rules = flag.String("rules", "", "of these rules only, by code")
-
-func TestHunt(t *testing.T) {
-	if *hunt == 0 {
-		t.Skip()
-	}
-	for _, r := range lease.Rules {
-		if *rules != "" && !strings.Contains(*rules, r.Code) {
-			continue
-		}
-		start := time.Now()
-		found := false
-	search:
-		for _, b := range []Break{Unbroken, TwoSpaces, TwoTTLs, StaleBeyond} {
-			limit := *hunt
-			if b != Unbroken {
-				limit = 300
-			}
-			for seed := range limit {
-				cfg := DrawBroken(seed, b)
-				if b != Unbroken && Run(cfg).Violation != "" {
-					continue
+// TestSoak runs the worlds of one seed after the other until it has simulated
+// -region-hours. No invariant may ever be violated.
+func TestSoak(t *testing.T) {
+	start := time.Now()
+	var mu sync.Mutex
+	var worlds, takes, faults, steps int
+	var hours float64
+	var simulated time.Duration
+	next := *firstSeed
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for {
+				mu.Lock()
+				seed := next
+				next++
+				enough := hours >= *regionHours || t.Failed()
+				mu.Unlock()
+				if enough {
+					return
 				}
-				cfg.Without = []lease.Rule{r.Rule}
-				if res := Run(cfg); res.Violation != "" {
-					t.Logf("%-24s %q seed %d  %s (%v)", r.Code, b, seed, res.Violation, time.Since(start).Round(time.Millisecond))
-					found = true
-					break search
+				r := Run(Draw(seed))
+				mu.Lock()
+				worlds, takes, faults, steps = worlds+1, takes+r.Takes, faults+r.Faults, steps+r.Steps
+				hours, simulated = hours+r.RegionHours, simulated+r.Simulated
+				if r.Violation != "" {
+					t.Errorf("seed %d, at %v: %s; Draw(%d) with Trace set replays it", seed, time.Duration(r.At), r.Violation, seed)
 				}
+				mu.Unlock()
 			}
-		}
-		if !found {
-			t.Logf("%-24s NOT FOUND (%v)", r.Code, time.Since(start).Round(time.Millisecond))
-		}
+		})
 	}
+	workers.Wait()
+	took := time.Since(start)
+	t.Logf("seeds %d to %d: %d worlds, %.0f region-hours, %d faults, %d takeovers, %d steps, in %v: %.0f simulated seconds per second",
+		*firstSeed, next-1, worlds, hours, faults, takes, steps, took.Round(time.Millisecond), simulated.Seconds()/took.Seconds())
 }
 
-func TestBase(t *testing.T) {
-	start := time.Now()
-	var sim time.Duration
-	var hours float64
-	for seed := range uint64(1000) {
-		res := Run(Draw(seed))
-		sim += res.Simulated
-		hours += res.RegionHours
-		if res.Violation != "" {
-			t.Errorf("%d %s", seed, res.Violation)
+// TestDeterminism runs a world twice, and wants the same trace.
+func TestDeterminism(t *testing.T) {
+	trace := func() (lines []string) {
+		cfg := Draw(3)
+		cfg.Trace = func(line string) { lines = append(lines, line) }
+		Run(cfg)
+		return lines
+	}
+	a, b := trace(), trace()
+	if len(a) != len(b) || len(a) == 0 {
+		t.Fatalf("two runs of one seed told %d and %d lines", len(a), len(b))
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			t.Fatalf("line %d: got %q, then %q", i, a[i], b[i])
 		}
 	}
-	t.Logf("%.0f sim s/s, %.0f region hours %v", sim.Seconds()/time.Since(start).Seconds(), hours, time.Since(start))
 }

@@ -1,0 +1,36 @@
+# make test sets up by itself all that the tests need on a fresh Debian or
+# Ubuntu with Go, and runs everything. make quick is the inner loop.
+
+GO ?= go
+export CGO_ENABLED = 1
+
+.PHONY: build quick vet test sim e2e vuln
+
+build:
+	$(GO) build -o bin/failoverd ./cmd/failoverd
+
+quick:
+	$(GO) vet ./...
+	$(GO) test -short ./...
+
+vet:
+	test -z "$$(gofmt -l $$(git ls-files '*.go'))"
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+# The race detector is on, but for the simulator's long run: that is one
+# goroutine, and its worth is in how much it simulates.
+test: vet
+	$(GO) test -race -timeout 20m ./...
+	$(MAKE) sim e2e
+
+sim:
+	$(GO) test -count=1 -timeout 30m ./lease/sim -run 'TestSoak' -v -region-hours 20000
+
+e2e:
+	e2e/setup.sh
+	cd e2e && $(GO) vet ./... && $(GO) test -race -timeout 20m ./...
+
+# Needs the vulnerability database: not part of test.
+vuln:
+	$(GO) tool govulncheck ./...
