@@ -16,8 +16,8 @@ func TestReloadDiff(t *testing.T) {
 	}{
 		{"nothing", func(*config.Config) {}, nil, nil},
 		{"log level", func(c *config.Config) { c.Log.Level = "debug" }, []string{"log.level"}, nil},
-		{"a hook's argument", func(c *config.Config) { c.Layers.Hooks[0].Fence[1] = "off" }, []string{"layers.hooks"}, nil},
-		{"no hooks", func(c *config.Config) { c.Layers.Hooks = nil }, []string{"layers.hooks"}, nil},
+		{"a hook's argument", func(c *config.Config) { c.Layers.Hooks[0].Fence[1] = "off" }, nil, []string{"layers.hooks"}},
+		{"no hooks", func(c *config.Config) { c.Layers.Hooks = nil }, nil, []string{"layers.hooks"}},
 		{"log format", func(c *config.Config) { c.Log.Format = "json" }, nil, []string{"log.format"}},
 		{"ttl and level", func(c *config.Config) { c.Lease.TTL = config.Duration(time.Minute); c.Log.Level = "warn" }, []string{"log.level"}, []string{"lease.ttl"}},
 		{"poll interval", func(c *config.Config) { c.Lease.PollInterval++ }, nil, []string{"lease.poll_interval"}},
