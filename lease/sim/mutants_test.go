@@ -49,7 +49,7 @@ var mutants = []struct {
 var unpunished = map[lease.Rule]string{
 	lease.RuleStartEvidence:     "not needed without pledges: a fresh agent has seen nothing, so the first record that it reads is new; kept for §4",
 	lease.RuleLayersFencedFirst: "not needed without pledges: a flag alone makes nothing active; kept for §4",
-	lease.RuleHigherEpochFences: "not needed while the assumptions hold: it ends an overlap that should not be; see lease/testdata",
+	lease.RuleHigherEpochFences: "not needed while the assumptions hold: it ends an overlap that should not be; no script shows it yet",
 	lease.RuleFlagExpires:       "not exercised yet: it needs a candidate whose writes fail for TTL + Δ and work again in another's settling wait",
 	lease.RuleEpochAbove:        "not exercised yet: it needs a region that takes and dies before its flag says active",
 }
