@@ -26,6 +26,8 @@ type Link struct {
 	closed bool
 	active int           // requests in the handler
 	idle   chan struct{} // closed when the link is closed and active is 0
+
+	watcher Watcher
 }
 
 var errCut = errors.New("the link is cut")
@@ -118,10 +120,14 @@ func (l *Link) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	answered := l.watch(r, body)
 	if l.wait(r.Context()) != nil {
 		panic(http.ErrAbortHandler)
 	}
-	l.backend.serve(w, r, l.wait)
+	l.backend.serve(w, r, func(resp *http.Response) error {
+		answered(resp.StatusCode)
+		return l.wait(resp.Request.Context())
+	})
 }
 
 func (l *Link) enter() bool {

@@ -2,7 +2,6 @@ package kvserver
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -70,7 +69,7 @@ func (s *shim) close() { s.transport.CloseIdleConnections() }
 
 // serve answers one request. It calls gate between the store's answer and sending it on, and drops the answer if gate
 // returns an error.
-func (s *shim) serve(w http.ResponseWriter, r *http.Request, gate func(context.Context) error) {
+func (s *shim) serve(w http.ResponseWriter, r *http.Request, gate func(*http.Response) error) {
 	authorization := r.Header.Get("Authorization")
 	if !tokenFormat.MatchString(authorization) {
 		writeError(w, http.StatusBadRequest, apiError{Code: 6003, Message: "Invalid request headers",
@@ -121,7 +120,7 @@ func (s *shim) serve(w http.ResponseWriter, r *http.Request, gate func(context.C
 			pr.Out.Header.Del("Accept-Encoding")
 		},
 		ModifyResponse: func(resp *http.Response) error {
-			if err := gate(resp.Request.Context()); err != nil {
+			if err := gate(resp); err != nil {
 				return err
 			}
 			return asAPI(resp, isValue)

@@ -1,0 +1,56 @@
+package daemon
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Binaries are the programs that a test runs.
+type Binaries struct {
+	Daemon string // failoverd
+	Layer  string // the hook
+}
+
+// Build builds them into a folder of the test's own: the daemon with the race detector, as everything is tested with
+// it, unless its cost is what is measured.
+func Build(tb testing.TB, race bool) Binaries {
+	tb.Helper()
+	dir := tb.TempDir()
+	b := Binaries{filepath.Join(dir, "failoverd"), filepath.Join(dir, "layer")}
+	module, err := moduleRoot()
+	if err != nil {
+		tb.Fatalf("daemon: %v", err)
+	}
+	args := []string{"build", "-buildvcs=false", "-o", b.Daemon}
+	if race {
+		args = append(args, "-race")
+	}
+	goBuild(tb, module, append(args, "./cmd/failoverd"))
+	// The hook is started in the midst of a failover, so it is to start fast.
+	goBuild(tb, filepath.Join(module, "e2e"), []string{"build", "-buildvcs=false", "-o", b.Layer, "./daemon/layer"})
+	return b
+}
+
+func goBuild(tb testing.TB, dir string, args []string) {
+	tb.Helper()
+	cmd := exec.Command("go", args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("daemon: go %q in %s: %v\n%s", args, dir, err, out)
+	}
+}
+
+// moduleRoot is the folder of the daemon's module: the one above e2e, found from the working folder, which `go test`
+// sets to the folder of the package under test.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	for err == nil && filepath.Base(dir) != "e2e" {
+		if dir == filepath.Dir(dir) {
+			return "", os.ErrNotExist
+		}
+		dir = filepath.Dir(dir)
+	}
+	return filepath.Dir(dir), err
+}

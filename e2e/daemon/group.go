@@ -1,0 +1,186 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/e2e/kvserver"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// GroupName is the name of every group that this package makes.
+const GroupName = "e2e"
+
+// startTimeout is far above what a start takes: the race detector, and two busy cores.
+const startTimeout = 60 * time.Second
+
+// A Group is the regions of one failover group, each on this machine, with its own way to one witness.
+type Group struct {
+	Binaries Binaries
+	Server   *kvserver.Server
+	Params   lease.Params // of every region; its Region is empty
+	Regions  []*Region    // in the order of the members
+
+	tb testing.TB
+}
+
+// NewGroup writes what each region needs to disk: key, token, configuration. Nothing runs yet. Of params only Members
+// and the times count.
+func NewGroup(tb testing.TB, binaries Binaries, params lease.Params) *Group {
+	tb.Helper()
+	g := &Group{Binaries: binaries, Server: kvserver.Start(tb), Params: params, tb: tb}
+	g.Params.Group, g.Params.Keys = GroupName, map[lease.Region]string{}
+	for _, name := range params.Members {
+		r := &Region{Name: name, Dir: tb.TempDir(), Link: g.Server.Link(string(name)), group: g}
+		g.Regions = append(g.Regions, r)
+		g.Params.Keys[name] = r.makeKey(tb)
+	}
+	for _, r := range g.Regions {
+		r.write(tb, "token", g.Server.Token+"\n")
+		r.write(tb, "failoverd.yaml", r.YAML())
+	}
+	tb.Cleanup(func() {
+		for _, r := range g.Regions {
+			r.cleanUp(tb)
+		}
+	})
+	return g
+}
+
+// A Region is one member, with its files: all below Dir.
+type Region struct {
+	Name lease.Region
+	Dir  string
+	Link *kvserver.Link // its way to the witness, and nobody else's
+
+	group   *Group
+	runs    []*Process
+	address string // of the API of the last run
+}
+
+// Path is the path of one of the region's files.
+func (r *Region) Path(name string) string { return filepath.Join(r.Dir, name) }
+
+// ConfigFile, StateDir, KeyFile and LayerFile are where the configuration says.
+func (r *Region) ConfigFile() string { return r.Path("failoverd.yaml") }
+func (r *Region) StateDir() string   { return r.Path("state") }
+func (r *Region) KeyFile() string    { return r.Path("region.key") }
+func (r *Region) LayerFile() string  { return r.Path("layer.log") }
+
+func (r *Region) write(tb testing.TB, name, content string) {
+	tb.Helper()
+	if err := os.WriteFile(r.Path(name), []byte(content), 0o600); err != nil {
+		tb.Fatalf("daemon: %v", err)
+	}
+}
+
+// makeKey has the daemon make the region's key, and returns the public one.
+func (r *Region) makeKey(tb testing.TB) string {
+	tb.Helper()
+	p, err := StartProcess(r.group.Binaries.Daemon, "keygen", "--out", r.KeyFile())
+	if err != nil {
+		tb.Fatalf("daemon: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(tb.Context(), startTimeout)
+	defer cancel()
+	code, err := p.Wait(ctx)
+	stdout, stderr := p.Output()
+	if err != nil || code != 0 {
+		tb.Fatalf("daemon: keygen: exit code %d, %v\n%s", code, err, stderr)
+	}
+	return strings.TrimSpace(stdout)
+}
+
+// YAML is the region's configuration.
+func (r *Region) YAML() string {
+	p, srv := r.group.Params, r.group.Server
+	var keys strings.Builder
+	for _, m := range p.Members {
+		fmt.Fprintf(&keys, "\n    %s: %q", m, p.Keys[m])
+	}
+	var members []string
+	for _, m := range p.Members {
+		members = append(members, string(m))
+	}
+	return fmt.Sprintf(`group: %s
+region: %s
+members: [%s]
+lease:
+  ttl: %v
+  renew_interval: %v
+  retry_interval: %v
+  poll_interval: %v
+  request_timeout: %v
+  fence_timeout: %v
+  max_clock_drift: %g%%
+witness:
+  type: cloudflare-kv
+  staleness: %v # local KV is strongly consistent
+  cloudflare_kv:
+    account_id: %s
+    namespace_id: %s
+    api_token_file: %s
+    base_url: %s
+identity:
+  private_key_file: %s
+  public_keys:%s
+layers:
+  hooks:
+    - name: file
+      activate: [%[18]s, %[19]s]
+      fence: [%[18]s, %[19]s]
+api: {listen: "127.0.0.1:0"}
+state_dir: %[20]s
+log: {level: debug, format: text}
+`, p.Group, r.Name, strings.Join(members, ", "),
+		p.TTL, p.RenewInterval, p.RetryInterval, p.PollInterval, p.RequestTimeout, p.FenceTimeout, 100*p.MaxClockDrift,
+		p.Staleness, srv.AccountID, srv.NamespaceID, r.Path("token"), r.Link.BaseURL, r.KeyFile(), keys.String(),
+		r.group.Binaries.Layer, r.LayerFile(), r.StateDir())
+}
+
+// Start starts the region's daemon and returns when its API answers. There must not be one that runs.
+func (r *Region) Start(tb testing.TB) *Process {
+	tb.Helper()
+	p, err := StartProcess(r.group.Binaries.Daemon, "run", "--config", r.ConfigFile())
+	if err != nil {
+		tb.Fatalf("daemon: start %s: %v", r.Name, err)
+	}
+	r.runs = append(r.runs, p)
+	ctx, cancel := context.WithTimeout(tb.Context(), startTimeout)
+	defer cancel()
+	if r.address, err = p.WaitReady(ctx); err != nil {
+		tb.Fatalf("daemon: start %s: %v", r.Name, err)
+	}
+	return p
+}
+
+// Process is the last run of the region's daemon.
+func (r *Region) Process() *Process { return r.runs[len(r.runs)-1] }
+
+// Runs are all runs, the first one first.
+func (r *Region) Runs() []*Process { return r.runs }
+
+// cleanUp kills what still runs, and shows what was said if the test failed.
+func (r *Region) cleanUp(tb testing.TB) {
+	for i, p := range r.runs {
+		if err := p.Kill(); err != nil {
+			tb.Errorf("daemon: stop %s: %v", r.Name, err)
+		}
+		stdout, stderr := p.Output()
+		if strings.Contains(stderr, "DATA RACE") {
+			tb.Errorf("daemon: a data race in run %d of %s", i+1, r.Name)
+		}
+		if tb.Failed() {
+			tb.Logf("daemon: run %d of %s (process %d, %v):\n%s%s", i+1, r.Name, p.PID(), p.state, stdout, stderr)
+		}
+	}
+	if tb.Failed() {
+		layer, _ := os.ReadFile(r.LayerFile()) // it may not have come to that
+		tb.Logf("daemon: layer of %s:\n%s", r.Name, layer)
+	}
+}

@@ -1,0 +1,166 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// startingLine is how the daemon says, in text logs, that it runs and where.
+var startingLine = regexp.MustCompile(`starting: .*\bapi=(\S+)`)
+
+// A Process is one run of the daemon. Its methods may be used concurrently.
+type Process struct {
+	cmd    *exec.Cmd
+	ready  chan string   // gets the address of the API, once
+	exited chan struct{} // closed when it has ended; state is set then
+	state  *os.ProcessState
+
+	mu     sync.Mutex
+	stdout bytes.Buffer
+	stderr bytes.Buffer
+	found  bool // the address was seen
+}
+
+// StartProcess starts a program and returns at once.
+func StartProcess(argv ...string) (*Process, error) {
+	p := &Process{ready: make(chan string, 1), exited: make(chan struct{})}
+	p.cmd = exec.Command(argv[0], argv[1:]...)
+	p.cmd.Stdout = output{p, &p.stdout}
+	p.cmd.Stderr = output{p, &p.stderr}
+	// Nothing of the developer's environment, but for what a hook may need.
+	p.cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/nonexistent", "TMPDIR=" + os.TempDir()}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error, 1)
+	go func() {
+		// The kernel sends Pdeathsig when the thread that forked ends, so that has to stay for as long.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		_ = p.cmd.Wait() // how it ended is in its state
+		p.state = p.cmd.ProcessState
+		close(p.exited)
+	}()
+	return p, <-started
+}
+
+// output collects what the process writes, and picks the address from it.
+type output struct {
+	p   *Process
+	buf *bytes.Buffer
+}
+
+func (o output) Write(b []byte) (int, error) {
+	o.p.mu.Lock()
+	defer o.p.mu.Unlock()
+	n, err := o.buf.Write(b)
+	if !o.p.found && o.buf == &o.p.stderr {
+		if m := startingLine.FindSubmatch(o.buf.Bytes()); m != nil {
+			o.p.found = true
+			o.p.ready <- string(m[1])
+		}
+	}
+	return n, err
+}
+
+// Output is what the process has written to its standard output and error so far.
+func (p *Process) Output() (stdout, stderr string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stdout.String(), p.stderr.String()
+}
+
+// PID is the number of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// WaitReady waits until the daemon says where its API is.
+func (p *Process) WaitReady(ctx context.Context) (address string, err error) {
+	select {
+	case address := <-p.ready:
+		return address, nil
+	case <-p.exited:
+		_, stderr := p.Output()
+		return "", fmt.Errorf("it ended (%v) before it ran:\n%s", p.state, stderr)
+	case <-ctx.Done():
+		_, stderr := p.Output()
+		return "", fmt.Errorf("it has not said that it runs: %w\n%s", ctx.Err(), stderr)
+	}
+}
+
+// Wait waits until the process has ended, and returns its exit code: -1 if a signal ended it.
+func (p *Process) Wait(ctx context.Context) (int, error) {
+	select {
+	case <-p.exited:
+		return p.state.ExitCode(), nil
+	case <-ctx.Done():
+		return 0, fmt.Errorf("process %d has not ended: %w", p.PID(), ctx.Err())
+	}
+}
+
+// Kill ends the process with SIGKILL and waits until it is gone.
+func (p *Process) Kill() error {
+	if err := p.signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-p.exited
+	return nil
+}
+
+// Terminate asks the process to stop.
+func (p *Process) Terminate() error { return p.signal(syscall.SIGTERM) }
+
+// Freeze stops the process in its tracks, and returns when it stands still.
+func (p *Process) Freeze(ctx context.Context) error {
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+		if err != nil {
+			return err
+		}
+		if i := bytes.LastIndexByte(stat, ')'); i > 0 && bytes.HasPrefix(stat[i:], []byte(") T")) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("process %d does not stand still: %w", p.PID(), ctx.Err())
+		}
+	}
+}
+
+// Thaw has a frozen process go on.
+func (p *Process) Thaw() error { return p.signal(syscall.SIGCONT) }
+
+// Running reports whether the process has not ended.
+func (p *Process) Running() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+func (p *Process) signal(s syscall.Signal) error {
+	// os.Process sends nothing to a process that has been waited for, whose number may be another's by now.
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("send %v to process %d: %w", s, p.PID(), err)
+	}
+	return nil
+}
