@@ -79,8 +79,8 @@ func (s *State) save(a Authority) {
 }
 
 func (s *State) authoritySaved(ev AuthoritySaved) {
-	if ev.ID == s.layers.activateFor {
-		s.layers.activateBy = s.now // written, or known not to be: act
+	if s.layers.activateFor != 0 && ev.ID >= s.layers.activateFor {
+		s.layers.activateBy = s.now // that or newer authority is written, or known not to be: act
 	}
 	if !ev.OK {
 		s.alarm(NoticeSaveFailed, "", "")

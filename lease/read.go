@@ -219,7 +219,7 @@ func (s *State) readBack(r round, read FlagRead) bool {
 		return true
 	}
 	if tells {
-		s.alarm(NoticeWitnessStale, s.p.Region, "a read returned a record older than one acknowledged "+s.reader.staleness.String()+" before it was sent, the bound is "+s.p.Staleness.String())
+		s.alarm(NoticeWitnessStale, s.p.Region, "a read returned a record older than one acknowledged "+s.reader.staleness.Round(time.Millisecond).String()+" before it was sent, the bound is "+s.p.Staleness.String())
 	}
 	return false
 }
