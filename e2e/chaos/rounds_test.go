@@ -74,7 +74,6 @@ func (w *world) freezeProcess(r *region) func() error {
 func (w *world) takeover(round *Round, victims ...*region) {
 	w.t.Helper()
 	victim := victims[0]
-	renewed, _ := victim.lastWrite()
 	w.saved(victim)
 	var taker *region
 	var epoch uint64
@@ -92,6 +91,7 @@ func (w *world) takeover(round *Round, victims ...*region) {
 	})
 	w.saved(taker)
 	w.collect()
+	renewed, _ := victim.lastWrite() // not before: one may have been on its way
 	round.Taker, round.Renewed = taker.Name, renewed.Arrived
 	for _, t := range taker.record.Transitions {
 		if t.To == lease.Active && t.Epoch == epoch && round.Taken == 0 {

@@ -178,7 +178,8 @@ func (w *world) await(what string, holds func() bool) {
 }
 
 // settle waits until the group is whole: one region is active and has renewed since, the others are standbys that know
-// all members and have seen that renewal. So a bound that is counted from the last renewal holds for what comes next.
+// all members, have seen that renewal, and owe no candidate of the round before its turn. So a bound that is counted from
+// the last renewal holds for what comes next.
 func (w *world) settle() (holder *region, standbys []*region) {
 	w.t.Helper()
 	w.await("one active region and two standbys", func() bool {
@@ -190,7 +191,7 @@ func (w *world) settle() (holder *region, standbys []*region) {
 				return false
 			case s.State == lease.Active && s.AllLayers("active") && holder == nil:
 				holder = r
-			case s.State == lease.Standby && s.AllLayers("inactive") && known(s):
+			case s.State == lease.Standby && s.AllLayers("inactive") && w.calm(s):
 				standbys = append(standbys, r)
 			}
 		}
@@ -212,9 +213,10 @@ func (w *world) settle() (holder *region, standbys []*region) {
 	return holder, standbys
 }
 
-func known(s daemon.Status) bool {
+// calm reports whether the region knows all members and has seen no candidate of late.
+func (w *world) calm(s daemon.Status) bool {
 	for _, p := range s.Peers {
-		if !p.Known {
+		if !p.Known || p.State == string(lease.FlagCandidate) && evidenceAge(s, p.Region) < w.group.Params.TTL {
 			return false
 		}
 	}
