@@ -113,7 +113,7 @@ func (p Params) Violations() []Violation {
 		}
 	}
 	must(p.Group != "", "group", "group is empty, want the name of the failover group")
-	must(len(p.Members) >= 2, "members", "members has %d regions, want at least 2: one region has nobody to fail over to", len(p.Members))
+	must(len(p.Members) >= 2, "members", "members names %d of at least 2 regions: one region has nobody to fail over to", len(p.Members))
 	must(slices.Contains(p.Members, p.Region), "region", "region %q is not one of members %v", p.Region, p.Members)
 	for i, m := range p.Members {
 		must(!slices.Contains(p.Members[:i], m), "members", "members names %q twice", m)
@@ -141,7 +141,7 @@ func (p Params) Violations() []Violation {
 	attempt := max(p.RequestTimeout, p.RetryInterval)
 	must(p.FenceTimeout < p.TTL, "lease.fence_timeout",
 		"lease.fence_timeout < lease.ttl does not hold: %v < %v; fencing must start after the renewal that it ends", p.FenceTimeout, p.TTL)
-	must(p.RenewInterval+attempt < p.TTL-p.FenceTimeout, "lease.renew_interval",
+	must(p.RenewInterval < p.TTL-p.FenceTimeout-attempt, "lease.renew_interval",
 		"lease.renew_interval + max(lease.request_timeout, lease.retry_interval) < lease.ttl - lease.fence_timeout does not hold: %v + %v < %v - %v; one lost renewal would already fence a healthy region",
 		p.RenewInterval, attempt, p.TTL, p.FenceTimeout)
 	must(p.RetryInterval <= p.RenewInterval, "lease.retry_interval",

@@ -1,0 +1,153 @@
+package lease_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// FuzzStep tells a region anything in any order: answers to what it asked, late ones,
+// answers to nothing, records of any kind, freezes. It is never driven
+// illegally by that, and never claims more than its acknowledged writes give.
+func FuzzStep(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte("\x00\x04\x00\x05\x04\x02\x28\x02\x04\x01\x04\x03\x64\x02\x0a\x01"))
+	f.Add([]byte("\xff\x01\x20\x12\x08\x13\x40\x22\x80\x31\x00\x06\x10\x07"))
+	f.Fuzz(func(t *testing.T, story []byte) {
+		z := fuzzer{t: t, now: epochOfClock, byID: map[lease.ActionID]lease.Action{}, sent: map[lease.ActionID]lease.Instant{}}
+		p := defaults()
+		p.Members = []lease.Region{"b", "a", "c"}
+		z.p, z.s = p, lease.New(p).Strict()
+		saved := lease.Authority{Epoch: 7, Deadline: epochOfClock.Add(20 * time.Second), BootID: "boot"}
+		if len(story) > 0 && story[0]&1 == 0 {
+			saved = lease.Authority{}
+		}
+		z.until = saved.Deadline
+		z.step(lease.Start{Incarnation: 1, BootID: "boot", Saved: saved})
+		for len(story) >= 2 && !t.Failed() {
+			// Up to 3s, or with the highest bit up to 3 minutes.
+			pause := time.Duration(story[0]&0x7f) * 25 * time.Millisecond
+			if story[0]&0x80 != 0 {
+				pause *= 60
+			}
+			z.now = z.now.Add(pause)
+			z.step(z.event(story[1]))
+			story = story[2:]
+		}
+	})
+}
+
+type fuzzer struct {
+	t     *testing.T
+	p     lease.Params
+	s     *lease.State
+	now   lease.Instant
+	last  lease.ActionID // of all actions so far
+	byID  map[lease.ActionID]lease.Action
+	sent  map[lease.ActionID]lease.Instant
+	until lease.Instant // the latest deadline that saved authority or an acknowledged write can have given
+	seq   uint64        // of records of others
+}
+
+// event is what the low four bits of b name, about the action that the high ones count
+// back to.
+func (z *fuzzer) event(b byte) lease.Event {
+	id := z.last - min(z.last, lease.ActionID(b>>4))
+	switch b & 0x0f {
+	case 0:
+		return lease.LayersFenced{ID: id}
+	case 1:
+		return lease.LayersActive{ID: id}
+	case 2, 3, 4:
+		if _, ok := z.byID[id].(lease.WriteFlag); ok {
+			z.until = max(z.until, z.sent[id].Add(z.p.TTL))
+		}
+		return lease.FlagWritten{ID: id, Acked: true}
+	case 5:
+		return lease.FlagWritten{ID: id}
+	case 6:
+		return lease.AuthoritySaved{ID: id, OK: true}
+	case 7:
+		return lease.AuthoritySaved{ID: id}
+	case 8:
+		return lease.InfoWritten{ID: id, Acked: b>>4&1 == 0}
+	case 9:
+		return lease.Release{}
+	case 10, 11, 12, 13:
+		return z.round(id, b)
+	}
+	return lease.Tick{}
+}
+
+func (z *fuzzer) round(id lease.ActionID, b byte) lease.Event {
+	ev := lease.RoundRead{ID: id, Flags: make([]lease.FlagRead, 3)}
+	for j := range ev.Flags {
+		ev.Flags[j].Outcome = lease.ReadMissing
+	}
+	switch z.seq++; b & 0x0f {
+	case 11:
+		ev.Flags[int(z.seq)%3] = lease.FlagRead{Outcome: lease.ReadFound, Flag: lease.Flag{
+			State: lease.FlagActive, Epoch: z.seq, WriteID: lease.NewWriteID(9, z.seq)}}
+	case 12:
+		ev.Flags[int(z.seq)%3] = lease.FlagRead{Outcome: lease.ReadMalformed, Flag: lease.Flag{WriteID: lease.NewWriteID(9, z.seq)}}
+	case 13:
+		ev.Flags[int(z.seq)%3] = lease.FlagRead{}
+	}
+	// The own flag as it was written last, so that it can take.
+	for i := z.last; i > 0; i-- {
+		if w, ok := z.byID[i].(lease.WriteFlag); ok && ev.Flags[1].Outcome == lease.ReadMissing {
+			ev.Flags[1] = lease.FlagRead{Outcome: lease.ReadFound, Flag: w.Flag}
+			break
+		}
+	}
+	if r, ok := z.byID[id].(lease.ReadRound); ok && r.Infos {
+		ev.Infos = make([]lease.InfoRead, 3)
+		for j := range ev.Infos {
+			ev.Infos[j] = lease.InfoRead{Outcome: lease.ReadFound, Info: lease.Info{Safety: z.p.Safety()}}
+		}
+	}
+	return ev
+}
+
+// step takes one step and checks what must hold after every one.
+func (z *fuzzer) step(ev lease.Event) {
+	actions, d := z.s.Step(z.now, ev)
+	for _, a := range actions {
+		var id lease.ActionID
+		switch a := a.(type) {
+		case lease.WriteFlag:
+			id = a.ID
+			if active := a.Flag.State == lease.FlagActive; active != d.Authority || !active && d.State != lease.Candidate {
+				z.t.Errorf("writes the flag %q as %s with authority %v", a.Flag.State, d.State, d.Authority)
+			}
+		case lease.ReadRound:
+			id = a.ID
+		case lease.WriteInfo:
+			id = a.ID
+		case lease.SaveAuthority:
+			id = a.ID
+			if a.Authority.Deadline > z.until {
+				z.t.Errorf("saves authority until %d, acknowledged writes give it until %d", a.Authority.Deadline, z.until)
+			}
+		case lease.Fence:
+			id = a.ID
+		case lease.Activate:
+			id = a.ID
+			if !d.Authority || d.State != lease.Active || a.Deadline > z.until {
+				z.t.Errorf("activates until %d as %s with authority %v, until %d by its writes", a.Deadline, d.State, d.Authority, z.until)
+			}
+		}
+		if id > 0 {
+			z.last, z.byID[id], z.sent[id] = max(z.last, id), a, z.now
+		}
+	}
+	switch {
+	case d.Authority && (z.now >= d.Deadline || d.Deadline > z.until || d.Epoch == 0):
+		z.t.Errorf("at %d: authority for epoch %d until %d, by its writes until %d", z.now, d.Epoch, d.Deadline, z.until)
+	case d.State == lease.Active && (!d.Authority || z.now >= d.FenceAt):
+		z.t.Errorf("at %d: active with authority %v, fencing is due at %d", z.now, d.Authority, d.FenceAt)
+	case d.Wake <= z.now:
+		z.t.Errorf("at %d: wakes at %d: a loop", z.now, d.Wake)
+	}
+}
