@@ -72,6 +72,7 @@ func TestServer(t *testing.T) {
 	t.Run("answers", func(t *testing.T) { testAnswers(t, srv) })
 	t.Run("cut", func(t *testing.T) { testCut(t, srv) })
 	t.Run("refused", func(t *testing.T) { testRefused(t, srv) })
+	t.Run("store", func(t *testing.T) { testStore(t, srv) })
 	t.Run("watch", func(t *testing.T) { testWatch(t, srv) })
 }
 

@@ -53,6 +53,9 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 		w.violation("epoch: %s acquires authority for epoch %d after epoch %d of %s", r.name, d.Epoch, w.maxEpoch, w.maxEpochOf.name)
 	}
 	w.maxEpoch, w.maxEpochOf = d.Epoch, r
+	if w.doomed {
+		w.takeDoomed(r)
+	}
 	if w.dead != nil && w.dead != r {
 		w.replaced(r)
 	}

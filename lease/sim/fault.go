@@ -19,13 +19,15 @@ func (w *world) drawFault() {
 	r := w.regions[w.rng.IntN(len(w.regions))]
 	if h := w.holder(); h != nil && w.rng.IntN(2) == 0 {
 		r = h
+	} else if c := w.candidate(); c != nil && w.cfg.Faults.Duels {
+		r = c
 	}
 	p := w.cfg.Params
 	long := w.upTo(4 * (p.TTL + p.Staleness)) // from a moment to minutes
 	pause := w.upTo(2 * (p.TTL + p.Staleness))
-	fault := w.rng.IntN(12)
+	fault := w.rng.IntN(14)
 	if w.cfg.Faults.Duels {
-		pause, fault = w.upTo(p.TTL), [...]int{0, 5, 5, 6, 8}[w.rng.IntN(5)]
+		pause, fault = w.upTo(p.TTL), [...]int{0, 5, 5, 6, 8, 12, 13}[w.rng.IntN(7)]
 	}
 	switch fault {
 	case 0, 1:
@@ -59,8 +61,44 @@ func (w *world) drawFault() {
 		w.trace("%s is asked to stop, and is started again after %v", r.name, long)
 		r.deliver(lease.Release{})
 		w.mendIn(p.FenceTimeout+long, func() { w.crash(r, 0, false) })
+	case 12:
+		w.trace("whoever takes next dies of it")
+		w.doomed = true
+	case 13:
+		w.trace("whoever raises its flag next can't write from somewhen on, until another raises its own")
+		w.muting = true
 	}
 	w.schedule(happening{at: w.now.Add(pause), kind: nextFault})
+}
+
+// takeDoomed ends the agent that has just taken, before its flag says "active".
+func (w *world) takeDoomed(r *region) {
+	w.doomed = false
+	w.mendIn(0, func() { w.crash(r, w.upTo(4*w.cfg.Params.TTL), false) })
+}
+
+// flagRaised mutes a candidate while its flag settles, and gives the muted one
+// its voice back while another's does.
+func (w *world) flagRaised(r *region) {
+	settling := w.upTo(w.cfg.Params.Staleness)
+	switch o := w.muted; {
+	case o != nil && o != r:
+		w.muted = nil
+		w.mendIn(settling, func() { o.cutWrites-- })
+	case o == nil && w.muting:
+		w.muting = false
+		w.mendIn(settling, func() { w.muted = r; r.cutWrites++ })
+	}
+}
+
+// candidate is a region that has raised its flag; nil if there is none.
+func (w *world) candidate() *region {
+	for _, r := range w.regions {
+		if r.up && r.decision.State == lease.Candidate {
+			return r
+		}
+	}
+	return nil
 }
 
 // holder is the region that holds authority now; nil if none does.
@@ -113,7 +151,7 @@ func (w *world) mendIn(d time.Duration, end func()) {
 // that was on its way lands any more.
 func (w *world) endFaults() {
 	w.trace("all faults end")
-	w.chaos, w.lossy, w.down = false, false, false
+	w.chaos, w.lossy, w.down, w.doomed, w.muting, w.muted = false, false, false, false, false, nil
 	for i, r := range w.regions {
 		r.cutReads, r.cutWrites, r.garbling, r.diskFull = 0, 0, 0, false
 		if w.cfg.Faults.Cripple && i == 0 {

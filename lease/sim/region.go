@@ -181,6 +181,10 @@ func (r *region) carryOutOne(a lease.Action) {
 		r.order = uint64(a.ID)
 		took := time.Duration((0.1 + 0.85*w.rng.Float64()) * float64(r.params.FenceTimeout))
 		w.schedule(happening{at: w.now.Add(took), kind: layersDone, region: r.number, life: r.life, id: r.order})
+	case lease.Transition:
+		if a.To == lease.Candidate {
+			w.flagRaised(r)
+		}
 	case lease.Notice:
 		if a.Reason == lease.NoticeWitnessStale {
 			w.result.StaleAlarms++

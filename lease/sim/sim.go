@@ -31,7 +31,7 @@ type Config struct {
 // Faults says what may go wrong.
 type Faults struct {
 	Chaos     bool          // crashes, freezes, cuts, outages, late and lost writes, disks: at random
-	Duels     bool          // Chaos, with nothing but cuts and short crashes, one upon the other
+	Duels     bool          // Chaos, with nothing but cuts, and crashes, of holders and candidates, one upon the other
 	Deaths    bool          // only that the holder dies, one death at a time: gaps must keep to Bounds
 	RoundTrip time.Duration // the longest answer without a fault; 0: 200ms
 	Lazy      float64       // how often a read is as stale as it may be; 0: always
@@ -71,10 +71,13 @@ type world struct {
 	regions []*region
 	chaos   bool // faults may still be drawn
 	lossy   bool
-	down    bool // the witness, for all
+	down    bool    // the witness, for all
+	doomed  bool    // whoever takes next dies at once
+	muting  bool    // whoever raises its flag next is muted
+	muted   *region // can't write until another raises its flag; nil if none
 	result  Result
 
-	hidden     bool // a record was unreadable, or a late one hid a newer one: an epoch may have gone unseen
+	hidden     bool // a record was unreadable, or a late one hid one of a higher epoch: that may have gone unseen
 	maxEpoch   uint64
 	maxEpochOf *region
 	covered    Time    // authority was held by someone until here
@@ -168,8 +171,9 @@ func (w *world) happen(h happening) {
 		r.deliver(ev)
 	case landing:
 		if !h.ok || w.chaos { // ok: it was held up; the end of all faults is the end of that
-			w.hidden = w.hidden || h.ok
-			w.land(r, h.load.(record))
+			rec := h.load.(record)
+			w.hidden = w.hidden || rec.flag.Epoch < w.store.flags[r.number].value.flag.Epoch
+			w.land(r, rec)
 		}
 	case infoLanding:
 		w.store.infos[r.number].value = h.load.(record)
