@@ -47,7 +47,7 @@ func root() *cobra.Command {
 		Long: `failoverd runs in each region of a failover group. The agents share a lease:
 exactly one region holds it and is active. When that region dies, is cut off or
 hangs, another takes over; two are never active at once.`,
-		Example:       "  failoverd check --config /etc/failoverd/failoverd.yaml\n  failoverd run --config /etc/failoverd/failoverd.yaml",
+		Example:       "  failoverd demo\n  failoverd check --config /etc/failoverd/failoverd.yaml\n  failoverd run --config /etc/failoverd/failoverd.yaml",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -57,7 +57,7 @@ hangs, another takes over; two are never active at once.`,
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	cmd.AddCommand(runCommand(), checkCommand(), statusCommand(), explainCommand(),
-		historyCommand(), simulateCommand(), keygenCommand(), versionCommand())
+		historyCommand(), simulateCommand(), demoCommand(), keygenCommand(), versionCommand())
 	return cmd
 }
 

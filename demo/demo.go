@@ -1,0 +1,93 @@
+// Package demo is a failover group that anyone can watch on one machine: three
+// agents in one process, with real sockets, state directories and a file witness, and
+// times short enough that all is over within a minute.
+//
+// It kills, freezes and cuts off whichever region is active, while a client asks
+// all three ten times a second, and reports how long nobody answered, beside the
+// computed bound, and whether ever two did.
+//
+// The agents are those that `failoverd run` runs. What an operating system does to
+// a process is done to them from outside, by what stands between an agent and its
+// clock, disk, witness and layer: see life.
+package demo
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/openova-io/failoverd/config"
+	"github.com/openova-io/failoverd/lease"
+)
+
+const groupName = "demo"
+
+// limit ends a demo that hangs.
+const limit = time.Minute
+
+// Params are the parameters of every region, but for Region: a linearizable witness
+// and a TTL of 3 s.
+func Params() lease.Params {
+	return lease.Params{
+		Group: groupName, Members: []lease.Region{"fsn", "hel", "nbg"},
+		TTL: 3 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond,
+		PollInterval: 200 * time.Millisecond, RequestTimeout: 500 * time.Millisecond, FenceTimeout: 500 * time.Millisecond,
+		MaxClockDrift: 0.002, Keys: map[lease.Region]string{},
+	}
+}
+
+// Run runs the demo and tells watch what happens. It returns an error if it could not
+// be had or did not come to its end; what it showed is the report's to say.
+func Run(ctx context.Context, log hclog.Logger, watch Watcher) (*Report, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than %v", limit))
+	defer cancel()
+	dir, err := os.MkdirTemp("", "failoverd-demo-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the demo: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	regions, err := newRegions(dir, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, r := range regions {
+			r.close()
+		}
+	}()
+	return direct(ctx, regions, watch)
+}
+
+// newRegions makes the regions, none of which runs yet.
+func newRegions(dir string, log hclog.Logger) ([]*region, error) {
+	params := Params()
+	witnessDir := filepath.Join(dir, "witness")
+	if err := os.Mkdir(witnessDir, 0o700); err != nil {
+		return nil, err
+	}
+	identities, err := newIdentities(params.Members)
+	if err != nil {
+		return nil, err
+	}
+	for name, id := range identities {
+		params.Keys[name] = config.PublicKey(id)
+	}
+	var regions []*region
+	for _, name := range params.Members {
+		p := params
+		p.Region = name
+		r := &region{
+			name: name, params: p, identities: identities, witnessDir: witnessDir,
+			stateDir: filepath.Join(dir, string(name)), log: log.Named(string(name)),
+		}
+		regions = append(regions, r)
+		if r.service, err = newService(name); err != nil {
+			return regions, err
+		}
+	}
+	return regions, nil
+}

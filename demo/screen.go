@@ -1,0 +1,178 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// least is how much time a cell of the timeline stands for at least.
+const least = 500 * time.Millisecond
+
+// labelWidth is the room for the names of the lines.
+const labelWidth = 10
+
+// A Screen shows the demo: a line for each event, and below them the timeline, redrawn in place
+// if Live. End draws it for the last time.
+type Screen struct {
+	Out     io.Writer
+	Members []lease.Region
+	Live    bool // Out is a terminal
+	Color   bool
+	Width   int // of Out, in columns
+
+	samples []Sample
+	drawn   int // lines of the timeline that stand on the terminal
+	drawnAt time.Duration
+}
+
+// Event prints a line above the timeline.
+func (s *Screen) Event(e Event) {
+	s.erase()
+	fmt.Fprintf(s.Out, "%5.1f s  %s\n", e.At.Seconds(), e.Text)
+	s.redraw()
+}
+
+// Sample adds to the timeline.
+func (s *Screen) Sample(sample Sample) {
+	s.samples = append(s.samples, sample)
+	if sample.At >= s.drawnAt+least {
+		s.erase()
+		s.redraw()
+	}
+}
+
+// End draws the timeline for good, with its key.
+func (s *Screen) End() {
+	s.erase()
+	fmt.Fprintln(s.Out)
+	s.draw()
+	fmt.Fprintf(s.Out, "\n%*s%s answers  %s stands by  %s killed  %s frozen  %s cut off  (a column is %.1f s)\n\n", labelWidth, "",
+		s.paint(answers), s.paint(standsBy), s.paint(isKilled), s.paint(isFrozen), s.paint(isCut), s.cell().Seconds())
+}
+
+func (s *Screen) redraw() {
+	if s.Live && len(s.samples) > 0 {
+		s.draw()
+		s.drawn = len(s.Members) + 1
+		s.drawnAt = s.samples[len(s.samples)-1].At
+	}
+}
+
+// erase takes the timeline off the terminal.
+func (s *Screen) erase() {
+	if s.drawn > 0 {
+		fmt.Fprintf(s.Out, "\x1b[%dA\x1b[J", s.drawn)
+		s.drawn = 0
+	}
+}
+
+// A mark is what a cell shows.
+type mark struct {
+	char  string
+	color int // SGR
+}
+
+var (
+	answers  = mark{"█", 32}
+	standsBy = mark{"·", 90}
+	isKilled = mark{"x", 31}
+	isFrozen = mark{"*", 36}
+	isCut    = mark{"/", 33}
+	nobody   = mark{" ", 0}
+	several  = mark{"!", 41}
+)
+
+func (s *Screen) paint(m mark) string {
+	if !s.Color || m.color == 0 {
+		return m.char
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", m.color, m.char)
+}
+
+// cell is the time that a column stands for: so long that all of a demo fits.
+func (s *Screen) cell() time.Duration {
+	columns := time.Duration(max(20, s.Width-labelWidth-1))
+	if len(s.samples) == 0 {
+		return least
+	}
+	last := s.samples[len(s.samples)-1].At
+	return max(least, (last/columns + least).Truncate(least))
+}
+
+func (s *Screen) draw() {
+	lines := make([]strings.Builder, len(s.Members)+1)
+	for i, m := range s.Members {
+		fmt.Fprintf(&lines[i], "%-*s", labelWidth, m)
+	}
+	fmt.Fprintf(&lines[len(s.Members)], "%-*s", labelWidth, "client")
+	for _, c := range s.cells() {
+		for i := range lines {
+			lines[i].WriteString(s.paint(c[i]))
+		}
+	}
+	for i := range lines {
+		fmt.Fprintln(s.Out, lines[i].String())
+	}
+}
+
+// cells are the columns of the timeline: a mark for each member, and one for the client.
+func (s *Screen) cells() [][]mark {
+	var out [][]mark
+	width := s.cell()
+	for i := 0; i < len(s.samples); {
+		end := time.Duration(len(out)+1) * width
+		j := i
+		for j < len(s.samples) && s.samples[j].At < end {
+			j++
+		}
+		out = append(out, s.column(s.samples[i:j]))
+		i = j
+	}
+	return out
+}
+
+// column is what the samples of a cell come to: the worst for the client, and for a region
+// that it answered, if it did.
+func (s *Screen) column(samples []Sample) []mark {
+	marks := make([]mark, len(s.Members)+1)
+	for i := range s.Members {
+		marks[i] = nobody
+	}
+	client := answers
+	for _, sample := range samples {
+		for i, m := range s.Members {
+			if marks[i] != answers {
+				marks[i] = condition(sample.Conditions[i])
+			}
+			for _, a := range sample.Answered {
+				if a == m {
+					marks[i] = answers
+				}
+			}
+		}
+		switch {
+		case len(sample.Answered) > 1:
+			client = several
+		case len(sample.Answered) == 0 && client != several:
+			client = nobody
+		}
+	}
+	marks[len(s.Members)] = client
+	return marks
+}
+
+func condition(c Condition) mark {
+	switch c {
+	case Killed:
+		return isKilled
+	case Frozen:
+		return isFrozen
+	case Cut:
+		return isCut
+	}
+	return standsBy
+}
