@@ -123,6 +123,9 @@ func (d *director) restart(r *region) error {
 	if err := r.start(); err != nil {
 		return err
 	}
+	if err := r.service.awaitGate(d.ctx); err != nil {
+		return err
+	}
 	took := time.Since(begun)
 	next, err := d.await(string(r.name)+" answers again", func(s sample) bool { return s.at > before.at && len(s.answered) == 1 })
 	if err != nil {

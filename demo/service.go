@@ -65,6 +65,20 @@ func (s *service) open(ctx context.Context) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
+// awaitGate returns when the gate is open.
+func (s *service) awaitGate(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !s.open(ctx) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the agent of %s has not come back: %w", s.name, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
 func (s *service) close() {
 	s.server.Close()
 	s.client.CloseIdleConnections()
