@@ -2,6 +2,7 @@ package agent
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/openova-io/failoverd/layers"
@@ -16,6 +17,14 @@ type snapshot struct {
 	alarms   []lease.Notice
 	layers   map[string]layers.State
 	trouble  map[string]string
+}
+
+// witnessUp reports whether the last calls of the witness were answered, and in time.
+func (s *snapshot) witnessUp() bool {
+	_, writes := s.trouble[opWriteFlag]
+	_, reads := s.trouble[opReadRound]
+	late := slices.ContainsFunc(s.alarms, func(n lease.Notice) bool { return n.Reason == lease.NoticeWitnessDown })
+	return !writes && !reads && !late
 }
 
 // publish replaces the snapshot.
@@ -126,9 +135,7 @@ func (a *Agent) Status() Status {
 			Trouble: s.trouble, Staleness: a.cfg.Params.Staleness.Seconds(), ObservedStaleness: d.Staleness.Seconds(),
 		},
 	}
-	_, writes := s.trouble[opWriteFlag]
-	_, reads := s.trouble[opReadRound]
-	status.Witness.Up = !writes && !reads
+	status.Witness.Up = s.witnessUp()
 	// §2: authority ends by the clock, whatever the last step said.
 	if d.Authority && now < d.Deadline {
 		status.Authority = true
