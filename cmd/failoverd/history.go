@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"text/tabwriter"
 	"time"
 
@@ -28,6 +30,9 @@ state_dir, oldest first. It works with and without a running agent.`,
 			return err
 		}
 		entries, err := statedir.ReadHistory(cfg.StateDir, *limit)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("state_dir %s is not there: no agent has started with this configuration on this machine; start one with `failoverd run`, or correct state_dir", cfg.StateDir)
+		}
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -48,10 +49,10 @@ func root() *cobra.Command {
 exactly one region holds it and is active. When that region dies, is cut off or
 hangs, another takes over; two are never active at once.`,
 		Example:       "  failoverd demo\n  failoverd check --config /etc/failoverd/failoverd.yaml\n  failoverd run --config /etc/failoverd/failoverd.yaml",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true, SuggestionsMinimumDistance: 2,
+		SilenceUsage: true,
+		Args:         knownVerb,
+		RunE:         func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
@@ -59,6 +60,18 @@ hangs, another takes over; two are never active at once.`,
 	cmd.AddCommand(runCommand(), checkCommand(), statusCommand(), explainCommand(),
 		historyCommand(), simulateCommand(), demoCommand(), keygenCommand(), versionCommand())
 	return cmd
+}
+
+// knownVerb refuses what is no verb, with exitUsage.
+func knownVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	meant := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		meant = fmt.Sprintf(" (did you mean %s?)", strings.Join(near, " or "))
+	}
+	return usageError{fmt.Errorf("there is no command %q%s; see failoverd --help", args[0], meant)}
 }
 
 // noArgs refuses arguments, with exitUsage.

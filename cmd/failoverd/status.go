@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -74,8 +76,8 @@ func printStatus(out io.Writer, s agent.Status) {
 		up = "does not answer"
 	}
 	fmt.Fprintf(out, "\nwitness %s; staleness bound %s, observed %s\n", up, seconds(s.Witness.Staleness), seconds(s.Witness.ObservedStaleness))
-	for call, trouble := range s.Witness.Trouble {
-		fmt.Fprintf(out, "  %s: %s\n", call, trouble)
+	for _, call := range slices.Sorted(maps.Keys(s.Witness.Trouble)) {
+		fmt.Fprintf(out, "  %s: %s\n", call, s.Witness.Trouble[call])
 	}
 	for _, a := range s.Alarms {
 		fmt.Fprintf(out, "\n%s: %s", a.Severity, a.Title)

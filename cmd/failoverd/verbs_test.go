@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// failoverd runs one verb in this process.
+func failoverd(t *testing.T, args ...string) (out string, err error) {
+	t.Helper()
+	var b bytes.Buffer
+	cmd := root()
+	cmd.SetArgs(args)
+	cmd.SetOut(&b)
+	cmd.SetErr(&b)
+	err = cmd.ExecuteContext(t.Context())
+	return b.String(), err
+}
+
+// must runs a verb that is to succeed.
+func must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := failoverd(t, args...)
+	if err != nil {
+		t.Fatalf("failoverd %q: %v\n%s", args, err, out)
+	}
+	return out
+}
+
+// mustJSON runs a verb with -o json.
+func mustJSON(t *testing.T, into any, args ...string) {
+	t.Helper()
+	out := must(t, append(args, "-o", "json")...)
+	if err := json.Unmarshal([]byte(out), into); err != nil {
+		t.Fatalf("failoverd %q: %v\n%s", args, err, out)
+	}
+}
+
+func wants(t *testing.T, out string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(out, part) {
+			t.Errorf("there is no %q in:\n%s", part, out)
+		}
+	}
+}
+
+// TestCheckRefuses: every file of config/testdata has one defect.
+func TestCheckRefuses(t *testing.T) {
+	files, err := filepath.Glob("../../config/testdata/*.yaml")
+	if err != nil || len(files) < 100 {
+		t.Fatalf("got %d files, %v; want all defects", len(files), err)
+	}
+	for _, file := range files {
+		out, err := failoverd(t, "check", "--offline", "--config", file)
+		if usage := (usageError{}); !errors.As(err, &usage) || out != "" {
+			t.Errorf("%s: got %v and %q, want a usage error alone", file, err, out)
+		}
+	}
+	t.Logf("%d files, each refused", len(files))
+}
+
+func TestCheck(t *testing.T) {
+	files, err := filepath.Glob("../../config/testdata/valid/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %d files, %v; want some", len(files), err)
+	}
+	for _, file := range files {
+		out := must(t, "check", "--offline", "--config", file)
+		var result struct {
+			SafetyHash string `json:"safety_hash"`
+			Bounds     []struct {
+				Name, Formula string
+				Seconds       float64
+			}
+		}
+		mustJSON(t, &result, "check", "--offline", "--config", file)
+		if len(result.Bounds) != 7 {
+			t.Errorf("%s: got %d bounds, want 7", file, len(result.Bounds))
+		}
+		for _, b := range result.Bounds {
+			wants(t, out, b.Name, "= "+b.Formula)
+			if b.Seconds <= 0 && b.Name != "turn" {
+				t.Errorf("%s: %s is %g s", file, b.Name, b.Seconds)
+			}
+		}
+		wants(t, out, "is valid", result.SafetyHash)
+	}
+	// Without --offline, what the file names must be there.
+	_, path := setUp(t)
+	must(t, "check", "--config", path)
+	if err := os.Remove(filepath.Join(filepath.Dir(path), "a.key")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := failoverd(t, "check", "--config", path); err == nil || !strings.Contains(err.Error(), "a.key") {
+		t.Errorf("got %v, want that a.key is missing", err)
+	}
+}
+
+// TestDaemonVerbs asks a real agent, which is alone and so a standby.
+func TestDaemonVerbs(t *testing.T) {
+	_, path := setUp(t)
+	if _, err := failoverd(t, "history", "--config", path); err == nil || !strings.Contains(err.Error(), "no agent has started") {
+		t.Errorf("before the first start, history says %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	d, err := prepare(ctx, path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.log.SetLevel(0)
+	address := d.listen.Addr().String()
+	server := &http.Server{Handler: d.agent.Handler(), ReadHeaderTimeout: time.Second}
+	go server.Serve(d.listen)
+	ended := make(chan error, 1)
+	go func() { ended <- d.agent.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		server.Close()
+		d.close()
+	}()
+
+	var status agent.Status
+	limit := time.NewTimer(time.Minute)
+	defer limit.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for status.State != lease.Standby {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			t.Fatalf("the agent is %q, want a standby", status.State)
+		}
+		mustJSON(t, &status, "status", "--config", path, "--address", address)
+	}
+	wants(t, must(t, "status", "--config", path, "--address", address),
+		"a of group g is standby", "no authority; last known holder: nobody yet", "PEER", "b", "none seen", "its info record has never been seen",
+		"LAYER", "none", "witness answers; staleness bound 0.0 s")
+	explained := must(t, "explain", "--config", path, "--address", address)
+	wants(t, explained, "It takes over when all of these hold:", "[yes] own layers fenced", "[no ] every member seen (b)", "--member-absent REGION",
+		"[no ] leases can have run out", "opens in", "at the earliest")
+	for _, g := range status.Gates {
+		wants(t, explained, g.Title, g.Text)
+	}
+	mustJSON(t, &agent.Status{}, "explain", "--config", path, "--address", address)
+
+	wants(t, must(t, "history", "--config", path), "TIME", "fencing", "starting", "standby", "fenced")
+	var entries []statedir.Entry
+	mustJSON(t, &entries, "history", "--config", path, "--limit", "1")
+	if len(entries) != 1 || entries[0].To != lease.Standby {
+		t.Errorf("the newest of the history is %+v, want one, to standby", entries)
+	}
+}
+
+func TestWrongUse(t *testing.T) {
+	_, path := setUp(t)
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) }))
+	defer page.Close()
+	address := func(s *httptest.Server) string { return strings.TrimPrefix(s.URL, "http://") }
+	const usage, failed = true, false
+	for _, tt := range []struct {
+		args  []string
+		usage bool
+		says  []string
+	}{
+		{[]string{"status", "--address", "127.0.0.1:1"}, failed, []string{"127.0.0.1:1", "is `failoverd run` running here"}},
+		{[]string{"explain", "--address", address(other)}, failed, []string{"404", "is that failoverd?"}},
+		{[]string{"status", "--address", address(page)}, failed, []string{"is no status", "is that failoverd?"}},
+		{[]string{"status", "--config", "/nonexistent.yaml"}, usage, []string{"/nonexistent.yaml"}},
+		{[]string{"history", "--config", "/nonexistent.yaml"}, usage, []string{"/nonexistent.yaml"}},
+		{[]string{"status", "-o", "yaml"}, usage, []string{`"yaml"`, "text or json"}},
+		{[]string{"run", "now"}, usage, []string{"takes no arguments", "now"}},
+		{[]string{"run", "--forever"}, usage, []string{"--forever", "failoverd run --help"}},
+		{[]string{"run", "--config", path, "--member-absent", "z"}, usage, []string{"member-absent", `"z"`}},
+		{[]string{"simulate", "--config", path, "--duration", "1s"}, usage, []string{"too short", "want at least"}},
+		{[]string{"keygen"}, usage, []string{"--out"}},
+		{[]string{"keygen", "--out", path}, usage, []string{"is there already"}},
+		{[]string{"demo", "--log", "/nonexistent/log"}, usage, []string{"--log", "/nonexistent/log"}},
+		{[]string{"stats"}, usage, []string{`"stats"`, "did you mean status?"}},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			out, err := failoverd(t, tt.args...)
+			if err == nil {
+				t.Fatalf("it succeeds:\n%s", out)
+			}
+			if got := errors.As(err, &usageError{}); got != tt.usage {
+				t.Errorf("a usage error: %v, want %v", got, tt.usage)
+			}
+			wants(t, err.Error(), tt.says...)
+			if strings.Count(err.Error(), "\n") > 0 || out != "" {
+				t.Errorf("got %q and %q, want one line", err, out)
+			}
+		})
+	}
+}
+
+func TestSimulate(t *testing.T) {
+	_, path := setUp(t)
+	wants(t, must(t, "simulate", "--config", path, "--seeds", "4"), "4 worlds", "deaths of the holder: gap p50", "0 violations", "simulated seconds per second")
+	var result struct {
+		Worlds     int      `json:"worlds"`
+		Violations []string `json:"violations"`
+	}
+	mustJSON(t, &result, "simulate", "--config", path, "--seeds", "2")
+	if result.Worlds != 2 || len(result.Violations) > 0 {
+		t.Errorf("got %+v, want 2 worlds and no violation", result)
+	}
+	wants(t, must(t, "simulate", "--config", path, "--replay", "1"), "candidate", "active", "fencing")
+}
+
+func TestKeygen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "region.key")
+	public := strings.TrimSpace(must(t, "keygen", "--out", path))
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v; want a file with mode 0600", info, err)
+	}
+	if len(public) != 44 {
+		t.Errorf("got the public key %q, want 32 bytes in base64", public)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	wants(t, must(t, "version"), version)
+	var result map[string]any
+	mustJSON(t, &result, "version")
+	if len(result) == 0 {
+		t.Error("-o json says nothing")
+	}
+}
+
+// TestHelp: every verb says what it is for, with an example.
+func TestHelp(t *testing.T) {
+	for _, cmd := range root().Commands() {
+		if cmd.Short == "" || cmd.Long == "" && cmd.Name() != "version" || cmd.Example == "" && cmd.Name() != "version" {
+			t.Errorf("%s has no help: %q, %q, %q", cmd.Name(), cmd.Short, cmd.Long, cmd.Example)
+		}
+	}
+}
