@@ -2,6 +2,7 @@ package sim
 
 import (
 	"flag"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +79,14 @@ func TestMutants(t *testing.T) {
 			}
 		})
 	}
+	page, err := os.ReadFile("../../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, r := range lease.Rules {
+		if !strings.Contains(string(page), "| `"+r.Code+"` | "+r.Section+" | "+r.Text+" |") {
+			t.Errorf("docs/protocol.md does not have rule %s, %s, with its text", r.Code, r.Section)
+		}
 		if why := unpunished[r.Rule]; found[r.Rule] == (why != "") {
 			t.Errorf("rule %s must be either in the table of mutants or among the unpunished, with a reason", r.Code)
 		}
