@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	roundsFlag = flag.Int("rounds", 10, "TestProcesses: how `many` faults")
+	roundsFlag = flag.Int("rounds", 70, "TestProcesses: how `many` faults")
 	seedFlag   = flag.Uint64("seed", 1, "TestProcesses: the `seed` of the order and the moments of the faults")
 	outFlag    = flag.String("out", "", "TestProcesses: an existing `folder` for the raw data, as processes.json")
 )
