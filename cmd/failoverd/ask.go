@@ -49,6 +49,19 @@ func askStatus(ctx context.Context, path, address string) (agent.Status, error) 
 	return status, nil
 }
 
+// showStatus asks a running agent and prints what it says: as it is for -o json, else with print.
+func showStatus(cmd *cobra.Command, path, address, output string, print func(io.Writer, agent.Status)) error {
+	status, err := askStatus(cmd.Context(), path, address)
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		return printJSON(cmd.OutOrStdout(), status)
+	}
+	print(cmd.OutOrStdout(), status)
+	return nil
+}
+
 // seconds prints a time for people.
 func seconds(s float64) string {
 	d := time.Duration(s * float64(time.Second))

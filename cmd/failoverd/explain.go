@@ -20,15 +20,7 @@ rests on, when it opens at the earliest by waiting, and what an operator can do.
 	}
 	path, address, output := configFlag(cmd), addressFlag(cmd), outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		status, err := askStatus(cmd.Context(), *path, *address)
-		if err != nil {
-			return err
-		}
-		if *output == "json" {
-			return printJSON(cmd.OutOrStdout(), status)
-		}
-		printExplain(cmd.OutOrStdout(), status)
-		return nil
+		return showStatus(cmd, *path, *address, *output, printExplain)
 	}
 	return cmd
 }

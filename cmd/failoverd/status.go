@@ -23,15 +23,7 @@ is wrong. Exit code 0 whenever the agent answers, active or not.`,
 	}
 	path, address, output := configFlag(cmd), addressFlag(cmd), outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		status, err := askStatus(cmd.Context(), *path, *address)
-		if err != nil {
-			return err
-		}
-		if *output == "json" {
-			return printJSON(cmd.OutOrStdout(), status)
-		}
-		printStatus(cmd.OutOrStdout(), status)
-		return nil
+		return showStatus(cmd, *path, *address, *output, printStatus)
 	}
 	return cmd
 }
