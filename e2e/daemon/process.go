@@ -121,6 +121,9 @@ func (p *Process) Kill() error {
 // Terminate asks the process to stop.
 func (p *Process) Terminate() error { return p.signal(syscall.SIGTERM) }
 
+// Reload asks the process to read its configuration again.
+func (p *Process) Reload() error { return p.signal(syscall.SIGHUP) }
+
 // Freeze stops the process in its tracks, and returns when it stands still.
 func (p *Process) Freeze(ctx context.Context) error {
 	if err := p.signal(syscall.SIGSTOP); err != nil {

@@ -1,0 +1,77 @@
+package daemon_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// TestSignals sends a daemon the signals that service managers send.
+func TestSignals(t *testing.T) {
+	group := daemon.NewGroup(t, daemon.Build(t, true), lease.Params{
+		Members: []lease.Region{"fsn", "hel"},
+		TTL:     30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second, PollInterval: 2 * time.Second,
+		RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second, MaxClockDrift: 0.002,
+	})
+	r := group.Regions[0]
+	p := r.Start(t)
+	for _, tt := range []struct {
+		name     string
+		from, to string
+		says     []string
+	}{
+		{"nothing changed", "", "", []string{"[INFO]", "reload: nothing changed"}},
+		{"log level", "level: debug", "level: info", []string{"[INFO]", "reload: applied", "log.level"}},
+		{"what needs a restart", "ttl: 30s", "ttl: 45s", []string{"[WARN]", "need a restart", "lease.ttl"}},
+		{"a defect", "group: e2e", "grupo: e2e", []string{"[ERROR]", "the one that runs stays", "failoverd.yaml:1:1", "grupo"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			yaml := strings.Replace(r.YAML(), tt.from, tt.to, 1)
+			if err := os.WriteFile(r.ConfigFile(), []byte(yaml), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, before := p.Output()
+			if err := p.Reload(); err != nil {
+				t.Fatal(err)
+			}
+			said := ""
+			limit := time.NewTimer(time.Minute)
+			defer limit.Stop()
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for !strings.Contains(said, "reload: ") {
+				select {
+				case <-tick.C:
+				case <-limit.C:
+					t.Fatal("it says nothing of a reload")
+				}
+				_, now := p.Output()
+				said = now[len(before):]
+			}
+			for _, want := range tt.says {
+				if !strings.Contains(said, want) {
+					t.Errorf("it does not say %q:\n%s", want, said)
+				}
+			}
+			if _, err := r.Status(t.Context()); err != nil {
+				t.Errorf("it does not go on: %v", err)
+			}
+		})
+	}
+	if err := p.Terminate(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if code, err := p.Wait(ctx); err != nil || code != 0 {
+		t.Errorf("after SIGTERM: exit code %d, %v; want 0", code, err)
+	}
+	if _, stderr := p.Output(); !strings.Contains(stderr, "stopped: fenced, and authority given up") {
+		t.Error("it does not say that it is fenced")
+	}
+}
