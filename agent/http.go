@@ -19,7 +19,8 @@ const stuckAfter = 5 * time.Second
 //
 // /readyz?gate=GROUP is the dead-man gate: 200 while this region is active for
 // the group, 503 from the start of fencing on and otherwise. It goes by the clock, so an agent
-// whose owner is stuck answers 503 from the deadline on.
+// whose owner is stuck answers 503 from then on too: fence_timeout before the deadline, which is
+// what a prober has left to notice it in.
 func (a *Agent) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}))
@@ -49,7 +50,7 @@ func (a *Agent) Handler() http.Handler {
 			fmt.Fprintln(w, "ok")
 		case gate != a.cfg.Params.Group:
 			http.Error(w, fmt.Sprintf("no such group here: %q, this agent serves %q", gate, a.cfg.Params.Group), http.StatusNotFound)
-		case d.State == lease.Active && a.cfg.Clock.Now() < d.Deadline:
+		case d.State == lease.Active && a.cfg.Clock.Now() < d.FenceAt:
 			fmt.Fprintf(w, "%s holds authority for epoch %d\n", a.cfg.Params.Region, d.Epoch)
 		default:
 			http.Error(w, fmt.Sprintf("%s holds no authority", a.cfg.Params.Region), http.StatusServiceUnavailable)

@@ -61,7 +61,7 @@ func TestValidateMade(t *testing.T) {
 	} {
 		c := made(t)
 		tt.change(c)
-		if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
 		}
 	}
