@@ -143,7 +143,11 @@ func (a *Agent) failedOver() {
 // transition reports a change of state.
 func (a *Agent) transition(t lease.Transition) {
 	why := lease.ReasonOf(t.Reason)
-	a.log(why.Severity)("state changed", "from", t.From, "to", t.To, "epoch", t.Epoch, "reason", t.Reason, "why", why.Text)
+	from := t.From
+	if from == "" {
+		from = "start"
+	}
+	a.log(why.Severity)("state changed", "from", from, "to", t.To, "epoch", t.Epoch, "reason", t.Reason, "why", why.Text)
 	a.metrics.transition(t)
 	a.takenFrom = lease.Never
 	if t.Reason == lease.ReasonTaken {

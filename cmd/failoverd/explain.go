@@ -31,6 +31,11 @@ func printExplain(out io.Writer, s agent.Status) {
 		fmt.Fprintf(out, "It holds authority for epoch %d, for %s more unless it is renewed.\n", s.Epoch, seconds(s.AuthorityRemaining))
 		return
 	}
+	for _, p := range s.Peers {
+		if p.Region == s.Holder && p.RecordAge != nil {
+			fmt.Fprintf(out, "The last known holder is %s; its newest record came %s ago.\n", s.Holder, seconds(*p.RecordAge))
+		}
+	}
 	fmt.Fprintln(out, "\nIt takes over when all of these hold:")
 	for _, g := range s.Gates {
 		mark := "no "
@@ -46,7 +51,7 @@ func printExplain(out io.Writer, s agent.Status) {
 			continue
 		}
 		if g.EvidenceAge != nil {
-			fmt.Fprintf(out, "        rests on something %s ago\n", seconds(*g.EvidenceAge))
+			fmt.Fprintf(out, "        its evidence is %s old\n", seconds(*g.EvidenceAge))
 		}
 		if g.OpensIn != nil {
 			fmt.Fprintf(out, "        opens in %s at the earliest\n", seconds(*g.OpensIn))

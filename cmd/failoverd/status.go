@@ -51,6 +51,8 @@ func printStatus(out io.Writer, s agent.Status) {
 			note = "its info record has never been seen"
 		case len(p.Differs) > 0:
 			note = fmt.Sprintf("other parameters: %v", p.Differs)
+		case p.RecordAge == nil:
+			note = "a standby is silent"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", p.Region, p.State, p.Epoch, record, note)
 	}
