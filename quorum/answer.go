@@ -28,9 +28,9 @@ type Answer struct {
 const (
 	// maxAnswer is the size of the largest answer, in octets: with its question it fits into the
 	// 1,232 octets of a DNS datagram that no network splits.
-	maxAnswer     = 700
-	maxText       = 255 // of one string of a TXT record (RFC 1035 §3.3)
-	answerContext = "failoverd answer 1\n"
+	maxAnswer    = 700
+	maxText      = 255 // of one string of a TXT record (RFC 1035 §3.3)
+	answerDomain = "failoverd quorum answer\x00"
 )
 
 // Text returns the answer as the strings of a TXT record, signed with the key of the region that
@@ -40,7 +40,7 @@ func (a Answer) Text(key ed25519.PrivateKey) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	signature := ed25519.Sign(key, append([]byte(answerContext), body...))
+	signature := ed25519.Sign(key, append([]byte(answerDomain), body...))
 	text := base64.RawURLEncoding.EncodeToString(append(signature, body...))
 	if len(text) > maxAnswer {
 		return nil, fmt.Errorf("the answer has %d octets, want at most %d", len(text), maxAnswer)
@@ -78,7 +78,7 @@ func ParseText(text []string, q Question, key ed25519.PublicKey) (Answer, error)
 		return Answer{}, ErrUnsigned
 	}
 	signature, body := raw[:ed25519.SignatureSize], raw[ed25519.SignatureSize:]
-	if !ed25519.Verify(key, append([]byte(answerContext), body...), signature) {
+	if !ed25519.Verify(key, append([]byte(answerDomain), body...), signature) {
 		return Answer{}, ErrForged
 	}
 	var a Answer

@@ -61,8 +61,8 @@ const (
 	ownLabels   = 7 // before the zone
 	version     = 1
 	payloadSize = 1 + NonceSize + 6 + 8
-	// questionContext keeps the signature of a question from being of use for anything else.
-	questionContext = "failoverd question 1\n"
+	// questionDomain keeps the signature of a question from being of use for anything else.
+	questionDomain = "failoverd quorum question\x00"
 )
 
 var labels = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
@@ -109,7 +109,7 @@ func (q Question) Name(zone string, key ed25519.PrivateKey) (string, error) {
 		}
 	}
 	signed := strings.Join([]string{labels.EncodeToString(payload), string(q.Asker), string(q.Verb), q.Group, string(q.To), zone}, ".")
-	signature := labels.EncodeToString(ed25519.Sign(key, []byte(questionContext+signed)))
+	signature := labels.EncodeToString(ed25519.Sign(key, []byte(questionDomain+signed)))
 	name := signature[:maxLabel] + "." + signature[maxLabel:] + "." + signed
 	if len(name) > maxName {
 		return "", fmt.Errorf("the name of the question is %d characters long, and DNS takes %d", len(name), maxName)
@@ -163,7 +163,7 @@ func ParseName(name, zone string, keys map[lease.Region]ed25519.PublicKey) (Ques
 		return Question{}, ErrUnknownAsker
 	}
 	signed := name[len(parts[0])+1+len(parts[1])+1:]
-	if !ed25519.Verify(key, []byte(questionContext+signed), signature) {
+	if !ed25519.Verify(key, []byte(questionDomain+signed), signature) {
 		return Question{}, ErrSignature
 	}
 	copy(q.Nonce[:], payload[1:])
