@@ -13,13 +13,16 @@ import (
 const (
 	// askEvery is how often the client asks all regions.
 	askEvery = 100 * time.Millisecond
-	// askTimeout is how long it waits for each answer.
-	askTimeout = time.Second
+	// askTimeout is how long it waits for each answer. It is below fence_timeout, which a region stops
+	// to answer before its deadline: so the answers of one round are never those of two regions of
+	// which one came after the other.
+	askTimeout = 300 * time.Millisecond
 )
 
 // A sample is one round of questions.
 type sample struct {
-	at       time.Duration // since the client began
+	asked    time.Time
+	at       time.Duration // the same, since the client began
 	answered []answer      // the regions whose services did, in their order
 }
 
@@ -41,8 +44,8 @@ func ask(ctx context.Context, regions []*region) <-chan sample {
 		defer tick.Stop()
 		for {
 			round := make(chan sample, 1)
-			at := time.Since(begun)
-			go func() { round <- sample{at, askAll(ctx, client, regions)} }()
+			now := time.Now()
+			go func() { round <- sample{now, now.Sub(begun), askAll(ctx, client, regions)} }()
 			select {
 			case rounds <- round:
 			case <-ctx.Done():

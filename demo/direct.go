@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/openova-io/failoverd/lease"
@@ -20,14 +21,17 @@ type director struct {
 	samples <-chan sample
 	watch   Watcher
 	report  Report
-	now     time.Duration         // of the newest sample
-	last    map[lease.Region]seen // when each region answered last
+	now     time.Duration // of the newest sample
+	pause   time.Duration // the longest between two samples
+	active  seen          // who answered when the last fault was over
+	last    time.Duration // when anyone answered last
+	gap     time.Duration // the longest between two answers, since the fault
 }
 
-// seen is an answer and when it was given.
+// seen is an answer and when it was asked for.
 type seen struct {
 	answer
-	at time.Duration
+	asked time.Time
 }
 
 func direct(ctx context.Context, regions []*region, watch Watcher) (*Report, error) {
@@ -38,20 +42,22 @@ func direct(ctx context.Context, regions []*region, watch Watcher) (*Report, err
 			return nil, err
 		}
 	}
-	d := &director{ctx: ctx, regions: regions, samples: ask(asking, regions), watch: watch, last: map[lease.Region]seen{}}
+	d := &director{ctx: ctx, regions: regions, samples: ask(asking, regions), watch: watch}
 	err := d.play()
-	d.report.Slowest = d.slowest().Seconds()
+	m := d.measured()
+	d.report.RoundTrip, d.report.Save, d.report.Pause = m.roundTrip.Seconds(), m.save.Seconds(), m.pause.Seconds()
 	return &d.report, err
 }
 
 // play is the whole of the demo.
 func (d *director) play() error {
 	d.say("three regions start, and nobody has ever held the lease")
-	first, err := d.await("some region answers", func(s sample) bool { return len(s.answered) == 1 })
-	if err != nil {
+	var err error
+	if d.active, err = d.await("some region answers", anyone); err != nil {
 		return err
 	}
-	d.say("%s answers, for epoch %d: it waited until no lease could stand", first.region, first.epoch)
+	d.say("%s answers, for epoch %d: it has waited until no lease could stand", d.active.region, d.active.epoch)
+	d.pause = 0 // it was long while all began
 	for _, act := range []func(*region) error{d.kill, d.freeze, d.cut, d.restart} {
 		if err := d.rest(calm); err != nil {
 			return err
@@ -60,63 +66,81 @@ func (d *director) play() error {
 		if err != nil {
 			return err
 		}
+		d.gap = 0
 		if err := act(holder); err != nil {
 			return err
 		}
 	}
-	return d.rest(calm)
+	if err := d.rest(calm); err != nil {
+		return err
+	}
+	_, err = d.holder()
+	return err
 }
 
 func (d *director) kill(r *region) error {
-	d.say("SIGKILL to the agent of %s, which is active", r.name)
+	d.say("the agent of %s, which is active, is killed, as by SIGKILL", r.name)
 	if err := r.kill(); err != nil {
 		return err
 	}
-	if err := d.takeover("killed", r, d.params().LongestGapFresh, "longer(ttl) + poll_interval + 3 round trips"); err != nil {
+	if err := d.takeover("killed", r, measured.takeover); err != nil {
 		return err
 	}
 	if err := d.rest(calm / 2); err != nil {
 		return err
 	}
-	d.say("%s starts again, fences, and is a standby", r.name)
-	return r.start()
+	if err := r.start(); err != nil {
+		return err
+	}
+	if err := d.fences(r); err != nil {
+		return err
+	}
+	d.say("the agent of %s starts again: it fences first, and is a standby", r.name)
+	return nil
 }
 
 func (d *director) freeze(r *region) error {
-	d.say("SIGSTOP to the agent of %s, which is active: its service goes on, and its dead-man gate shuts", r.name)
+	d.say("the agent of %s, which is active, is frozen, as by SIGSTOP: it can't fence", r.name)
 	r.freeze()
-	if err := d.takeover("frozen", r, d.params().LongestGapFresh, "longer(ttl) + poll_interval + 3 round trips"); err != nil {
+	if err := d.silent(r); err != nil {
+		return err
+	}
+	d.say("the service of %s stops all the same: its dead-man gate is silent", r.name)
+	if err := d.takeover("frozen", r, measured.takeover); err != nil {
 		return err
 	}
 	if err := d.rest(calm / 2); err != nil {
 		return err
 	}
-	d.say("SIGCONT: %s wakes up with authority that has run out, and fences", r.name)
 	r.thaw()
+	if err := d.fences(r); err != nil {
+		return err
+	}
+	d.say("%s is thawed: its clock says that its authority is over, so it fences", r.name)
 	return nil
 }
 
 func (d *director) cut(r *region) error {
-	d.say("%s, which is active, is cut off from the witness: it goes on until it has to fence", r.name)
+	d.say("%s, which is active, is cut off from the witness", r.name)
 	r.cut()
-	bound := func(roundTrip time.Duration) time.Duration {
-		return d.params().LongestGapFresh(roundTrip) - d.params().FenceStart()
+	if err := d.fences(r); err != nil {
+		return err
 	}
-	if err := d.takeover("cut off", r, bound, "longer(ttl) + poll_interval + 3 round trips - (ttl - fence_timeout)"); err != nil {
+	d.say("%s could not renew, and has fenced, ahead of its deadline", r.name)
+	if err := d.takeover("cut off", r, measured.fenced); err != nil {
 		return err
 	}
 	if err := d.rest(calm / 2); err != nil {
 		return err
 	}
-	d.say("%s reaches the witness again", r.name)
+	d.say("%s reaches the witness again, and is a standby", r.name)
 	r.heal()
 	return nil
 }
 
 func (d *director) restart(r *region) error {
-	before := d.last[r.name]
-	d.say("SIGKILL to the agent of %s, which is active, and a start at once, as by systemd", r.name)
-	begun := time.Now()
+	d.say("the agent of %s, which is active, is killed, and started at once", r.name)
+	killed := time.Now()
 	if err := r.kill(); err != nil {
 		return err
 	}
@@ -126,59 +150,93 @@ func (d *director) restart(r *region) error {
 	if err := r.service.awaitGate(d.ctx); err != nil {
 		return err
 	}
-	took := time.Since(begun)
-	next, err := d.await(string(r.name)+" answers again", func(s sample) bool { return s.at > before.at && len(s.answered) == 1 })
+	back := time.Now()
+	// Rounds from before the kill may still be on their way.
+	next, err := d.await(string(r.name)+" answers again", func(a seen) bool { return a.asked.After(back) })
 	if err != nil {
 		return err
 	}
-	if next.region != r.name || next.epoch != before.epoch {
-		return fmt.Errorf("%s was restarted with authority for epoch %d that still stood, and %s answers for epoch %d: want it to go on", r.name, before.epoch, next.region, next.epoch)
+	if next.answer != d.active.answer {
+		return fmt.Errorf("%s was restarted with authority for epoch %d that still stood, and then %s answered for epoch %d: want it to go on; if this machine is busy, try again when it is not",
+			r.name, d.active.epoch, next.region, next.epoch)
 	}
-	d.add("restarted", r, before, next, took, "0 of authority + the start of the agent")
+	gone := back.Sub(killed)
+	d.add("restarted", r, next, func(m measured, _ lease.Params) bound { return m.restarted(gone) })
 	return nil
 }
 
-// takeover waits for another region to answer, and notes for how long none did.
-func (d *director) takeover(name string, from *region, bound func(roundTrip time.Duration) time.Duration, formula string) error {
-	next, err := d.await("another region takes over from "+string(from.name), func(s sample) bool {
-		return len(s.answered) == 1 && s.answered[0].region != from.name
-	})
+// takeover waits for another region to answer.
+func (d *director) takeover(name string, from *region, b func(measured, lease.Params) bound) error {
+	next, err := d.await("another region takes over from "+string(from.name), func(a seen) bool { return a.region != from.name })
 	if err != nil {
 		return err
 	}
-	d.add(name, from, d.last[from.name], next, bound(d.slowest()), formula)
+	d.add(name, from, next, b)
 	return nil
 }
 
-// add notes a fault that is over. The client looks every askEvery, so that what it sees is longer
-// by up to two of these.
-func (d *director) add(name string, r *region, last, next seen, bound time.Duration, formula string) {
+// add notes a fault that is over. Its gap is from the last answer to the next: if nothing was amiss,
+// a pause.
+func (d *director) add(name string, r *region, next seen, of func(measured, lease.Params) bound) {
+	b := of(d.measured(), d.regions[0].params)
 	f := Fault{
 		Name: name, Region: r.name, Successor: next.region, Epoch: next.epoch,
-		Gap: (next.at - last.at).Seconds(), Bound: (bound + 2*askEvery).Seconds(), Formula: formula + " + 2 x 0.1 s",
+		Gap: d.gap.Seconds(), Bound: b.value.Seconds(), Formula: b.formula,
 	}
 	d.report.Faults = append(d.report.Faults, f)
-	d.say("%s answers, for epoch %d: nobody did for %.1f s, the bound is %.1f s", next.region, next.epoch, f.Gap, f.Bound)
+	d.active = next
+	d.say("%s answers, for epoch %d: %.2f s after the last answer, the bound is %.2f s", next.region, next.epoch, f.Gap, f.Bound)
 }
 
-// await takes samples in until one is as wanted, and returns its answer.
-func (d *director) await(what string, wanted func(sample) bool) (seen, error) {
+func anyone(seen) bool { return true }
+
+// await takes samples in until there is an answer as wanted, and returns it.
+func (d *director) await(what string, wanted func(seen) bool) (seen, error) {
 	for {
 		s, err := d.next(what)
 		if err != nil {
 			return seen{}, err
 		}
-		if wanted(s) {
-			return seen{s.answered[0], s.at}, nil
+		for _, a := range s.answered {
+			if got := (seen{a, s.asked}); wanted(got) {
+				return got, nil
+			}
 		}
 	}
 }
 
-// rest lets time pass.
+// fences waits until the layer of a region is fenced.
+func (d *director) fences(r *region) error {
+	for !r.service.fenced() {
+		if _, err := d.next(string(r.name) + " fences"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// silent waits until a region answers no more.
+func (d *director) silent(r *region) error {
+	for {
+		s, err := d.next(string(r.name) + " falls silent")
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(s.answered, func(a answer) bool { return a.region == r.name }) {
+			return nil
+		}
+	}
+}
+
+// rest lets time pass in which a region should answer.
 func (d *director) rest(pause time.Duration) error {
 	for until := d.now + pause; d.now < until; {
-		if _, err := d.next("calm"); err != nil {
+		s, err := d.next("a pause ends")
+		if err != nil {
 			return err
+		}
+		if len(s.answered) == 0 {
+			d.report.Calm++
 		}
 	}
 	return nil
@@ -188,12 +246,16 @@ func (d *director) rest(pause time.Duration) error {
 func (d *director) next(what string) (sample, error) {
 	select {
 	case s := <-d.samples:
+		d.pause = max(d.pause, s.at-d.now)
 		d.now = s.at
 		d.report.count(s)
 		shown := Sample{At: s.at}
 		for _, a := range s.answered {
-			d.last[a.region] = seen{a, s.at}
 			shown.Answered = append(shown.Answered, a.region)
+		}
+		if len(s.answered) > 0 {
+			d.gap = max(d.gap, s.at-d.last)
+			d.last = s.at
 		}
 		for _, r := range d.regions {
 			shown.Conditions = append(shown.Conditions, r.condition)
@@ -201,15 +263,19 @@ func (d *director) next(what string) (sample, error) {
 		d.watch.Sample(shown)
 		return s, nil
 	case <-d.ctx.Done():
-		return sample{}, fmt.Errorf("the demo ended after %.0f s, before this was so: %s: %w", d.now.Seconds(), what, context.Cause(d.ctx))
+		return sample{}, fmt.Errorf("stopped after %.0f s, before %s: %w", d.now.Seconds(), what, context.Cause(d.ctx))
 	}
 }
 
-// holder is the region that answers.
+// holder is the region that answers, which is the one that did when the last fault was over.
 func (d *director) holder() (*region, error) {
-	next, err := d.await("one region answers", func(s sample) bool { return len(s.answered) == 1 })
+	next, err := d.await("one region answers", anyone)
 	if err != nil {
 		return nil, err
+	}
+	if next.answer != d.active.answer {
+		return nil, fmt.Errorf("%s answered for epoch %d, and then %s for epoch %d, though nothing was done to them: if this machine is busy, try again when it is not",
+			d.active.region, d.active.epoch, next.region, next.epoch)
 	}
 	for _, r := range d.regions {
 		if r.name == next.region {
@@ -219,15 +285,13 @@ func (d *director) holder() (*region, error) {
 	return nil, fmt.Errorf("%q answers, which is no member", next.region)
 }
 
-func (d *director) params() lease.Params { return d.regions[0].params }
-
-// slowest is the longest time that the witness took to answer so far.
-func (d *director) slowest() time.Duration {
-	var slowest time.Duration
+// measured is what all waited for so far.
+func (d *director) measured() measured {
+	m := measured{pause: d.pause}
 	for _, r := range d.regions {
-		slowest = max(slowest, r.slowest())
+		m = m.longer(r.measured(r.run))
 	}
-	return slowest
+	return m
 }
 
 func (d *director) say(format string, args ...any) {

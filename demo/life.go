@@ -21,7 +21,7 @@ type life struct {
 	mu      sync.Mutex
 	frozen  chan struct{} // closed unless the agent stands still
 	linked  chan struct{} // closed unless it is cut off from the witness
-	slowest time.Duration // answer of the witness
+	slowest measured
 }
 
 func newLife() *life {
@@ -40,9 +40,11 @@ func (l *life) end() {
 	l.heal()
 }
 
-// effect does something to the world, if the life has not ended. It tells the agent that
-// all went well: that way it comes to its end by itself.
+// effect does something to the world, if the life has not ended, and once it is not frozen: what a
+// stopped process was about to do, it does late. Of a life that has ended it says that all went
+// well: that way the agent comes to its end by itself.
 func (l *life) effect(do func() error) error {
+	<-l.gate(&l.frozen)
 	l.effects.RLock()
 	defer l.effects.RUnlock()
 	if l.ended {
@@ -78,7 +80,14 @@ func (l *life) gate(gate *chan struct{}) <-chan struct{} {
 	return *gate
 }
 
-func (l *life) slowestAnswer() time.Duration {
+// note notes how long something took.
+func (l *life) note(m measured) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.slowest = l.slowest.longer(m)
+}
+
+func (l *life) measured() measured {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.slowest
@@ -133,12 +142,12 @@ func (l link) request(ctx context.Context, op, key string, do func() error) erro
 	case <-ctx.Done():
 		return witness.Interrupted(ctx, op, key)
 	}
-	begun := time.Now()
-	err := l.life.effect(do)
-	l.life.mu.Lock()
-	defer l.life.mu.Unlock()
-	l.life.slowest = max(l.life.slowest, time.Since(begun))
-	return err
+	return l.life.effect(func() error {
+		begun := time.Now()
+		err := do()
+		l.life.note(measured{roundTrip: time.Since(begun)})
+		return err
+	})
 }
 
 // disk is the state directory of a life.
@@ -150,7 +159,12 @@ type disk struct {
 func (d disk) LoadAuthority() (lease.Authority, error) { return d.dir.LoadAuthority() }
 
 func (d disk) SaveAuthority(a lease.Authority) error {
-	return d.life.effect(func() error { return d.dir.SaveAuthority(a) })
+	return d.life.effect(func() error {
+		begun := time.Now()
+		err := d.dir.SaveAuthority(a)
+		d.life.note(measured{save: time.Since(begun)})
+		return err
+	})
 }
 
 func (d disk) AppendHistory(e statedir.Entry) error {

@@ -33,7 +33,7 @@ type region struct {
 	condition  Condition
 	run        *run // of the agent; nil if none
 	lives      int
-	worst      time.Duration // see slowest
+	slowest    measured // of the runs that have ended
 }
 
 // A run is one process of the agent, so to speak.
@@ -115,10 +115,11 @@ func (r *region) start() (err error) {
 // kill ends the agent as SIGKILL does: nothing that it would still do has an effect.
 func (r *region) kill() error {
 	run := r.run
-	r.slowest()
 	run.life.end()
 	r.run, r.condition = nil, Killed
-	return run.close()
+	err := run.close()
+	r.slowest = r.measured(run)
+	return err
 }
 
 // freeze stops the agent as SIGSTOP does, and thaw has it go on.
@@ -129,12 +130,13 @@ func (r *region) thaw()   { r.run.life.thaw(); r.condition = Up }
 func (r *region) cut()  { r.run.life.cut(); r.condition = Cut }
 func (r *region) heal() { r.run.life.heal(); r.condition = Up }
 
-// slowest is the longest time that the witness took to answer any of the region's agents.
-func (r *region) slowest() time.Duration {
-	if r.run != nil {
-		r.worst = max(r.worst, r.run.life.slowestAnswer())
+// measured is what the agents of the region waited for so far, a run that is or was the
+// latest of them included.
+func (r *region) measured(latest *run) measured {
+	if latest == nil {
+		return r.slowest
 	}
-	return r.worst
+	return r.slowest.longer(latest.life.measured())
 }
 
 // close ends the region, however it is.

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -42,9 +43,9 @@ type Watcher interface {
 type Fault struct {
 	Name      string       `json:"fault"`
 	Region    lease.Region `json:"region"`
-	Successor lease.Region `json:"successor"` // who answered next: another region, unless it was a restart
-	Epoch     uint64       `json:"epoch"`     // ... under which authority
-	Gap       float64      `json:"gap_seconds"`
+	Successor lease.Region `json:"successor"`   // who answered next: another region, unless it was a restart
+	Epoch     uint64       `json:"epoch"`       // ... under which authority
+	Gap       float64      `json:"gap_seconds"` // from the last answer to the next
 	Bound     float64      `json:"bound_seconds"`
 	Formula   string       `json:"formula"`
 }
@@ -59,9 +60,15 @@ type Report struct {
 	One    int     `json:"answered_one"` // by one region
 	None   int     `json:"answered_none"`
 	Two    int     `json:"answered_two"` // by two or more: must be 0
-	// Slowest is the longest time that the witness took to answer: the round trip in the bounds.
-	Slowest float64 `json:"witness_slowest_seconds"`
-	Took    float64 `json:"took_seconds"`
+	// Calm is how often none answered though nothing was being done: a busy machine.
+	Calm int `json:"answered_none_in_calm"`
+
+	// What was measured of this machine, for the bounds: the longest of each.
+	RoundTrip float64 `json:"round_trip_seconds"` // of a request to the witness
+	Save      float64 `json:"save_seconds"`       // of authority, to disk
+	Pause     float64 `json:"pause_seconds"`      // between two questions
+
+	Took float64 `json:"took_seconds"`
 }
 
 // count takes a sample in.
@@ -81,23 +88,71 @@ func (r *Report) count(s sample) {
 // Err is what went wrong, if anything did.
 func (r *Report) Err() error {
 	if r.Two > 0 {
-		return fmt.Errorf("two regions answered at once, %d times of %d: report it with the output of --log", r.Two, r.Asked)
+		return fmt.Errorf("two regions answered at once, %d times of %d: that must never be; please run it again with --log FILE and report it with that file", r.Two, r.Asked)
 	}
 	for _, f := range r.Faults {
 		if !f.Within() {
-			return fmt.Errorf("nobody answered for %.1f s after %s was %s, the bound is %.1f s: if this machine is busy, try again when it is not", f.Gap, f.Region, f.Name, f.Bound)
+			return fmt.Errorf("when %s was %s, there was no answer for %.2f s, the bound is %.2f s: if this machine is busy, try again when it is not", f.Region, f.Name, f.Gap, f.Bound)
 		}
 	}
 	return nil
 }
 
-// Print prints the report for people.
-func (r *Report) Print(out io.Writer) {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "what was done\tto\tnext\tepoch\tnobody answered\tbound")
+// Longest is the fault with the longest gap.
+func (r *Report) Longest() Fault {
+	var longest Fault
 	for _, f := range r.Faults {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%.1f s\t%.1f s = %s\n", f.Name, f.Region, f.Successor, f.Epoch, f.Gap, f.Bound, f.Formula)
+		if f.Gap > longest.Gap {
+			longest = f
+		}
 	}
-	table.Flush()
-	fmt.Fprintf(out, "\n%d times asked: one region answered %d times, none %d times, two %d times; %.0f s\n", r.Asked, r.One, r.None, r.Two, r.Took)
+	return longest
+}
+
+// Print prints the report for people, who know from elsewhere if Err is something.
+func (r *Report) Print(out io.Writer) {
+	if len(r.Faults) > 0 {
+		table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+		fmt.Fprintln(table, "done\tto\tnext\tepoch\tgap\tbound")
+		for _, f := range r.Faults {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%.2f s\t%.2f s\n", f.Name, f.Region, f.Successor, f.Epoch, f.Gap, f.Bound)
+		}
+		table.Flush()
+		fmt.Fprintln(out)
+		r.printBounds(out)
+	}
+	fmt.Fprintf(out, "%d times asked in %.0f s: one region answered %d times, none %d times, two %d times\n", r.Asked, r.Took, r.One, r.None, r.Two)
+	if r.Calm > 0 {
+		fmt.Fprintf(out, "Of the times that none answered, %d were for no reason but that this machine was busy.\n", r.Calm)
+	}
+	if len(r.Faults) > 0 && r.Err() == nil {
+		f := r.Longest()
+		fmt.Fprintf(out, "No two regions ever answered at once. The longest gap was %.2f s, its bound %.2f s.\n", f.Gap, f.Bound)
+	}
+}
+
+// printBounds says where the bounds come from.
+func (r *Report) printBounds(out io.Writer) {
+	p := Params()
+	fmt.Fprintf(out, "Where the bounds come from; to each is added%s:\n", strings.TrimPrefix(clientAdds, " +"))
+	names := map[string]string{} // of the faults that have a formula
+	var formulas []string
+	for _, f := range r.Faults {
+		formula := strings.TrimSuffix(f.Formula, clientAdds)
+		if names[formula] == "" {
+			formulas = append(formulas, formula)
+		} else {
+			names[formula] += ", "
+		}
+		names[formula] += f.Name
+	}
+	for _, formula := range formulas {
+		fmt.Fprintf(out, "%s:\n %s\n", names[formula], formula)
+	}
+	fmt.Fprintf(out, `with longer(d) = d (1+r)/(1-r), r = %v; ttl %v, staleness %v, poll_interval
+%v, fence_timeout %v; and, as the longest measured here, a round trip to the
+witness %.3f s, a save of authority to disk %.3f s, a pause between two of the
+client's questions %.3f s.
+
+`, p.MaxClockDrift, p.TTL, p.Staleness, p.PollInterval, p.FenceTimeout, r.RoundTrip, r.Save, r.Pause)
 }

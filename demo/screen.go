@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -20,20 +21,21 @@ const labelWidth = 10
 type Screen struct {
 	Out     io.Writer
 	Members []lease.Region
-	Live    bool // Out is a terminal
-	Color   bool
-	Width   int // of Out, in columns
+	Live    bool // Out is a terminal: the timeline is redrawn, in colour
+	Width   int  // of Out, in columns
 
 	samples []Sample
-	drawn   int // lines of the timeline that stand on the terminal
+	page    bytes.Buffer // what is to be written, all at once: a terminal would flicker
+	drawn   int          // lines of the timeline that stand on the terminal
 	drawnAt time.Duration
 }
 
 // Event prints a line above the timeline.
 func (s *Screen) Event(e Event) {
 	s.erase()
-	fmt.Fprintf(s.Out, "%5.1f s  %s\n", e.At.Seconds(), e.Text)
+	fmt.Fprintf(&s.page, "%5.1f s  %s\n", e.At.Seconds(), e.Text)
 	s.redraw()
+	s.flush()
 }
 
 // Sample adds to the timeline.
@@ -42,16 +44,20 @@ func (s *Screen) Sample(sample Sample) {
 	if sample.At >= s.drawnAt+least {
 		s.erase()
 		s.redraw()
+		s.flush()
 	}
 }
 
 // End draws the timeline for good, with its key.
 func (s *Screen) End() {
 	s.erase()
-	fmt.Fprintln(s.Out)
+	fmt.Fprintln(&s.page)
 	s.draw()
-	fmt.Fprintf(s.Out, "\n%*s%s answers  %s stands by  %s killed  %s frozen  %s cut off  (a column is %.1f s)\n\n", labelWidth, "",
-		s.paint(answers), s.paint(standsBy), s.paint(isKilled), s.paint(isFrozen), s.paint(isCut), s.cell().Seconds())
+	fmt.Fprintf(&s.page, "\n%*s%s answers  %s stands by  %s killed  %s frozen  %s cut off\n", labelWidth, "",
+		s.paint(answers), s.paint(standsBy), s.paint(isKilled), s.paint(isFrozen), s.paint(isCut))
+	fmt.Fprintf(&s.page, "%*sclient: blank if none answers, %s if two do; a column is %.1f s\n\n", labelWidth, "",
+		s.paint(several), s.cell().Seconds())
+	s.flush()
 }
 
 func (s *Screen) redraw() {
@@ -62,10 +68,15 @@ func (s *Screen) redraw() {
 	}
 }
 
+func (s *Screen) flush() {
+	s.Out.Write(s.page.Bytes())
+	s.page.Reset()
+}
+
 // erase takes the timeline off the terminal.
 func (s *Screen) erase() {
 	if s.drawn > 0 {
-		fmt.Fprintf(s.Out, "\x1b[%dA\x1b[J", s.drawn)
+		fmt.Fprintf(&s.page, "\x1b[%dA\x1b[J", s.drawn)
 		s.drawn = 0
 	}
 }
@@ -87,7 +98,7 @@ var (
 )
 
 func (s *Screen) paint(m mark) string {
-	if !s.Color || m.color == 0 {
+	if !s.Live || m.color == 0 {
 		return m.char
 	}
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", m.color, m.char)
@@ -115,7 +126,7 @@ func (s *Screen) draw() {
 		}
 	}
 	for i := range lines {
-		fmt.Fprintln(s.Out, lines[i].String())
+		fmt.Fprintln(&s.page, lines[i].String())
 	}
 }
 

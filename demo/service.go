@@ -11,14 +11,15 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// gateTimeout is how long the service waits for the dead-man gate. It is far shorter than
-// what lies between the deadline of one region and the authority of the next.
+// gateTimeout is how long the service waits for the dead-man gate. The gate shuts fence_timeout
+// before authority ends, whatever state the agent is in; so a service that goes by an answer of
+// this age at most, with fence_timeout longer than that, never answers after its deadline.
 const gateTimeout = 100 * time.Millisecond
 
 // A service is what the region is for. It answers while its layer is active and the agent
 // says that it still may: a frozen agent can't fence it, and that is what the dead-man
-// gate is for. It asks for each request; in production the prober of a load balancer does, in its
-// interval.
+// gate is for. It asks for each request, which leaves no probe to grow old; in production the prober
+// of a load balancer asks, and its interval and timeout together must be below fence_timeout.
 type service struct {
 	name   lease.Region
 	url    string
@@ -64,6 +65,8 @@ func (s *service) open(ctx context.Context) bool {
 	resp.Body.Close()
 	return resp.StatusCode == http.StatusOK
 }
+
+func (s *service) fenced() bool { return s.epoch.Load() == 0 }
 
 // awaitGate returns when the gate is open.
 func (s *service) awaitGate(ctx context.Context) error {

@@ -65,21 +65,25 @@ Exit codes: 0 no two ever answered at once, and every gap kept to its bound;
 	return cmd
 }
 
-// newScreen is a live one on a terminal that can redraw, in colour unless NO_COLOR is set
-// (https://no-color.org).
+// leastWidth is the width of the narrowest terminal that the timeline is redrawn on: lines that
+// wrap can't be.
+const leastWidth = 40
+
+// newScreen is a live one on a terminal. With NO_COLOR (https://no-color.org) there are no escape
+// codes of any kind.
 func newScreen(out io.Writer) *demo.Screen {
 	screen := &demo.Screen{Out: out, Members: demo.Params().Members, Width: 80}
 	f, ok := out.(*os.File)
-	if !ok || os.Getenv("TERM") == "dumb" || os.Getenv("TERM") == "" {
+	if !ok || os.Getenv("TERM") == "dumb" || os.Getenv("TERM") == "" || os.Getenv("NO_COLOR") != "" {
 		return screen
 	}
 	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
 		return screen // no terminal
 	}
-	screen.Live, screen.Color = true, os.Getenv("NO_COLOR") == ""
-	if size.Col > 0 {
+	if size.Col > 0 { // some terminals don't say
 		screen.Width = int(size.Col)
 	}
+	screen.Live = screen.Width >= leastWidth
 	return screen
 }

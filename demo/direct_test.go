@@ -1,0 +1,113 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// directed is a director of regions that don't run, whose client sees what is given: for each round,
+// the regions that answered, each with its epoch.
+func directed(t *testing.T, rounds ...string) *director {
+	members := Params().Members
+	samples := make(chan sample, len(rounds))
+	begun := time.Now()
+	for i, round := range rounds {
+		at := time.Duration(i+1) * askEvery
+		s := sample{asked: begun.Add(at), at: at}
+		for _, r := range strings.Fields(round) {
+			name, epoch := lease.Region(r[:3]), uint64(r[3]-'0')
+			s.answered = append(s.answered, answer{name, epoch})
+		}
+		samples <- s
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	d := &director{ctx: ctx, samples: samples, watch: watcher(func() {
+		if len(samples) == 0 {
+			cancel(errOver)
+		}
+	})}
+	t.Cleanup(func() { cancel(nil) })
+	for _, m := range members {
+		s := &service{name: m}
+		d.regions = append(d.regions, &region{name: m, params: Params(), service: s})
+	}
+	return d
+}
+
+var errOver = errors.New("there are no more rounds")
+
+func TestTakeover(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		rounds []string
+		gap    float64
+		next   answer
+		none   int
+		two    int
+	}{
+		{"at once", []string{"fsn1", "hel2"}, 0.1, answer{"hel", 2}, 0, 0},
+		{"after a while", []string{"fsn1", "fsn1", "", "", "", "hel2", "hel2"}, 0.4, answer{"hel", 2}, 3, 0},
+		{"the longest of two silences", []string{"fsn1", "", "", "fsn1", "", "hel2"}, 0.3, answer{"hel", 2}, 3, 0},
+		{"while the old one answers too", []string{"fsn1", "fsn1", "fsn1 nbg2"}, 0.1, answer{"nbg", 2}, 0, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := directed(t, tt.rounds...)
+			if err := d.takeover("killed", d.regions[0], measured.takeover); err != nil {
+				t.Fatal(err)
+			}
+			f := d.report.Faults[0]
+			if got := (answer{f.Successor, f.Epoch}); got != tt.next || d.active.answer != tt.next {
+				t.Errorf("%v took over, want %v", got, tt.next)
+			}
+			if diff := f.Gap - tt.gap; diff < -1e-9 || diff > 1e-9 {
+				t.Errorf("the gap is %v s, want %v s", f.Gap, tt.gap)
+			}
+			if d.report.None != tt.none || d.report.Two != tt.two {
+				t.Errorf("none answered %d times, two %d times; want %d and %d", d.report.None, d.report.Two, tt.none, tt.two)
+			}
+		})
+	}
+}
+
+func TestNobodyTakesOver(t *testing.T) {
+	d := directed(t, "fsn1", "fsn1", "", "")
+	err := d.takeover("killed", d.regions[0], measured.takeover)
+	if !errors.Is(err, errOver) || !strings.Contains(err.Error(), "another region takes over from fsn") {
+		t.Errorf("got %v, want what it waited for, and why it stopped", err)
+	}
+}
+
+// TestCalm: nothing may change while nothing is done, and a round that nobody answers then is counted.
+func TestCalm(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		rounds []string
+		calm   int
+		want   string // in the error; "" for none
+	}{
+		{"calm", []string{"fsn1", "fsn1", "fsn1", "fsn1"}, 0, ""},
+		{"a busy machine", []string{"fsn1", "", "fsn1", "fsn1"}, 1, ""},
+		{"a takeover", []string{"fsn1", "", "", "hel2"}, 2, "hel for epoch 2, though nothing was done"},
+		{"an authority lost and had again", []string{"fsn1", "", "", "fsn2"}, 2, "fsn for epoch 2, though nothing was done"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := directed(t, tt.rounds...)
+			d.active.answer = answer{"fsn", 1}
+			if err := d.rest(3 * askEvery); err != nil {
+				t.Fatal(err)
+			}
+			_, err := d.holder()
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			if d.report.Calm != tt.calm {
+				t.Errorf("counted %d, want %d", d.report.Calm, tt.calm)
+			}
+		})
+	}
+}

@@ -1,0 +1,63 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/lease/witness"
+)
+
+// TestEndOfLife shows that what is killed has no effect any more, as a process would have none.
+func TestEndOfLife(t *testing.T) {
+	l := newLife()
+	done := 0
+	do := func() error { done++; return nil }
+	l.effect(do)
+	l.freeze()
+	l.end()
+	if err := l.effect(do); err != nil || done != 1 {
+		t.Errorf("got %v and %d effects, want nothing and 1", err, done)
+	}
+	<-l.gate(&l.frozen) // and it is not frozen, so that its goroutines end
+}
+
+// TestFreeze: a frozen agent learns no time and has no effect, until it is thawed; time has gone on then.
+func TestFreeze(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLife()
+		l.freeze()
+		var now, began lease.Instant
+		done := 0
+		began = clock{life: newLife()}.Now()
+		go func() { now = clock{life: l}.Now() }()
+		go func() { l.effect(func() error { done++; return nil }) }()
+		synctest.Wait()
+		if now != 0 || done != 0 {
+			t.Errorf("frozen, it reads the time %d and has %d effects, want neither", now, done)
+		}
+		l.thaw()
+		synctest.Wait()
+		if now < began || done != 1 {
+			t.Errorf("thawed, it reads the time %d and has %d effects; want at least %d, and 1", now, done, began)
+		}
+	})
+}
+
+// TestCut: what is asked of the witness by one that is cut off hangs until its deadline, and never comes.
+func TestCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLife()
+		l.cut()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		err := link{life: l}.Put(ctx, "k", nil) // there is no store that it could come to
+		if werr := (*witness.Error)(nil); !errors.As(err, &werr) || time.Since(begun) != time.Second {
+			t.Errorf("after %v it got %v; want a *witness.Error after 1s", time.Since(begun), err)
+		}
+	})
+}

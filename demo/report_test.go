@@ -1,0 +1,47 @@
+package demo
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestBeyondBound(t *testing.T) {
+	r := Report{Faults: []Fault{{Name: "killed", Region: "fsn", Gap: 3, Bound: 3.4}}}
+	if err := r.Err(); err != nil {
+		t.Errorf("got %v, want nothing", err)
+	}
+	r.Faults = append(r.Faults, Fault{Name: "frozen", Region: "hel", Gap: 3.5, Bound: 3.4})
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "hel was frozen, there was no answer for 3.50 s, the bound is 3.40 s") {
+		t.Errorf("got %v, want that hel was frozen for too long", err)
+	}
+	if got := r.Longest().Name; got != "frozen" {
+		t.Errorf("the longest is %q, want the one of 3.5 s", got)
+	}
+}
+
+// TestPrint: that all went well is said only if it did.
+func TestPrint(t *testing.T) {
+	const well = "No two regions ever answered at once. The longest gap was 3.00 s, its bound 3.40 s."
+	fault := Fault{Name: "killed", Region: "fsn", Successor: "hel", Epoch: 2, Gap: 3, Bound: 3.4, Formula: "ttl" + clientAdds}
+	beyond := fault
+	beyond.Gap = 3.41
+	for _, tt := range []struct {
+		name   string
+		report Report
+		want   bool
+	}{
+		{"well", Report{Faults: []Fault{fault}, Asked: 2, One: 1, None: 1}, true},
+		{"two answered", Report{Faults: []Fault{fault}, Asked: 3, One: 1, None: 1, Two: 1}, false},
+		{"beyond the bound", Report{Faults: []Fault{beyond}, Asked: 2, One: 1, None: 1}, false},
+		{"stopped before anything was done", Report{Asked: 1, None: 1}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out bytes.Buffer
+			tt.report.Print(&out)
+			if got := strings.Contains(out.String(), well); got != tt.want {
+				t.Errorf("says that all went well: %v, want %v:\n%s", got, tt.want, &out)
+			}
+		})
+	}
+}
