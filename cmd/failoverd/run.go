@@ -137,6 +137,10 @@ func askWitness(ctx context.Context, cfg *config.Config, w *witness.Witness, log
 }
 
 func runDaemon(ctx context.Context, path string, absent []string) error {
+	// Before anything else: until then SIGHUP would end the process.
+	hups := make(chan os.Signal, 1)
+	signal.Notify(hups, syscall.SIGHUP)
+	defer signal.Stop(hups)
 	d, err := prepare(ctx, path, absent)
 	if err != nil {
 		return err
@@ -155,9 +159,6 @@ func runDaemon(ctx context.Context, path string, absent []string) error {
 		}
 	}()
 	defer server.Close()
-	hups := make(chan os.Signal, 1)
-	signal.Notify(hups, syscall.SIGHUP)
-	defer signal.Stop(hups)
 	go func() {
 		for {
 			select {
