@@ -1,0 +1,262 @@
+package responder
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/quorum"
+)
+
+// Config is what a Responder serves, and how.
+type Config struct {
+	Zone       string // quorum.zone: <region>.<zone> is served
+	Group      string
+	Region     lease.Region
+	Keys       map[lease.Region]ed25519.PublicKey // of every member
+	PrivateKey ed25519.PrivateKey
+
+	// Window is by how much the wall clocks of two regions may differ, the way of a question
+	// included.
+	Window time.Duration
+	// Rate is how many queries a second one source may send, in the long run; it may send as many
+	// at once. Sources are IPv4 addresses and IPv6 /56 networks.
+	Rate int
+
+	// Answer asks the region. It is called at most once for each question, and only for those
+	// that count; it returns when ctx ends. Its errors mean that the region does not answer.
+	Answer func(ctx context.Context, q quorum.Question) (quorum.Answer, error)
+
+	Now func() time.Time // the wall clock
+}
+
+// answerTimeout is how long the region may take to answer. Resolvers ask again after about a
+// second.
+const answerTimeout = time.Second
+
+// maxPending is how many questions of one member count at once. A member asks one for each other
+// region and renewal.
+const maxPending = 256
+
+// A Responder is the server. Its methods may be used concurrently.
+type Responder struct {
+	cfg   Config
+	zone  zone
+	limit limiter
+
+	mu      sync.Mutex
+	window  *quorum.Window
+	answers map[asked]*answer // to questions that count, or counted a short time ago
+	swept   time.Time
+	counts  map[Kind]uint64
+}
+
+// asked tells a question from all others.
+type asked struct {
+	by    lease.Region
+	nonce quorum.Nonce
+}
+
+// An answer is to one question, whoever brings it.
+type answer struct {
+	ready chan struct{} // closed when text is there
+	text  []string      // nil: the region did not answer
+	until time.Time     // nobody can bring the question any more
+}
+
+// New returns a server that serves nothing yet.
+func New(cfg Config) (*Responder, error) {
+	zone, err := newZone(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Responder{
+		cfg: cfg, zone: zone, limit: newLimiter(cfg.Rate), window: quorum.NewWindow(cfg.Window, maxPending),
+		answers: map[asked]*answer{}, counts: map[Kind]uint64{},
+	}, nil
+}
+
+// Serve answers what comes on both, until ctx ends; then it finishes what it has begun, closes
+// both and returns nil. It returns an error if one of them can't be read any more.
+func (r *Responder) Serve(ctx context.Context, udp net.PacketConn, tcp net.Listener) error {
+	handler := dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) { r.serve(ctx, w, query) })
+	servers := []*dns.Server{
+		{PacketConn: udp, Handler: handler, MsgAcceptFunc: accept, UDPSize: dns.DefaultMsgSize},
+		{Listener: tcp, Handler: handler, MsgAcceptFunc: accept, ReadTimeout: 5 * time.Second,
+			IdleTimeout: func() time.Duration { return 10 * time.Second }, MaxTCPQueries: 128},
+	}
+	ended := make(chan error, len(servers))
+	for _, s := range servers {
+		started := make(chan struct{})
+		s.NotifyStartedFunc = func() { close(started) }
+		go func() { ended <- s.ActivateAndServe() }()
+		select {
+		case <-started: // one that has not started can't be stopped
+		case err := <-ended:
+			return errors.Join(fmt.Errorf("serve DNS: %w", err), udp.Close(), tcp.Close())
+		}
+	}
+	var errs []error
+	left := len(servers)
+	select {
+	case <-ctx.Done():
+	case err := <-ended:
+		errs = append(errs, fmt.Errorf("serve DNS: %w", err))
+		left--
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*answerTimeout)
+	defer cancel()
+	for _, s := range servers {
+		_ = s.ShutdownContext(stopping) // it closes its socket in any case
+	}
+	for range left {
+		if err := <-ended; err != nil {
+			errs = append(errs, fmt.Errorf("serve DNS: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// accept decides by the header alone what is not worth parsing. Responses are dropped, or two
+// servers could talk to one another for ever.
+func accept(h dns.Header) dns.MsgAcceptAction {
+	const response = 1 << 15
+	if h.Bits&response != 0 {
+		return dns.MsgIgnore
+	}
+	return dns.MsgAccept
+}
+
+func (r *Responder) serve(ctx context.Context, w dns.ResponseWriter, query *dns.Msg) {
+	_, datagram := w.RemoteAddr().(*net.UDPAddr)
+	if datagram && !r.limit.allow(source(w.RemoteAddr()), r.cfg.Now()) {
+		r.count(Limited)
+		return // not a word: an answer is what an attacker would want
+	}
+	reply, kind := r.zone.reply(query, func(name string) ([]string, Kind) { return r.ask(ctx, name) })
+	r.count(kind)
+	size := dns.MaxMsgSize
+	if datagram {
+		size = datagramSize(query)
+	}
+	reply.Truncate(size)
+	_ = w.WriteMsg(reply) // whoever asked asks again
+}
+
+// maxDatagram is the size of the largest answer by UDP, which no network splits (DNS flag day
+// 2020).
+const maxDatagram = 1232
+
+// datagramSize is how much the asker takes.
+func datagramSize(query *dns.Msg) int {
+	if opt := query.IsEdns0(); opt != nil {
+		return min(max(int(opt.UDPSize()), dns.MinMsgSize), maxDatagram)
+	}
+	return dns.MinMsgSize
+}
+
+func source(addr net.Addr) netip.Addr {
+	ap, err := netip.ParseAddrPort(addr.String())
+	if err != nil {
+		return netip.Addr{} // all that have none share one limit
+	}
+	return ap.Addr()
+}
+
+// ask asks the region what is asked by name, once for all who bring the same question.
+func (r *Responder) ask(ctx context.Context, name string) ([]string, Kind) {
+	q, err := quorum.ParseName(name, r.zone.parent, r.cfg.Keys)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	a, first, kind := r.admit(q)
+	if a == nil {
+		return nil, kind
+	}
+	if first {
+		a.text = r.answer(ctx, q)
+		close(a.ready)
+	}
+	select {
+	case <-a.ready:
+	case <-ctx.Done():
+		return nil, Unanswered
+	}
+	if a.text == nil {
+		return nil, Unanswered
+	}
+	return a.text, kind
+}
+
+// admit returns the place of the answer to q, and whether this is the one who is to fill it; nil
+// if the question does not count.
+func (r *Responder) admit(q quorum.Question) (a *answer, first bool, kind Kind) {
+	now := r.cfg.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sweep(now)
+	first, err := r.window.Admit(q, now)
+	if err != nil {
+		return nil, false, refusal(err)
+	}
+	if !first {
+		return r.answers[asked{q.Asker, q.Nonce}], false, Repeated
+	}
+	a = &answer{ready: make(chan struct{}), until: q.Sent.Add(r.cfg.Window)}
+	r.answers[asked{q.Asker, q.Nonce}] = a
+	return a, true, Answered
+}
+
+// sweep forgets answers to questions that nobody can bring any more.
+func (r *Responder) sweep(now time.Time) {
+	if now.Sub(r.swept) < r.cfg.Window && now.After(r.swept) {
+		return
+	}
+	r.swept = now
+	for question, a := range r.answers {
+		if now.After(a.until) {
+			delete(r.answers, question)
+		}
+	}
+}
+
+// answer asks the region and signs what it says; nil if it says nothing.
+func (r *Responder) answer(ctx context.Context, q quorum.Question) []string {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	a, err := r.cfg.Answer(ctx, q)
+	if err != nil {
+		return nil
+	}
+	a.Nonce, a.Verb, a.Group, a.By, a.To = q.Nonce, q.Verb, q.Group, r.cfg.Region, q.Asker
+	text, err := a.Text(r.cfg.PrivateKey)
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
+func (r *Responder) count(kind Kind) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts[kind]++
+}
+
+// Counts returns how many queries of each kind there were.
+func (r *Responder) Counts() map[Kind]uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[Kind]uint64{}
+	for kind, n := range r.counts {
+		out[kind] = n
+	}
+	return out
+}

@@ -1,0 +1,390 @@
+package responder_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/quorum"
+	"github.com/openova-io/failoverd/quorum/responder"
+)
+
+const zone = "failover.example.com"
+
+func keyOf(r lease.Region) ed25519.PrivateKey {
+	seed := make([]byte, ed25519.SeedSize)
+	copy(seed, r)
+	return ed25519.NewKeyFromSeed(seed)
+}
+
+// A region is a responder of hel on loopback, over a region that grants every pledge.
+type region struct {
+	t       *testing.T
+	server  *responder.Responder
+	address string
+	stop    context.CancelFunc
+	ended   chan error
+
+	mu    sync.Mutex
+	now   time.Time
+	asked []quorum.Question
+	err   error
+	why   lease.ReasonCode
+	hold  chan struct{} // the region answers when it is closed; nil: at once
+	nonce byte
+}
+
+func start(t *testing.T, rate int) *region {
+	t.Helper()
+	r := &region{t: t, now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), ended: make(chan error, 1)}
+	keys := map[lease.Region]ed25519.PublicKey{}
+	for _, m := range []lease.Region{"fsn", "hel"} {
+		keys[m] = keyOf(m).Public().(ed25519.PublicKey)
+	}
+	var err error
+	r.server, err = responder.New(responder.Config{
+		Zone: "Failover.Example.com.", Group: "rtz", Region: "hel", Keys: keys, PrivateKey: keyOf("hel"),
+		Window: 30 * time.Second, Rate: rate, Answer: r.answer,
+		Now: func() time.Time { r.mu.Lock(); defer r.mu.Unlock(); return r.now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.address = tcp.Addr().String()
+	udp, err := net.ListenPacket("udp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
+	go func() { r.ended <- r.server.Serve(ctx, udp, tcp) }()
+	t.Cleanup(r.close)
+	return r
+}
+
+func (r *region) close() {
+	r.stop()
+	if err := <-r.ended; err != nil {
+		r.t.Error(err)
+	}
+	r.ended <- nil // for the next one
+}
+
+func (r *region) answer(ctx context.Context, q quorum.Question) (quorum.Answer, error) {
+	r.mu.Lock()
+	r.asked = append(r.asked, q)
+	hold, err, why := r.hold, r.err, r.why
+	r.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return quorum.Answer{}, ctx.Err()
+		}
+	}
+	return quorum.Answer{State: lease.Standby, Epoch: 6, Granted: q.Verb == quorum.Pledge, Why: why}, err
+}
+
+// wantAsked checks how often the region was asked anything.
+func (r *region) wantAsked(n int) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.asked) != n {
+		r.t.Errorf("the region was asked %d times, want %d: %+v", len(r.asked), n, r.asked)
+	}
+}
+
+// question is a new one, by fsn.
+func (r *region) question() quorum.Question {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.nonce++
+	return quorum.Question{Verb: quorum.Pledge, Group: "rtz", Asker: "fsn", To: "hel", Epoch: 7, Nonce: quorum.Nonce{r.nonce}, Sent: r.now}
+}
+
+func (r *region) name(q quorum.Question, signer lease.Region) string {
+	r.t.Helper()
+	name, err := q.Name(zone, keyOf(signer))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return name
+}
+
+// query asks for a name, with room for an answer as resolvers give it.
+func query(name string, qtype uint16) *dns.Msg {
+	m := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype)
+	m.RecursionDesired = false
+	return m.SetEdns0(1232, false)
+}
+
+func (r *region) exchange(network string, m *dns.Msg) *dns.Msg {
+	r.t.Helper()
+	client := dns.Client{Net: network, Timeout: 5 * time.Second}
+	reply, _, err := client.Exchange(m, r.address)
+	if err != nil {
+		r.t.Fatalf("%s over %s: %v", m.Question[0].Name, network, err)
+	}
+	return reply
+}
+
+// granted checks that a reply is the answer to q.
+func (r *region) granted(reply *dns.Msg, q quorum.Question) {
+	r.t.Helper()
+	if len(reply.Answer) != 1 || !reply.Authoritative || reply.RecursionAvailable || reply.Truncated {
+		r.t.Fatalf("got %v, want one record, authoritative and whole", reply)
+	}
+	txt := reply.Answer[0].(*dns.TXT)
+	if txt.Hdr.Ttl != 0 || txt.Hdr.Name != reply.Question[0].Name {
+		r.t.Errorf("got %v, want TTL 0, and the name as it was asked", txt)
+	}
+	a, err := quorum.ParseText(txt.Txt, q, keyOf("hel").Public().(ed25519.PublicKey))
+	if err != nil || !a.Granted || a.Epoch != 6 {
+		r.t.Errorf("got %+v, %v, want a granted pledge", a, err)
+	}
+}
+
+// TestOneAnswer: three resolvers bring a question, over UDP and TCP and in other cases of letters: the region is asked once,
+// and all get the same.
+func TestOneAnswer(t *testing.T) {
+	r := start(t, 1000)
+	r.hold = make(chan struct{})
+	q := r.question()
+	name := r.name(q, "fsn")
+	replies := make(chan *dns.Msg, 3)
+	for network, spelling := range map[string]string{"udp": name, "tcp": strings.ToUpper(name), "udp4": strings.ToUpper(name[:40]) + name[40:]} {
+		go func() { replies <- r.exchange(network, query(spelling, dns.TypeTXT)) }()
+	}
+	await(t, "the question is asked", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.asked) > 0 })
+	close(r.hold)
+	for range 3 {
+		r.granted(<-replies, q)
+	}
+	r.wantAsked(1)
+	if c := r.server.Counts(); c[responder.Answered] != 1 || c[responder.Repeated] != 2 {
+		t.Errorf("counted %v, want 1 answered and 2 repeated", c)
+	}
+}
+
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	limit := time.NewTimer(time.Minute)
+	defer limit.Stop()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			t.Fatal("in vain: " + what)
+		}
+	}
+}
+
+// TestRefused: what no member asked, or not now, is not asked of the region, and gets what any name gets that is not there.
+func TestRefused(t *testing.T) {
+	r := start(t, 1000)
+	old, early, forged := r.question(), r.question(), r.question()
+	old.Sent = old.Sent.Add(-31 * time.Second)
+	early.Sent = early.Sent.Add(31 * time.Second)
+	for _, tt := range []struct {
+		what, name string
+		kind       responder.Kind
+	}{
+		{"sent too long ago", r.name(old, "fsn"), responder.Stale},
+		{"sent in the future", r.name(early, "fsn"), responder.Stale},
+		{"signed by another", r.name(forged, "hel"), responder.BadSignature},
+		{"of senseless labels", "a.b.c.fsn.pledge.rtz.hel." + zone, responder.Malformed},
+	} {
+		before := r.server.Counts()[tt.kind]
+		reply := r.exchange("udp", query(tt.name, dns.TypeTXT))
+		if reply.Rcode != dns.RcodeNameError || len(reply.Answer) > 0 || len(reply.Ns) != 1 || r.server.Counts()[tt.kind] != before+1 {
+			t.Errorf("%s: got %v, counted %v, want NXDOMAIN and %s", tt.what, reply, r.server.Counts(), tt.kind)
+		}
+		if reply.Len() > 3*query(tt.name, dns.TypeTXT).Len() {
+			t.Errorf("%s: the answer has %d octets: an amplifier", tt.what, reply.Len())
+		}
+	}
+	r.wantAsked(0)
+	// A replay within the window is answered as before, and changes nothing.
+	q := r.question()
+	r.granted(r.exchange("udp", query(r.name(q, "fsn"), dns.TypeTXT)), q)
+	r.granted(r.exchange("udp", query(r.name(q, "fsn"), dns.TypeTXT)), q)
+	r.wantAsked(1)
+	// A region that has nothing to say is no name that is not there: a resolver may ask again.
+	r.mu.Lock()
+	r.err = errors.New("stopping")
+	r.mu.Unlock()
+	if reply := r.exchange("udp", query(r.name(r.question(), "fsn"), dns.TypeTXT)); reply.Rcode != dns.RcodeServerFailure {
+		t.Errorf("got %v, want SERVFAIL", reply)
+	}
+}
+
+// TestAuthority asks for what resolvers ask for on their way to a question, and what strangers ask for.
+func TestAuthority(t *testing.T) {
+	r := start(t, 1000)
+	question := r.name(r.question(), "fsn")
+	_, parent, _ := strings.Cut(question, ".")
+	for _, tt := range []struct {
+		name   string
+		qtype  uint16
+		rcode  int
+		answer string // type of the record, if there is one
+		soa    bool   // in the authority section
+	}{
+		{"hel." + zone, dns.TypeSOA, dns.RcodeSuccess, "SOA", false},
+		{"HEL." + zone, dns.TypeNS, dns.RcodeSuccess, "NS", false},
+		{"hel." + zone, dns.TypeANY, dns.RcodeSuccess, "SOA", false},
+		{"hel." + zone, dns.TypeA, dns.RcodeSuccess, "", true},
+		{"rtz.hel." + zone, dns.TypeNS, dns.RcodeSuccess, "", true},
+		{"pledge.rtz.hel." + zone, dns.TypeA, dns.RcodeSuccess, "", true},
+		{"fsn.status.rtz.hel." + zone, dns.TypeA, dns.RcodeSuccess, "", true},
+		{parent, dns.TypeTXT, dns.RcodeSuccess, "", true},
+		{question, dns.TypeA, dns.RcodeSuccess, "", true},
+		{"www.hel." + zone, dns.TypeA, dns.RcodeNameError, "", true},
+		{"take.rtz.hel." + zone, dns.TypeA, dns.RcodeNameError, "", true},
+		{"nbg.pledge.rtz.hel." + zone, dns.TypeA, dns.RcodeNameError, "", true},
+		{"x." + question, dns.TypeTXT, dns.RcodeNameError, "", true},
+		{zone, dns.TypeSOA, dns.RcodeRefused, "", false},
+		{"fsn." + zone, dns.TypeA, dns.RcodeRefused, "", false},
+		{"xhel." + zone, dns.TypeA, dns.RcodeRefused, "", false},
+		{"www.google.com", dns.TypeA, dns.RcodeRefused, "", false},
+		{"hel." + zone, dns.TypeAXFR, dns.RcodeRefused, "", false},
+	} {
+		m := query(tt.name, tt.qtype)
+		network := "udp"
+		if tt.qtype == dns.TypeAXFR {
+			network = "tcp"
+		}
+		reply := r.exchange(network, m)
+		got := ""
+		if len(reply.Answer) > 0 {
+			got = dns.TypeToString[reply.Answer[0].Header().Rrtype]
+		}
+		if reply.Rcode != tt.rcode || got != tt.answer || (len(reply.Ns) == 1) != tt.soa || reply.Authoritative != (tt.rcode != dns.RcodeRefused) {
+			t.Errorf("%s %s: got %v", tt.name, dns.TypeToString[tt.qtype], reply)
+		}
+	}
+	r.wantAsked(0)
+}
+
+// TestMessages sends what is no ordinary query.
+func TestMessages(t *testing.T) {
+	r := start(t, 1000)
+	for _, tt := range []struct {
+		what  string
+		spoil func(*dns.Msg)
+		rcode int
+	}{
+		{"a later EDNS", func(m *dns.Msg) { m.IsEdns0().SetVersion(1) }, dns.RcodeBadVers},
+		{"an update", func(m *dns.Msg) { m.Opcode = dns.OpcodeUpdate }, dns.RcodeNotImplemented},
+		{"two questions", func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) }, dns.RcodeFormatError},
+		{"no question", func(m *dns.Msg) { m.Question = nil }, dns.RcodeFormatError},
+		{"an answer in it", func(m *dns.Msg) {
+			m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeTXT}, Txt: []string{"x"}}}
+		}, dns.RcodeFormatError},
+		{"another class", func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS }, dns.RcodeRefused},
+	} {
+		m := query("hel."+zone, dns.TypeSOA)
+		tt.spoil(m)
+		client := dns.Client{Timeout: 5 * time.Second}
+		reply, _, err := client.Exchange(m, r.address)
+		if err != nil || reply.Rcode != tt.rcode {
+			t.Errorf("%s: got %v, %v, want %s", tt.what, reply, err, dns.RcodeToString[tt.rcode])
+		}
+	}
+	// Garbage and responses get nothing; the server goes on.
+	conn, err := net.Dial("udp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	response := query("hel."+zone, dns.TypeSOA)
+	response.Response = true
+	packed, err := response.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, garbage := range [][]byte{{}, {1, 2, 3}, []byte(strings.Repeat("x", 600)), packed} {
+		if _, err := conn.Write(garbage); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if reply := r.exchange("udp", query("hel."+zone, dns.TypeSOA)); len(reply.Answer) != 1 {
+		t.Errorf("after garbage: got %v", reply)
+	}
+}
+
+// TestTruncated: who has no room for an answer is sent to TCP.
+func TestTruncated(t *testing.T) {
+	r := start(t, 1000)
+	r.why = lease.ReasonCode(strings.Repeat("w", 200))
+	q := r.question()
+	m := new(dns.Msg).SetQuestion(dns.Fqdn(r.name(q, "fsn")), dns.TypeTXT) // no EDNS: 512 octets
+	reply := r.exchange("udp", m)
+	if !reply.Truncated || reply.Len() > 512 {
+		t.Errorf("got %d octets, truncated %v, want at most 512 and that there is more", reply.Len(), reply.Truncated)
+	}
+	r.granted(r.exchange("tcp", m), q)
+}
+
+// TestLimit: a source that sends too many gets no more than its rate; TCP, whose source can't be forged, is not limited.
+func TestLimit(t *testing.T) {
+	r := start(t, 3)
+	conn, err := net.Dial("udp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	packed, err := query("hel."+zone, dns.TypeSOA).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if _, err := conn.Write(packed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "all have come", func() bool { c := r.server.Counts(); return c[responder.Limited]+c[responder.Plain] == 10 })
+	if c := r.server.Counts(); c[responder.Plain] != 3 {
+		t.Errorf("%d of 10 were answered, want 3", c[responder.Plain])
+	}
+	if reply := r.exchange("tcp", query("hel."+zone, dns.TypeSOA)); len(reply.Answer) != 1 {
+		t.Errorf("over TCP: got %v", reply)
+	}
+	r.mu.Lock()
+	r.now = r.now.Add(time.Second)
+	r.mu.Unlock()
+	if reply := r.exchange("udp", query("hel."+zone, dns.TypeSOA)); len(reply.Answer) != 1 {
+		t.Errorf("a second later: got %v", reply)
+	}
+}
+
+func TestBadConfig(t *testing.T) {
+	for _, tt := range []struct {
+		zone string
+		says string
+	}{
+		{"", "quorum.zone"},
+		{strings.Repeat("a", 70) + ".com", "no DNS name"},
+		{strings.Repeat("abcdefghi.", 15) + "com", "shorter in all"},
+	} {
+		_, err := responder.New(responder.Config{Zone: tt.zone, Group: "rtz", Region: "hel", Keys: map[lease.Region]ed25519.PublicKey{"hel": nil}})
+		if err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("zone %q: got %v, want %q", tt.zone, err, tt.says)
+		}
+	}
+}
