@@ -1,0 +1,124 @@
+// Package client asks a region a question through public DNS resolvers, all at once, and counts
+// what they return (docs/protocol.md §4).
+//
+// It guarantees that a resolver which lies, hangs or is not there changes nothing but a count, and
+// that every call ends with its context or its time-out. Each query has a socket of its own, with
+// a port and an id that nobody can know. It leaves to others what follows from a verdict.
+package client
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/openova-io/failoverd/quorum"
+)
+
+// Config is whom to ask. The fields are those of the section quorum of the configuration.
+type Config struct {
+	Zone      string
+	Resolvers []string // host:port
+	Required  int      // how many of them must agree: more than half
+	Timeout   time.Duration
+}
+
+// A Client asks. Its methods may be used concurrently.
+type Client struct{ cfg Config }
+
+// New returns a client.
+func New(cfg Config) *Client {
+	cfg.Zone = strings.ToLower(strings.TrimSuffix(cfg.Zone, "."))
+	return &Client{cfg}
+}
+
+// datagram is the size of the largest answer by UDP that is asked for.
+const datagram = 1232
+
+// Ask asks q, signed with the asker's key, through all resolvers, and counts their answers by the
+// key of the region that is asked. It fails only where q can't be asked at all.
+func (c *Client) Ask(ctx context.Context, q quorum.Question, key ed25519.PrivateKey, asked ed25519.PublicKey) (quorum.Verdict, error) {
+	name, err := q.Name(c.cfg.Zone, key)
+	if err != nil {
+		return quorum.Verdict{}, err
+	}
+	ballots := make([]quorum.Ballot, len(c.cfg.Resolvers))
+	c.each(ctx, func(ctx context.Context, i int, resolver string) {
+		reply, err := exchange(ctx, resolver, query(name, dns.TypeTXT), c.cfg.Timeout)
+		ballots[i] = judge(reply, err, name, q, asked)
+		ballots[i].Resolver = resolver
+	})
+	return quorum.Count(c.cfg.Required, ballots), nil
+}
+
+// CutOff reports whether this machine has itself no way out: no resolver answers anything for a
+// name that is always there, the root's.
+func (c *Client) CutOff(ctx context.Context) bool {
+	answers := make([]bool, len(c.cfg.Resolvers))
+	c.each(ctx, func(ctx context.Context, i int, resolver string) {
+		_, err := exchange(ctx, resolver, query(".", dns.TypeNS), c.cfg.Timeout)
+		answers[i] = err == nil
+	})
+	return !slices.Contains(answers, true)
+}
+
+// each does something with all resolvers at once, and returns when all is done.
+func (c *Client) each(ctx context.Context, do func(ctx context.Context, i int, resolver string)) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	var all sync.WaitGroup
+	for i, resolver := range c.cfg.Resolvers {
+		all.Go(func() { do(ctx, i, resolver) })
+	}
+	all.Wait()
+}
+
+func query(name string, qtype uint16) *dns.Msg {
+	return new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype).SetEdns0(datagram, false)
+}
+
+// exchange asks over UDP, and once more over TCP if that brings no whole answer within half of the
+// time.
+func exchange(ctx context.Context, resolver string, m *dns.Msg, timeout time.Duration) (*dns.Msg, error) {
+	udp := dns.Client{Net: "udp", Timeout: timeout / 2, UDPSize: datagram}
+	reply, _, err := udp.ExchangeContext(ctx, m, resolver)
+	if err == nil && !reply.Truncated {
+		return reply, nil
+	}
+	m.Id = dns.Id()
+	tcp := dns.Client{Net: "tcp", Timeout: timeout}
+	reply, _, err = tcp.ExchangeContext(ctx, m, resolver)
+	return reply, err
+}
+
+// judge says what became of a question.
+func judge(reply *dns.Msg, err error, name string, q quorum.Question, asked ed25519.PublicKey) quorum.Ballot {
+	switch {
+	case err != nil:
+		return quorum.Ballot{Outcome: quorum.Silent}
+	case reply.Rcode == dns.RcodeServerFailure:
+		return quorum.Ballot{Outcome: quorum.ServFail}
+	}
+	// A resolver may put records of its own beside the region's. The best of them counts, since it
+	// is signed; of the others, the first says what was wrong.
+	worst := quorum.Unsigned
+	for _, rr := range reply.Answer {
+		txt, ok := rr.(*dns.TXT)
+		if !ok || !strings.EqualFold(strings.TrimSuffix(txt.Hdr.Name, "."), name) {
+			continue
+		}
+		answer, err := quorum.ParseText(txt.Txt, q, asked)
+		if err == nil {
+			return quorum.Ballot{Outcome: quorum.Agreed, Answer: answer}
+		}
+		if worst == quorum.Unsigned && !errors.Is(err, quorum.ErrUnsigned) {
+			worst = quorum.OutcomeOf(err)
+		}
+	}
+	return quorum.Ballot{Outcome: worst}
+}
