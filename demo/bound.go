@@ -12,7 +12,7 @@ import (
 const clientAdds = " + save + 2 pauses"
 
 // measured are the times that no parameter sets, as they were on this machine: the longest of
-// each so far.
+// each since the fault before.
 type measured struct {
 	roundTrip time.Duration // of a request to the witness
 	save      time.Duration // of authority, to disk

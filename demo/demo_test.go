@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -31,6 +33,7 @@ func TestRun(t *testing.T) {
 	screen.End()
 	report.Print(&seen)
 	t.Logf("\n%s", &seen)
+	wantNarrow(t, seen.String())
 	if report.Two > 0 {
 		t.Errorf("two regions answered %d times\n%s", report.Two, &log)
 	}
@@ -53,6 +56,15 @@ func TestRun(t *testing.T) {
 		t.Errorf("it did %q, want %q", done, want)
 	}
 	wantNothingLeft(t)
+}
+
+func wantNarrow(t *testing.T, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+			t.Errorf("a line has %d columns, want at most 80: %s", n, line)
+		}
+	}
 }
 
 // wantNothingLeft looks at the test's own TMPDIR.

@@ -22,7 +22,7 @@ type director struct {
 	watch   Watcher
 	report  Report
 	now     time.Duration // of the newest sample
-	pause   time.Duration // the longest between two samples
+	pause   time.Duration // the longest between two samples, since take
 	active  seen          // who answered when the last fault was over
 	last    time.Duration // when anyone answered last
 	gap     time.Duration // the longest between two answers, since the fault
@@ -44,8 +44,6 @@ func direct(ctx context.Context, regions []*region, watch Watcher) (*Report, err
 	}
 	d := &director{ctx: ctx, regions: regions, samples: ask(asking, regions), watch: watch}
 	err := d.play()
-	m := d.measured()
-	d.report.RoundTrip, d.report.Save, d.report.Pause = m.roundTrip.Seconds(), m.save.Seconds(), m.pause.Seconds()
 	return &d.report, err
 }
 
@@ -56,8 +54,8 @@ func (d *director) play() error {
 	if d.active, err = d.await("some region answers", anyone); err != nil {
 		return err
 	}
-	d.say("%s answers, for epoch %d: it has waited until no lease could stand", d.active.region, d.active.epoch)
-	d.pause = 0 // it was long while all began
+	d.say("%s answers (epoch %d): it has waited until no lease could stand", d.active.region, d.active.epoch)
+	d.take() // all was slow while it began
 	for _, act := range []func(*region) error{d.kill, d.freeze, d.cut, d.restart} {
 		if err := d.rest(calm); err != nil {
 			return err
@@ -79,7 +77,7 @@ func (d *director) play() error {
 }
 
 func (d *director) kill(r *region) error {
-	d.say("the agent of %s, which is active, is killed, as by SIGKILL", r.name)
+	d.say("%s is active, and its agent is killed, as by SIGKILL", r.name)
 	if err := r.kill(); err != nil {
 		return err
 	}
@@ -100,7 +98,7 @@ func (d *director) kill(r *region) error {
 }
 
 func (d *director) freeze(r *region) error {
-	d.say("the agent of %s, which is active, is frozen, as by SIGSTOP: it can't fence", r.name)
+	d.say("%s is active, and its agent is frozen, as by SIGSTOP: it can't fence", r.name)
 	r.freeze()
 	if err := d.silent(r); err != nil {
 		return err
@@ -121,7 +119,7 @@ func (d *director) freeze(r *region) error {
 }
 
 func (d *director) cut(r *region) error {
-	d.say("%s, which is active, is cut off from the witness", r.name)
+	d.say("%s is active, and is cut off from the witness", r.name)
 	r.cut()
 	if err := d.fences(r); err != nil {
 		return err
@@ -139,7 +137,7 @@ func (d *director) cut(r *region) error {
 }
 
 func (d *director) restart(r *region) error {
-	d.say("the agent of %s, which is active, is killed, and started at once", r.name)
+	d.say("%s is active, and its agent is killed, and started at once", r.name)
 	killed := time.Now()
 	if err := r.kill(); err != nil {
 		return err
@@ -178,14 +176,16 @@ func (d *director) takeover(name string, from *region, b func(measured, lease.Pa
 // add notes a fault that is over. Its gap is from the last answer to the next: if nothing was amiss,
 // a pause.
 func (d *director) add(name string, r *region, next seen, of func(measured, lease.Params) bound) {
-	b := of(d.measured(), d.regions[0].params)
+	m := d.take()
+	b := of(m, d.regions[0].params)
 	f := Fault{
 		Name: name, Region: r.name, Successor: next.region, Epoch: next.epoch,
 		Gap: d.gap.Seconds(), Bound: b.value.Seconds(), Formula: b.formula,
+		RoundTrip: m.roundTrip.Seconds(), Save: m.save.Seconds(), Pause: m.pause.Seconds(),
 	}
 	d.report.Faults = append(d.report.Faults, f)
 	d.active = next
-	d.say("%s answers, for epoch %d: %.2f s after the last answer, the bound is %.2f s", next.region, next.epoch, f.Gap, f.Bound)
+	d.say("%s answers (epoch %d) after a gap of %.2f s; the bound is %.2f s", next.region, next.epoch, f.Gap, f.Bound)
 }
 
 func anyone(seen) bool { return true }
@@ -285,11 +285,12 @@ func (d *director) holder() (*region, error) {
 	return nil, fmt.Errorf("%q answers, which is no member", next.region)
 }
 
-// measured is what all waited for so far.
-func (d *director) measured() measured {
+// take returns what all waited for since it was called last.
+func (d *director) take() measured {
 	m := measured{pause: d.pause}
+	d.pause = 0
 	for _, r := range d.regions {
-		m = m.longer(r.measured(r.run))
+		m = m.longer(r.take())
 	}
 	return m
 }

@@ -87,10 +87,13 @@ func (l *life) note(m measured) {
 	l.slowest = l.slowest.longer(m)
 }
 
-func (l *life) measured() measured {
+// take returns what was noted since it was called last.
+func (l *life) take() measured {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.slowest
+	m := l.slowest
+	l.slowest = measured{}
+	return m
 }
 
 // handler answers nothing while the agent is frozen: connections are accepted, as the

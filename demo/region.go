@@ -33,7 +33,7 @@ type region struct {
 	condition  Condition
 	run        *run // of the agent; nil if none
 	lives      int
-	slowest    measured // of the runs that have ended
+	slowest    measured // of runs that have ended, since take
 }
 
 // A run is one process of the agent, so to speak.
@@ -118,7 +118,7 @@ func (r *region) kill() error {
 	run.life.end()
 	r.run, r.condition = nil, Killed
 	err := run.close()
-	r.slowest = r.measured(run)
+	r.slowest = r.slowest.longer(run.life.take())
 	return err
 }
 
@@ -130,13 +130,14 @@ func (r *region) thaw()   { r.run.life.thaw(); r.condition = Up }
 func (r *region) cut()  { r.run.life.cut(); r.condition = Cut }
 func (r *region) heal() { r.run.life.heal(); r.condition = Up }
 
-// measured is what the agents of the region waited for so far, a run that is or was the
-// latest of them included.
-func (r *region) measured(latest *run) measured {
-	if latest == nil {
-		return r.slowest
+// take returns what the agents of the region waited for since it was called last.
+func (r *region) take() measured {
+	m := r.slowest
+	r.slowest = measured{}
+	if r.run != nil {
+		m = m.longer(r.run.life.take())
 	}
-	return r.slowest.longer(latest.life.measured())
+	return m
 }
 
 // close ends the region, however it is.

@@ -48,6 +48,11 @@ type Fault struct {
 	Gap       float64      `json:"gap_seconds"` // from the last answer to the next
 	Bound     float64      `json:"bound_seconds"`
 	Formula   string       `json:"formula"`
+
+	// What was measured for the bound, since the fault before: the longest of each.
+	RoundTrip float64 `json:"round_trip_seconds"` // of a request to the witness
+	Save      float64 `json:"save_seconds"`       // of authority, to disk
+	Pause     float64 `json:"pause_seconds"`      // between two questions of the client
 }
 
 // Within reports whether the gap has kept to its bound.
@@ -61,13 +66,7 @@ type Report struct {
 	None   int     `json:"answered_none"`
 	Two    int     `json:"answered_two"` // by two or more: must be 0
 	// Calm is how often none answered though nothing was being done: a busy machine.
-	Calm int `json:"answered_none_in_calm"`
-
-	// What was measured of this machine, for the bounds: the longest of each.
-	RoundTrip float64 `json:"round_trip_seconds"` // of a request to the witness
-	Save      float64 `json:"save_seconds"`       // of authority, to disk
-	Pause     float64 `json:"pause_seconds"`      // between two questions
-
+	Calm int     `json:"answered_none_in_calm"`
 	Took float64 `json:"took_seconds"`
 }
 
@@ -112,29 +111,30 @@ func (r *Report) Longest() Fault {
 // Print prints the report for people, who know from elsewhere if Err is something.
 func (r *Report) Print(out io.Writer) {
 	if len(r.Faults) > 0 {
-		table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-		fmt.Fprintln(table, "done\tto\tnext\tepoch\tgap\tbound")
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "done\tto\tnext\tepoch\tgap\tbound\tround trip\tsave\tpause")
 		for _, f := range r.Faults {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%.2f s\t%.2f s\n", f.Name, f.Region, f.Successor, f.Epoch, f.Gap, f.Bound)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%.2f s\t%.2f s\t%.3f s\t%.3f s\t%.3f s\n",
+				f.Name, f.Region, f.Successor, f.Epoch, f.Gap, f.Bound, f.RoundTrip, f.Save, f.Pause)
 		}
 		table.Flush()
 		fmt.Fprintln(out)
 		r.printBounds(out)
 	}
-	fmt.Fprintf(out, "%d times asked in %.0f s: one region answered %d times, none %d times, two %d times\n", r.Asked, r.Took, r.One, r.None, r.Two)
+	fmt.Fprintf(out, "%d times asked in %.0f s: one region answered %d times, none %d, two %d\n", r.Asked, r.Took, r.One, r.None, r.Two)
 	if r.Calm > 0 {
 		fmt.Fprintf(out, "Of the times that none answered, %d were for no reason but that this machine was busy.\n", r.Calm)
 	}
 	if len(r.Faults) > 0 && r.Err() == nil {
 		f := r.Longest()
-		fmt.Fprintf(out, "No two regions ever answered at once. The longest gap was %.2f s, its bound %.2f s.\n", f.Gap, f.Bound)
+		fmt.Fprintf(out, "Two regions never answered at once. The longest gap: %.2f s, its bound %.2f s.\n", f.Gap, f.Bound)
 	}
 }
 
 // printBounds says where the bounds come from.
 func (r *Report) printBounds(out io.Writer) {
 	p := Params()
-	fmt.Fprintf(out, "Where the bounds come from; to each is added%s:\n", strings.TrimPrefix(clientAdds, " +"))
+	fmt.Fprintf(out, "Each bound is one of these%s:\n", clientAdds)
 	names := map[string]string{} // of the faults that have a formula
 	var formulas []string
 	for _, f := range r.Faults {
@@ -149,10 +149,10 @@ func (r *Report) printBounds(out io.Writer) {
 	for _, formula := range formulas {
 		fmt.Fprintf(out, "%s:\n %s\n", names[formula], formula)
 	}
-	fmt.Fprintf(out, `with longer(d) = d (1+r)/(1-r), r = %v; ttl %v, staleness %v, poll_interval
-%v, fence_timeout %v; and, as the longest measured here, a round trip to the
-witness %.3f s, a save of authority to disk %.3f s, a pause between two of the
-client's questions %.3f s.
+	fmt.Fprintf(out, `with longer(d) = d (1+r)/(1-r), r = %v; ttl %v, staleness %v,
+poll_interval %v, fence_timeout %v; and the longest that was measured
+of a round trip to the witness, of a save of authority to disk, which the layer
+waits for, and of a pause between two of the client's questions.
 
-`, p.MaxClockDrift, p.TTL, p.Staleness, p.PollInterval, p.FenceTimeout, r.RoundTrip, r.Save, r.Pause)
+`, p.MaxClockDrift, p.TTL, p.Staleness, p.PollInterval, p.FenceTimeout)
 }

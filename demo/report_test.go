@@ -22,7 +22,7 @@ func TestBeyondBound(t *testing.T) {
 
 // TestPrint: that all went well is said only if it did.
 func TestPrint(t *testing.T) {
-	const well = "No two regions ever answered at once. The longest gap was 3.00 s, its bound 3.40 s."
+	const well = "Two regions never answered at once. The longest gap: 3.00 s, its bound 3.40 s."
 	fault := Fault{Name: "killed", Region: "fsn", Successor: "hel", Epoch: 2, Gap: 3, Bound: 3.4, Formula: "ttl" + clientAdds}
 	beyond := fault
 	beyond.Gap = 3.41
@@ -39,6 +39,7 @@ func TestPrint(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
 			tt.report.Print(&out)
+			wantNarrow(t, out.String())
 			if got := strings.Contains(out.String(), well); got != tt.want {
 				t.Errorf("says that all went well: %v, want %v:\n%s", got, tt.want, &out)
 			}
