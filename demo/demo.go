@@ -40,14 +40,14 @@ func Params() lease.Params {
 	}
 }
 
-// Run runs the demo and tells watch what happens. It returns an error if it could not
-// be had or did not come to its end; what it showed is the report's to say.
+// Run runs the demo and tells watch what happens. It returns an error if the demo did not come
+// to its end, and no report if it could not begin; what it showed is the report's to say.
 func Run(ctx context.Context, log hclog.Logger, watch Watcher) (*Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than %v", limit))
 	defer cancel()
 	dir, err := os.MkdirTemp("", "failoverd-demo-")
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for the demo: %w", err)
+		return nil, fmt.Errorf("make a temporary folder (TMPDIR says where): %w", err)
 	}
 	defer os.RemoveAll(dir)
 	regions, err := newRegions(dir, log)

@@ -40,6 +40,9 @@ func TestRun(t *testing.T) {
 	if report.One == 0 || report.One+report.None+report.Two != report.Asked {
 		t.Errorf("asked %d times, answered by one %d, none %d, two %d: want them to add up", report.Asked, report.One, report.None, report.Two)
 	}
+	if !report.Complete {
+		t.Error("the report says that it is not complete")
+	}
 	var done []string
 	epoch := uint64(0)
 	for _, f := range report.Faults {

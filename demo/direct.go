@@ -73,6 +73,7 @@ func (d *director) play() error {
 		return err
 	}
 	_, err = d.holder()
+	d.report.Complete = err == nil
 	return err
 }
 
@@ -145,7 +146,9 @@ func (d *director) restart(r *region) error {
 	if err := r.start(); err != nil {
 		return err
 	}
-	if err := r.service.awaitGate(d.ctx); err != nil {
+	standing, cancel := context.WithTimeoutCause(d.ctx, r.params.TTL, fmt.Errorf("after %v its authority has run out", r.params.TTL))
+	defer cancel()
+	if err := r.service.awaitGate(standing); err != nil {
 		return err
 	}
 	back := time.Now()

@@ -66,8 +66,9 @@ type Report struct {
 	None   int     `json:"answered_none"`
 	Two    int     `json:"answered_two"` // by two or more: must be 0
 	// Calm is how often none answered though nothing was being done: a busy machine.
-	Calm int     `json:"answered_none_in_calm"`
-	Took float64 `json:"took_seconds"`
+	Calm     int     `json:"answered_none_in_calm"`
+	Took     float64 `json:"took_seconds"`
+	Complete bool    `json:"complete"` // all was done that there is to do
 }
 
 // count takes a sample in.
@@ -125,7 +126,7 @@ func (r *Report) Print(out io.Writer) {
 	if r.Calm > 0 {
 		fmt.Fprintf(out, "Of the times that none answered, %d were for no reason but that this machine was busy.\n", r.Calm)
 	}
-	if len(r.Faults) > 0 && r.Err() == nil {
+	if r.Complete && r.Err() == nil {
 		f := r.Longest()
 		fmt.Fprintf(out, "Two regions never answered at once. The longest gap: %.2f s, its bound %.2f s.\n", f.Gap, f.Bound)
 	}

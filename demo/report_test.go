@@ -31,9 +31,10 @@ func TestPrint(t *testing.T) {
 		report Report
 		want   bool
 	}{
-		{"well", Report{Faults: []Fault{fault}, Asked: 2, One: 1, None: 1}, true},
-		{"two answered", Report{Faults: []Fault{fault}, Asked: 3, One: 1, None: 1, Two: 1}, false},
-		{"beyond the bound", Report{Faults: []Fault{beyond}, Asked: 2, One: 1, None: 1}, false},
+		{"well", Report{Faults: []Fault{fault}, Asked: 2, One: 1, None: 1, Complete: true}, true},
+		{"two answered", Report{Faults: []Fault{fault}, Asked: 3, One: 1, None: 1, Two: 1, Complete: true}, false},
+		{"beyond the bound", Report{Faults: []Fault{beyond}, Asked: 2, One: 1, None: 1, Complete: true}, false},
+		{"stopped", Report{Faults: []Fault{fault}, Asked: 2, One: 1, None: 1}, false},
 		{"stopped before anything was done", Report{Asked: 1, None: 1}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

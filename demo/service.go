@@ -76,7 +76,7 @@ func (s *service) awaitGate(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("the agent of %s has not come back: %w", s.name, context.Cause(ctx))
+			return fmt.Errorf("the agent of %s did not go on with its authority: %w", s.name, context.Cause(ctx))
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ all three services ten times a second who answers. It needs nothing but this
 binary, and leaves nothing behind.
 
 Exit codes: 0 no two ever answered at once, and every gap kept to its bound;
-1 otherwise, or stopped; 2 usage.`,
+1 otherwise, or stopped; 2 it could not begin, and says why.`,
 		Example: "  failoverd demo\n  failoverd demo -o json | jq .faults\n  failoverd demo --log agents.log",
 		Args:    noArgs,
 	}
@@ -47,7 +47,7 @@ Exit codes: 0 no two ever answered at once, and every gap kept to its bound;
 		screen := newScreen(out)
 		report, err := demo.Run(cmd.Context(), log, screen)
 		if report == nil {
-			return err
+			return usageError{err}
 		}
 		screen.End()
 		if *output == "json" {
