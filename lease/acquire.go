@@ -19,7 +19,7 @@ func (s *State) acquire() {
 		s.raise(ReasonSuspected)
 	}
 	if s.name == Candidate && allOpen(s.takeGates(s.gates[:0])) {
-		s.take()
+		s.take(s.own.until, ReasonTaken)
 	}
 }
 
@@ -42,13 +42,17 @@ func (s *State) doubtCandidacy() {
 	}
 }
 
-// take makes the candidate active. The flag that stands is the first base of
-// its authority.
-func (s *State) take() {
-	s.authority, s.deadline = true, s.own.until
+// take makes the region active, with authority until a time that its first base
+// gives: the flag that stands, or the pledges.
+func (s *State) take(until Instant, why ReasonCode) {
+	s.authority, s.deadline = true, until
 	s.holder, s.holderEpoch = s.self, s.epoch
-	s.own.next = s.own.last.Add(s.p.RetryInterval) // to say "active"
-	s.become(Active, ReasonTaken)
+	s.own.next = s.now // to say "active"
+	if s.own.wrote {
+		s.own.next = max(s.now, s.own.last.Add(s.p.RetryInterval))
+	}
+	s.asker.told, s.asker.willing = false, Never
+	s.become(Active, why)
 	s.save(Authority{Epoch: s.epoch, Deadline: s.deadline, BootID: s.bootID})
 	// Authority is written before it is used (§5).
 	s.layers = layerState{fenceBy: Never, activateFor: s.saved.order, activateBy: s.now.Add(s.p.RequestTimeout)}

@@ -72,6 +72,21 @@ type Activate struct {
 // Extend moves the deadline of the authority that the layers act under.
 type Extend struct{ Deadline Instant }
 
+// Ask asks one other region through the quorum (§4). An answer after Deadline
+// is of no use.
+type Ask struct {
+	ID       ActionID
+	Deadline Instant
+	To       Region
+	Question Question
+}
+
+// Reply answers the Asked with the same ID, in the same Step.
+type Reply struct {
+	ID     uint64
+	Answer Answer
+}
+
 // Transition reports that the state changed.
 type Transition struct {
 	From, To StateName
@@ -94,5 +109,7 @@ func (SaveAuthority) action() {}
 func (Fence) action()         {}
 func (Activate) action()      {}
 func (Extend) action()        {}
+func (Ask) action()           {}
+func (Reply) action()         {}
 func (Transition) action()    {}
 func (Notice) action()        {}

@@ -29,9 +29,15 @@ type Decision struct {
 	Staleness time.Duration
 }
 
-// Gates are the conditions of raising the flag and of taking, in order, each
-// with whether it holds now. They are what the machine itself acts by.
-func (s *State) Gates() []Gate { return s.takeGates(nil) }
+// Gates are the conditions of raising the flag and of taking, by either path,
+// each with whether it holds now. They are what the machine itself acts by.
+func (s *State) Gates() []Gate {
+	gates := s.takeGates(nil)
+	if s.p.Quorum {
+		gates = s.quorumGates(gates)
+	}
+	return gates
+}
 
 // decide describes what stands.
 func (s *State) decide() Decision {
@@ -40,7 +46,7 @@ func (s *State) decide() Decision {
 		Epoch: s.epoch, Authority: s.authority, Deadline: s.deadline, FenceAt: Never,
 		LayersFenced: s.layers.fenced, LayersActive: s.layers.active,
 		Stopping:  s.stopping,
-		Released:  s.stopping && s.name == Standby && s.now >= s.saved.deadline,
+		Released:  s.stopping && s.name == Standby && s.now >= s.saved.deadline && s.handOver.to == nobody,
 		Wake:      s.wake(),
 		Staleness: s.reader.staleness,
 	}
@@ -95,6 +101,7 @@ func (s *State) wake() Instant {
 		due(s.layers.fenceBy)
 	}
 	due(s.saved.deadline)
+	s.dueQuestions(due)
 	return at
 }
 
@@ -107,6 +114,10 @@ type PeerView struct {
 	Epoch    uint64    // the highest in its records
 	Recorded Instant   // when its newest never-seen record came; Never if none did
 	Evidence Instant   // its last sign of life
+	Reached  bool      // the last question to it was answered through the quorum (§4)
+	Said     Answer    // its last answer; the zero value if none came
+	Answered Instant   // when that came; Never if none did
+	Fenced   bool      // an operator has said that it is down and fenced (§4)
 }
 
 // Peers is what is known of the other regions, in the order of the members.
@@ -114,7 +125,7 @@ func (s *State) Peers() []PeerView {
 	var views []PeerView
 	for j, p := range s.peers {
 		if j != s.self {
-			views = append(views, PeerView{s.p.Members[j], p.known, p.differs, p.state, p.epoch, p.recorded, p.evidence})
+			views = append(views, PeerView{s.p.Members[j], p.known, p.differs, p.state, p.epoch, p.recorded, p.evidence, p.reached, p.said, p.saidAt, p.fenced})
 		}
 	}
 	return views

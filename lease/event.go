@@ -57,6 +57,34 @@ type LayersFenced struct{ ID ActionID }
 // with this ID.
 type LayersActive struct{ ID ActionID }
 
+// Asked is a signed question of another region, as it came through the quorum
+// (§4). ID is the caller's: the Reply to it bears it.
+type Asked struct {
+	ID       uint64
+	From     Region
+	Question Question
+}
+
+// Answered is what became of an Ask. Reached says that enough resolvers brought
+// the same signed answer; without it nothing is known, and CutOff says that no
+// resolver answers this region anything at all.
+type Answered struct {
+	ID      ActionID
+	From    Region
+	Reached bool
+	CutOff  bool
+	Answer  Answer
+}
+
+// HandOver asks an active region to fence and to hand its authority over to
+// another one, as State.HandOverGates says that it can (§4).
+type HandOver struct{ To Region }
+
+// Takeover is an operator's word that a region is down and fenced, so that
+// its pledge is not waited for until it shows a sign of life (§4, dead holder
+// and dead witness). A standby asks the others at once.
+type Takeover struct{ Fenced Region }
+
 // Release asks the region to fence and give its authority up, and to stay
 // standby from then on (a stop of the daemon).
 type Release struct{}
@@ -69,4 +97,8 @@ func (InfoWritten) event()    {}
 func (AuthoritySaved) event() {}
 func (LayersFenced) event()   {}
 func (LayersActive) event()   {}
+func (Asked) event()          {}
+func (Answered) event()       {}
+func (HandOver) event()       {}
+func (Takeover) event()       {}
 func (Release) event()        {}

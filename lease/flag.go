@@ -15,6 +15,7 @@ type ownFlag struct {
 	next    Instant // no write before this
 	last    Instant // sending of the last attempt
 	wrote   bool    // there was one
+	failing bool    // the last one whose outcome is known was lost
 
 	raised   bool    // in this chain a write has been acknowledged
 	firstAck Instant // ... for the first time
@@ -35,7 +36,7 @@ const rememberLost = 64
 // begin starts a chain of writes.
 func (f *ownFlag) begin(now Instant, retry time.Duration) {
 	f.round++
-	f.raised = false
+	f.raised, f.failing = false, false
 	f.next = now
 	if f.wrote {
 		f.next = max(now, f.last.Add(retry))
@@ -88,7 +89,7 @@ func (s *State) writeLost() {
 		f.lost = append(f.lost[:0], f.lost[1:]...)
 	}
 	f.lost = append(f.lost, f.inSeq)
-	f.inSeq = 0
+	f.inSeq, f.failing = 0, true
 	f.next = max(f.last.Add(s.p.RetryInterval), s.now)
 	s.alarm(NoticeWitnessDown, s.p.Region, "writing the own flag")
 	if !s.writing() {
@@ -107,7 +108,7 @@ func (s *State) flagWritten(ev FlagWritten) {
 	}
 	s.clear(NoticeWitnessDown, s.p.Region)
 	f.acks = append(f.acks, ack{f.inSeq, s.now})
-	f.inSeq = 0
+	f.inSeq, f.failing = 0, false
 	if f.inRound != f.round {
 		return // of a candidacy that has ended: the next write is due as begin said
 	}
@@ -118,6 +119,7 @@ func (s *State) flagWritten(ev FlagWritten) {
 	f.until = f.inSent.Add(s.p.TTL)
 	switch {
 	case f.inState == FlagActive:
+		s.endFencedWords()
 		s.extend(f.inSent)
 	case s.authority:
 		f.next = f.last.Add(s.p.RetryInterval) // say "active" soon

@@ -5,42 +5,64 @@ package lease
 // acts by, and what explain, status, metrics and log lines show.
 type Gate struct {
 	Code     ReasonCode
+	Path     Path
 	Open     bool
 	Region   Region  // the member that it is about, if it is about one
 	Evidence Instant // what it rests on; Never if there is nothing yet
 	OpensAt  Instant // the earliest time at which it can open by waiting; Never if waiting alone does not open it
 }
 
-// raiseGates appends the gates that a standby passes to raise its flag: that
-// its own house is in order, and that every other lease can have run out (§3,
-// suspect).
-func (s *State) raiseGates(gates []Gate) []Gate {
-	gate := func(code ReasonCode, open bool) { gates = append(gates, Gate{code, open, "", Never, Never}) }
+// A Path is a way to authority. The gates of no path are in the way of each.
+type Path string
 
+const (
+	PathWitness Path = "witness" // by the flag, after all leases can have run out (§3)
+	PathQuorum  Path = "quorum"  // by the pledges of all others, at once (§4)
+)
+
+// houseGates appends the gates of both paths: that the region's own house is in
+// order.
+func (s *State) houseGates(gates []Gate) []Gate {
+	gate := func(code ReasonCode, open bool) {
+		gates = append(gates, Gate{Code: code, Open: open, Evidence: Never, OpensAt: Never})
+	}
 	gate(GateStopping, !s.stopping)
-	// §4: a region raises its flag only when its own layers are known to be
-	// fenced and its own authority, on disk too, is given up.
-	gate(GateLayersFenced, s.layers.fenced || !s.obeys(RuleLayersFencedFirst))
-	gates = append(gates, Gate{GateSavedGone, s.now >= s.saved.deadline || !s.obeys(RuleLayersFencedFirst), "", Never, s.saved.deadline})
-
-	// §3, first start.
-	known, differs := Gate{GatePeersKnown, true, "", Never, Never}, Gate{GateSameSafety, true, "", Never, Never}
+	// §4: a region grants, or raises its flag, only when its own layers are known
+	// to be fenced and its own authority, on disk too, is given up.
+	gate(GateLayersFenced, s.layersFenced())
+	gates = append(gates, Gate{Code: GateSavedGone, Open: s.savedGone(), Evidence: Never, OpensAt: s.saved.deadline})
+	differs := Gate{Code: GateSameSafety, Open: true, Evidence: Never, OpensAt: Never}
 	for j := range s.peers {
-		if !s.peers[j].known && known.Open && s.obeys(RulePeersKnown) {
-			known.Open, known.Region = false, s.p.Members[j]
-		}
 		if len(s.peers[j].differs) > 0 && differs.Open && s.obeys(RuleSameSafety) {
 			differs.Open, differs.Region = false, s.p.Members[j]
 		}
 	}
-	gates = append(gates, known, differs)
+	return append(gates, differs)
+}
 
+func (s *State) layersFenced() bool { return s.layers.fenced || !s.obeys(RuleLayersFencedFirst) }
+func (s *State) savedGone() bool {
+	return s.now >= s.saved.deadline || !s.obeys(RuleLayersFencedFirst)
+}
+
+// raiseGates appends the gates that a standby passes to raise its flag: that
+// its own house is in order, and that every other lease can have run out (§3,
+// suspect).
+func (s *State) raiseGates(gates []Gate) []Gate {
+	gates = s.houseGates(gates)
+	known := Gate{Code: GatePeersKnown, Path: PathWitness, Open: true, Evidence: Never, OpensAt: Never} // §3, first start
+	for j := range s.peers {
+		if !s.peers[j].known && known.Open && s.obeys(RulePeersKnown) {
+			known.Open, known.Region = false, s.p.Members[j]
+		}
+	}
 	evidence, whose := s.lastEvidence()
 	at := s.suspectAt()
-	gates = append(gates, Gate{GateSuspect, s.now >= at || s.name == Candidate, s.p.Members[whose], evidence, at})
 	read := s.reader.lastComplete()
 	recent := read >= at && s.now < read.Add(s.p.TTL)
-	return append(gates, Gate{GateWitnessRead, recent || s.name == Candidate, "", s.reader.complete, Never})
+	return append(gates, known,
+		Gate{GateSuspect, PathWitness, s.now >= at || s.name == Candidate, s.p.Members[whose], evidence, at},
+		Gate{GateWitnessRead, PathWitness, recent || s.name == Candidate, "", s.reader.complete, Never})
 }
 
 // takeGates appends the gates that a candidate passes to become active, those
@@ -48,19 +70,12 @@ func (s *State) raiseGates(gates []Gate) []Gate {
 func (s *State) takeGates(gates []Gate) []Gate {
 	gates = s.raiseGates(gates)
 	raised := s.own.raised && s.name == Candidate
-	flag := Never
+	flag, settled, until := Never, Never, Never
 	if raised {
-		flag = s.own.firstAck
+		flag, settled, until = s.own.firstAck, s.settledAt(), s.own.until
 	}
-	gates = append(gates, Gate{GateFlagRaised, raised && (s.now < s.own.until || !s.obeys(RuleFlagExpires)), "", flag, Never})
-	settled := Never
-	if raised {
-		settled = s.settledAt()
-	}
-	gates = append(gates, Gate{GateSettled, s.now >= settled, "", flag, settled})
 	evidence, whose := s.lastEvidence()
 	waited := s.waitedAt()
-	gates = append(gates, Gate{GateStalenessWait, s.now >= waited, s.p.Members[whose], evidence, waited})
 
 	// The newest read of every other flag was sent no earlier than both, and
 	// returned no never-seen record: that would be evidence and move `waited`.
@@ -69,12 +84,56 @@ func (s *State) takeGates(gates []Gate) []Gate {
 	if !s.obeys(RuleMissingIsNotFree) && evidence == -Never {
 		due = -Never
 	}
-	gates = append(gates, Gate{GateTakingRead, raised && read >= due, "", s.reader.complete, Never})
-	gates = append(gates, Gate{GateReadBack, read != -Never && s.reader.ownFresh || !s.obeys(RuleReadBack), s.p.Region, s.reader.complete, Never})
-	gates = append(gates, Gate{GateEpoch, s.name != Candidate || s.epoch > s.highest || !s.obeys(RuleEpochAbove), "", Never, Never})
-	until := Never
-	if raised {
-		until = s.own.until
+	gates = append(gates,
+		Gate{GateFlagRaised, PathWitness, raised && (s.now < s.own.until || !s.obeys(RuleFlagExpires)), "", flag, Never},
+		Gate{GateSettled, PathWitness, s.now >= settled, "", flag, settled},
+		Gate{GateStalenessWait, PathWitness, s.now >= waited, s.p.Members[whose], evidence, waited},
+		Gate{GateTakingRead, PathWitness, raised && read >= due, "", s.reader.complete, Never},
+		Gate{GateReadBack, PathWitness, read != -Never && s.reader.ownFresh || !s.obeys(RuleReadBack), s.p.Region, s.reader.complete, Never})
+	if s.p.Quorum {
+		gates = append(gates, Gate{GateOthersAsked, PathWitness, raised && s.asker.ended >= s.vetoAt() || !s.obeys(RuleActiveAnswer), "", s.asker.lastEnded(), Never})
 	}
-	return append(gates, Gate{GateMargin, raised && s.now < until.Add(-s.p.FenceTimeout), "", until, Never})
+	return append(gates,
+		Gate{GateEpoch, PathWitness, s.name != Candidate || s.epoch > s.highest || !s.obeys(RuleEpochAbove), "", Never, Never},
+		Gate{GateMargin, PathWitness, raised && s.now < until.Add(-s.p.FenceTimeout), "", until, Never})
+}
+
+// quorumGates appends the gates of the path by pledges, beside those of the
+// house (§4).
+func (s *State) quorumGates(gates []Gate) []Gate {
+	willing := Gate{Code: GateEveryoneWilling, Path: PathQuorum, Open: true, Evidence: s.asker.lastEnded(), OpensAt: Never}
+	pledged := Gate{Code: GateEveryPledge, Path: PathQuorum, Open: true, Evidence: Never, OpensAt: Never}
+	for j := range s.peers {
+		p := &s.peers[j]
+		if j == s.self || p.fenced {
+			continue
+		}
+		if willing.Open && !(p.reached && p.said.Granted) {
+			willing.Open, willing.Region = false, s.p.Members[j]
+		}
+		if pledged.Open && !(s.asker.verb == VerbPledge && p.granted) {
+			pledged.Open, pledged.Region = false, s.p.Members[j]
+		}
+	}
+	return append(gates, willing, pledged)
+}
+
+// HandOverGates are the conditions of handing authority over to a region by
+// HandOver: that it can be expected to take at once (§4).
+func (s *State) HandOverGates(to Region) []Gate {
+	gate := func(code ReasonCode, open bool, about Region) Gate {
+		return Gate{Code: code, Open: open, Region: about, Evidence: Never, OpensAt: Never}
+	}
+	j := s.member(to)
+	gates := []Gate{
+		gate(GateHasQuorum, s.p.Quorum, ""),
+		gate(GateIsActive, s.name == Active, s.p.Region),
+		gate(GateOtherMember, j >= 0 && j != s.self, to),
+	}
+	for k := range s.peers {
+		if k != s.self {
+			gates = append(gates, gate(GateEveryoneWilling, s.peers[k].reached && s.peers[k].said.Granted, s.p.Members[k]))
+		}
+	}
+	return gates
 }

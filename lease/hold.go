@@ -14,8 +14,12 @@ func (s *State) hold() {
 		}
 	}
 	if s.name == Fencing && s.layers.fenced && (!s.authority || s.abandon) {
+		epoch := s.epoch
 		s.giveUp()
 		s.become(Standby, ReasonFenced)
+		if epoch > 0 {
+			s.beginHandOver(epoch)
+		}
 	}
 }
 
@@ -53,20 +57,21 @@ func (s *State) abandonAuthority(why ReasonCode) {
 // giveUp ends authority and candidacy.
 func (s *State) giveUp() {
 	s.authority, s.abandon = false, false
-	s.highest = max(s.highest, s.epoch)
+	s.sawEpoch(s.self, s.epoch)
 	s.epoch = 0
 	s.own.end()
 	s.probe()
 }
 
-// release is the stop of the daemon: a region without authority just stays
-// standby, silently (§3, yield).
+// release is the stop of the daemon: a region that holds authority hands it over
+// if it can (§4); one without just stays standby, silently (§3, yield).
 func (s *State) release() {
 	s.stopping = true
 	switch {
 	case s.name == Candidate:
 		s.withdraw(ReasonReleased)
 	case s.authority && !s.abandon:
+		s.handOver.to = s.successor()
 		s.abandonAuthority(ReasonReleased)
 	}
 }
@@ -113,7 +118,7 @@ func (s *State) orderActivate(why ReasonCode) {
 // they are late to fence.
 func (s *State) watchLayers() {
 	if s.layers.activateFor != 0 && s.name == Active && s.now >= s.layers.activateBy {
-		s.orderActivate(ReasonTaken)
+		s.orderActivate(s.reason)
 	}
 	if !s.layers.fenced && s.now >= s.layers.fenceBy {
 		s.alarm(NoticeLayersLate, "", "")

@@ -31,6 +31,7 @@ type Params struct {
 	FenceTimeout   time.Duration // fencing starts this long before the deadline (§2)
 	MaxClockDrift  float64       // ρ: how far the rate of any region's clock is from true time, as a fraction (§2)
 	Staleness      time.Duration // Δ: the witness's staleness bound (§1)
+	Quorum         bool          // regions can ask one another through the DNS quorum (§4)
 
 	// Keys are the members' public keys, base64. The core only compares them
 	// (they are part of Safety); signatures are checked where bytes are read.

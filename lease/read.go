@@ -151,21 +151,35 @@ func (s *State) absorb(j int, read FlagRead) {
 		return
 	}
 	p.evidence, p.recorded = s.now, s.now
+	s.showedLife(j)
 	if !malformed {
 		p.state, p.epoch = read.Flag.State, max(p.epoch, read.Flag.Epoch)
-		s.highest = max(s.highest, read.Flag.Epoch)
-		if p.state == FlagActive && read.Flag.Epoch >= s.holderEpoch {
-			s.holder, s.holderEpoch = j, read.Flag.Epoch
+		s.sawEpoch(j, read.Flag.Epoch)
+		if p.state == FlagActive {
+			s.sawActive(j, read.Flag.Epoch)
 		}
 	}
 	living := malformed || p.state == FlagActive
 	switch {
 	case s.name == Candidate && (living || j < s.self) && s.obeys(RuleYield):
 		s.withdraw(ReasonYielded)
-	case s.authority && !s.abandon && !malformed && p.state == FlagActive && s.obeys(RuleHigherEpochFences) &&
-		(read.Flag.Epoch > s.epoch || read.Flag.Epoch == s.epoch && j < s.self):
-		// §4: two regions that learn that the other is active: the lower epoch
-		// fences, or the later in the member order.
+	case !malformed && p.state == FlagActive:
+		s.otherActive(j, read.Flag.Epoch)
+	}
+}
+
+// sawActive notes that region j holds, or held, authority for an epoch.
+func (s *State) sawActive(j int, epoch uint64) {
+	if epoch >= s.holderEpoch {
+		s.holder, s.holderEpoch = j, epoch
+	}
+}
+
+// otherActive fences this region if it learns that another one is active, and
+// is the one to give way: the one of the lower epoch, or the later in the
+// member order (§4).
+func (s *State) otherActive(j int, epoch uint64) {
+	if s.authority && !s.abandon && s.obeys(RuleHigherEpochFences) && (epoch > s.epoch || epoch == s.epoch && j < s.self) {
 		s.act(Notice{Reason: ReasonSplitBrain, Region: s.p.Members[j]})
 		s.abandonAuthority(ReasonSplitBrain)
 	}
@@ -200,7 +214,7 @@ func (s *State) readBack(r round, read FlagRead) bool {
 		if read.Flag.WriteID.Incarnation() == s.incarnation {
 			seq = read.Flag.WriteID.Seq()
 		} else if read.Flag.Epoch != s.epoch {
-			s.highest = max(s.highest, read.Flag.Epoch) // of an earlier life
+			s.sawEpoch(s.self, read.Flag.Epoch) // of an earlier life
 		}
 	}
 	// A write whose answer was lost may have landed late, on top of newer

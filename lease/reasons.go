@@ -37,6 +37,9 @@ const (
 	ReasonAuthorityExpired ReasonCode = "authority_expired"
 	ReasonRenewed          ReasonCode = "renewed"
 	ReasonReleased         ReasonCode = "released"
+	ReasonPledged          ReasonCode = "pledged"
+	ReasonGranted          ReasonCode = "granted"
+	ReasonHandedOver       ReasonCode = "handed_over"
 	ReasonSplitBrain       ReasonCode = "split_brain"
 	ReasonIllegal          ReasonCode = "illegal_transition"
 )
@@ -57,6 +60,22 @@ const (
 	GateReadBack      ReasonCode = "own_flag_read_back"
 	GateEpoch         ReasonCode = "epoch_highest"
 	GateMargin        ReasonCode = "time_to_act"
+	GateOthersAsked   ReasonCode = "others_asked"
+
+	GateEveryoneWilling ReasonCode = "everyone_willing"
+	GateEveryPledge     ReasonCode = "every_pledge"
+
+	GateHasQuorum   ReasonCode = "quorum_configured"
+	GateIsActive    ReasonCode = "active_here"
+	GateOtherMember ReasonCode = "another_member"
+)
+
+// Why a region does not grant a pledge, beside the gates.
+const (
+	RefusedActive      ReasonCode = "active"
+	RefusedEpoch       ReasonCode = "epoch_too_low"
+	RefusedCandidate   ReasonCode = "asks_itself"
+	RefusedHandingOver ReasonCode = "hands_over_to_another"
 )
 
 // What an operator should know of.
@@ -68,6 +87,10 @@ const (
 	NoticeSaveFailed    ReasonCode = "state_not_saved"
 	NoticeLayersLate    ReasonCode = "layers_not_fenced_in_time"
 	NoticeSavedUnusable ReasonCode = "saved_authority_unusable"
+
+	NoticePeerUnreachable ReasonCode = "peer_unreachable"
+	NoticeCutOff          ReasonCode = "cut_off"
+	NoticePeerFenced      ReasonCode = "peer_declared_fenced"
 )
 
 // Reasons is the table of all reasons.
@@ -85,6 +108,9 @@ var Reasons = []Reason{
 	{ReasonAuthorityExpired, Critical, "authority ran out", "the deadline passed before fencing began: the agent was stopped or had no processor for that long", "find out what froze the agent: the layers may have stayed active past the deadline"},
 	{ReasonRenewed, Informational, "renewed in time", "a renewal succeeded while the region was fencing and its authority still stood, so it goes on", ""},
 	{ReasonReleased, Informational, "released", "the agent was asked to stop: it fences and gives its authority up", ""},
+	{ReasonPledged, Informational, "taken over by pledges", "every other region has pledged not to take: the region holds the lease at once", ""},
+	{ReasonGranted, Informational, "pledged to another", "the candidate has pledged to another region, and withdraws", ""},
+	{ReasonHandedOver, Informational, "handed over", "an operator has asked for authority to be handed over: the region fences, and tells the other one to take", ""},
 	{ReasonSplitBrain, Critical, "two active regions", "another region is active with a higher epoch while this one held authority: an assumption of the protocol is broken; this region fences at once", "check that the witness is as fresh as witness.staleness says, and that all regions run with the same configuration; compare the data of both regions"},
 	{ReasonIllegal, Critical, "illegal transition", "the state machine was driven in a way that it does not allow, and fences", "this is a bug of failoverd: report it with the log"},
 
@@ -103,12 +129,29 @@ var Reasons = []Reason{
 	{GateEpoch, Informational, "highest epoch", "no other region has been seen with this epoch or a higher one", ""},
 	{GateMargin, Informational, "time to act", "more than fence_timeout is left until the deadline that taking would give", ""},
 
+	{GateOthersAsked, Informational, "others asked", "every other region was asked through the quorum, shortly before, whether it is active; silence is no answer", ""},
+
+	{GateEveryoneWilling, Informational, "everyone willing", "every other region has answered through the quorum, in the last round of questions, that it would pledge not to take", "if a region does not answer: start its agent, and check its delegation (failoverd check --live); if it is down for certain, and stays down: failoverd takeover --peer-is-fenced REGION"},
+	{GateEveryPledge, Informational, "every pledge", "every other region has pledged, in answer to the question that is open, not to take", ""},
+
+	{GateHasQuorum, Warning, "quorum configured", "authority is handed over through the DNS quorum", "configure the section quorum in all regions"},
+	{GateIsActive, Warning, "active here", "only the active region can hand over", "ask the region that is active: see last_known_holder in failoverd status"},
+	{GateOtherMember, Warning, "another member", "authority is handed over to another member of the group", "name one of members, and not this region"},
+
+	{RefusedActive, Informational, "active itself", "the region that was asked holds authority, and grants nobody a pledge", ""},
+	{RefusedEpoch, Informational, "epoch too low", "the region that was asked has seen a higher epoch", ""},
+	{RefusedCandidate, Informational, "asks itself", "the region that was asked is about to take itself, and comes earlier in members", ""},
+	{RefusedHandingOver, Informational, "hands over to another", "the region that was asked is handing over to another one", ""},
+
 	{NoticeWitnessStale, Critical, "witness staler than its bound", "the own flag was read back staler than witness.staleness allows: what safety rests on does not hold", "raise witness.staleness in all regions, or use a linearizable witness"},
 	{NoticeWitnessDown, Warning, "witness unreachable", "reads or writes of the witness fail", "check the way to the witness from this region, and the token"},
 	{NoticeMalformed, Warning, "malformed record", "a record in the witness can't be parsed or its signature is wrong: it counts as a sign of life and as nothing else", "see who else writes to this namespace, and whether the public keys are right"},
 	{NoticeSafetyDiffers, Critical, "parameters differ", "a member runs with other parameters that safety rests on; this region will not take", "make the named parameters the same in all regions"},
 	{NoticeSaveFailed, Warning, "state not saved", "authority could not be written to state_dir: a restart of the agent will fence instead of going on", "make room in state_dir, or make it writable"},
 	{NoticeLayersLate, Critical, "layers not fenced in time", "a layer is not known to be inactive though the authority has ended", "fence that layer by hand; then see why it took longer than lease.fence_timeout"},
+	{NoticePeerUnreachable, Warning, "region unreachable", "a region does not answer through the DNS resolvers, so while the witness is down authority can't go on, nor be handed over", "check that its agent runs and that its delegation is right: failoverd check --live"},
+	{NoticeCutOff, Warning, "cut off", "no DNS resolver answers this region anything: it is cut off itself", "check this region's way out, and quorum.resolvers"},
+	{NoticePeerFenced, Critical, "declared fenced", "an operator has said that a region is down and fenced: its pledge is not waited for until it shows a sign of life", "keep that region down until this one renews at the witness again"},
 	{NoticeSavedUnusable, Informational, "saved authority unusable", "the authority on disk is of another boot, has run out, or makes no sense, so the region fences first", ""},
 }
 

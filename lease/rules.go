@@ -33,6 +33,18 @@ const (
 	RuleSavedDeadline
 	RuleLayersFencedFirst
 	RuleHigherEpochFences
+	RuleGrantIsEvidence
+	RuleGrantVoids
+	RuleActiveNeverGrants
+	RuleGrantEpoch
+	RuleGrantOrder
+	RuleEveryPledge
+	RulePledgeFromSending
+	RuleAnswerToQuestion
+	RuleAskWithHope
+	RulePledgeSameSafety
+	RuleActiveAnswer
+	RuleFencedUntilSeen
 	ruleCount
 )
 
@@ -72,8 +84,20 @@ var Rules = [ruleCount]RuleText{
 	{RuleSameSafety, "same-safety", "§3", "no region takes from one whose safety parameters differ"},
 	{RuleBootID, "boot-id", "§5", "authority on disk is of use in the same boot only"},
 	{RuleSavedDeadline, "saved-deadline", "§5", "authority on disk is of use before its deadline only"},
-	{RuleLayersFencedFirst, "layers-fenced-first", "§4", "a flag is raised only when the own layers are known to be fenced and authority on disk is given up"},
-	{RuleHigherEpochFences, "higher-epoch-fences", "§4", "an active region that sees an active flag of a higher epoch fences"},
+	{RuleLayersFencedFirst, "layers-fenced-first", "§4", "a region grants a pledge, or raises its flag, only when its own layers are known to be fenced and authority on disk is given up"},
+	{RuleHigherEpochFences, "higher-epoch-fences", "§4", "an active region that learns of an active one of a higher epoch fences"},
+	{RuleGrantIsEvidence, "grant-is-evidence", "§4", "a granted pledge is evidence of the asker: a promise not to take for TTL+Δ"},
+	{RuleGrantVoids, "grant-voids", "§4", "a grant voids the granter's own open question and candidacy"},
+	{RuleActiveNeverGrants, "active-never-grants", "§4", "a region that holds authority grants no pledge"},
+	{RuleGrantEpoch, "grant-epoch", "§4", "a pledge is granted to an epoch above all that were seen, or to a holder's that is not below that of another"},
+	{RuleGrantOrder, "grant-order", "§4", "a candidate, or a region that asks for pledges itself, grants only to a holder or to a smaller number"},
+	{RuleEveryPledge, "every-pledge", "§4", "authority needs the pledge of every other region"},
+	{RulePledgeFromSending, "pledge-from-sending", "§2", "authority by pledges is counted from the sending of the question"},
+	{RuleAnswerToQuestion, "answer-to-question", "§4", "an answer counts for the question that it answers, while that is open"},
+	{RuleAskWithHope, "ask-with-hope", "§4", "a region without authority asks for pledges only when every other one has said that it would grant"},
+	{RulePledgeSameSafety, "pledge-same-safety", "§4", "no pledge is granted to, or taken from, a region whose safety parameters differ"},
+	{RuleActiveAnswer, "active-answer", "§4", "a candidate asks before it takes, and a signed answer that a region is active is evidence"},
+	{RuleFencedUntilSeen, "fenced-until-seen", "§4", "an operator's word that a region is fenced ends with that region's next sign of life"},
 }
 
 // obeys reports whether s follows r; always, but in a mutant.

@@ -21,9 +21,9 @@ var StateNames = []StateName{Fencing, Standby, Candidate, Active}
 
 // transitions are the legal ones; "" is before Start.
 var transitions = map[StateName][]StateName{
-	"":        {Fencing, Active}, // Active: authority on disk that still stands (§5)
-	Fencing:   {Standby, Active}, // Active: renewed while authority still stood (§2)
-	Standby:   {Candidate},
+	"":        {Fencing, Active},            // Active: authority on disk that still stands (§5)
+	Fencing:   {Standby, Active},            // Active: renewed while authority still stood (§2)
+	Standby:   {Candidate, Active},          // Active: by pledges (§4)
 	Candidate: {Standby, Active, Candidate}, // Candidate: starts over with a higher epoch (§3)
 	Active:    {Fencing},
 }
@@ -35,10 +35,11 @@ const infoInterval = time.Hour
 // A State is one region's side of the protocol. It is not safe for concurrent
 // use: one goroutine owns it.
 type State struct {
-	p       Params
-	safety  map[string]string // p.Safety()
-	without uint64            // rules that a mutant leaves out; 0 in production
-	strict  bool              // panic on an illegal transition rather than fence
+	p          Params
+	safety     map[string]string // p.Safety()
+	safetyHash string            // SafetyHash of it
+	without    uint64            // rules that a mutant leaves out; 0 in production
+	strict     bool              // panic on an illegal transition rather than fence
 
 	self        int    // this region's number in p.Members
 	incarnation uint64 // of this run of the agent
@@ -59,19 +60,23 @@ type State struct {
 	abandon   bool   // no base is accepted any more: the region is giving up
 	stopping  bool   // Release: it stays standby for good
 
-	holder      int // number of the last known holder, or -1
+	highestBy int // whose it is: a number, or nobody
+
+	holder      int // number of the last known holder, or nobody
 	holderEpoch uint64
 
-	own    ownFlag
-	reader reader
-	peers  []peer // by number in p.Members; the own entry is unused
-	layers layerState
-	saved  savedState
-	info   infoState
-	alarms []Notice // notices that still hold
+	own      ownFlag
+	reader   reader
+	peers    []peer // by number in p.Members; the own entry is unused
+	layers   layerState
+	saved    savedState
+	info     infoState
+	asker    asker
+	handOver handOver
+	alarms   []Notice // notices that still hold
 
 	actions []Action // of the Step under way
-	gates   [16]Gate // room for takeGates
+	gates   [20]Gate // room for takeGates
 }
 
 // A peer is what is known of another region.
@@ -85,7 +90,18 @@ type peer struct {
 	differs  []string  // safety parameters in which it differs from this region
 	badFlag  bool      // its flag was malformed when it was last read
 	badInfo  bool      // its info record was
+
+	// By the quorum (§4).
+	asked   ActionID // the question of the round in flight, until it is answered; 0 if none
+	granted bool     // ... was answered with a grant
+	reached bool     // the last question was answered
+	said    Answer   // the last answer
+	saidAt  Instant  // when it came; Never if none did
+	fenced  bool     // by an operator's word: its pledge is not waited for
 }
+
+// nobody is the number of no member.
+const nobody = -1
 
 // layerState is what is known of the own layers.
 type layerState struct {
@@ -117,13 +133,15 @@ func New(p Params) *State {
 	if v := p.Violations(); len(v) > 0 {
 		panic(fmt.Sprintf("lease: New with bad parameters: %s", v[0].Text))
 	}
-	s := &State{p: p, safety: p.Safety(), self: slices.Index(p.Members, p.Region), holder: -1}
+	s := &State{p: p, safety: p.Safety(), safetyHash: SafetyHash(p.Safety()), self: slices.Index(p.Members, p.Region), holder: nobody, highestBy: nobody}
 	s.peers = make([]peer, len(p.Members))
 	for i := range s.peers {
-		s.peers[i].recorded = Never
+		s.peers[i].recorded, s.peers[i].saidAt = Never, Never
 		s.peers[i].known = i == s.self || slices.Contains(p.KnownAbsent, p.Members[i])
 	}
 	s.layers.fenceBy = Never
+	s.asker.init()
+	s.handOver.to = nobody
 	return s
 }
 
@@ -142,6 +160,20 @@ func NewMutant(p Params, without ...Rule) *State {
 func (s *State) Strict() *State {
 	s.strict = true
 	return s
+}
+
+// member is the number of a region, or nobody.
+func (s *State) member(r Region) int { return slices.Index(s.p.Members, r) }
+
+// sawEpoch notes an epoch of region j, or of nobody in particular. Of one that
+// two regions have, nobody is the owner.
+func (s *State) sawEpoch(j int, epoch uint64) {
+	switch {
+	case epoch > s.highest:
+		s.highest, s.highestBy = epoch, j
+	case epoch == s.highest && s.highestBy != j:
+		s.highestBy = nobody
+	}
 }
 
 // longer is Params.Longer, but for the mutant without it.

@@ -45,7 +45,7 @@ func (s *State) start(ev Start) {
 	}
 	s.reader.init()
 	saved := ev.Saved
-	s.highest = saved.Epoch
+	s.sawEpoch(s.self, saved.Epoch)
 	sameBoot := saved.BootID == s.bootID && s.bootID != "" || !s.obeys(RuleBootID)
 	stands := s.now < saved.Deadline && saved.Deadline <= s.now.Add(s.p.TTL) || !s.obeys(RuleSavedDeadline)
 	if saved.Epoch > 0 && sameBoot && stands {
@@ -82,6 +82,7 @@ func (s *State) expire() {
 	if s.info.order != 0 && s.now >= s.info.by {
 		s.infoFailed()
 	}
+	s.expireQuestions()
 	// §2: once the deadline has passed it cannot be extended.
 	if s.authority && s.now >= s.deadline && s.obeys(RuleNoRevival) {
 		s.authority = false
@@ -117,6 +118,14 @@ func (s *State) handle(ev Event) {
 		if ev.ID == s.layers.order && s.layers.fenceBy == Never {
 			s.layers.active = true
 		}
+	case Asked:
+		s.questioned(ev)
+	case Answered:
+		s.answered(ev)
+	case HandOver:
+		s.orderHandOver(ev)
+	case Takeover:
+		s.takeover(ev)
 	case Release:
 		s.release()
 	default:
@@ -127,7 +136,9 @@ func (s *State) handle(ev Event) {
 // advance does what is due now.
 func (s *State) advance() {
 	s.hold()
+	s.endHandOver()
 	s.acquire()
+	s.ask()
 	s.writeFlag()
 	s.read()
 	s.writeInfo()

@@ -12,17 +12,12 @@ import (
 
 // An Answer is what a region says to a question. Its JSON is signed.
 type Answer struct {
-	Nonce Nonce           `json:"n"`
-	Verb  Verb            `json:"v"`
-	Group string          `json:"g"`
-	By    lease.Region    `json:"by"`
-	To    lease.Region    `json:"to"` // the asker
-	State lease.StateName `json:"s"`
-	Epoch uint64          `json:"e"` // of its authority; without, the highest that it has seen
-	// Granted is the answer to a Pledge: the region will not take for TTL + Δ from now on (§4).
-	Granted bool `json:"p,omitempty"`
-	// Why is the reason for what it does not grant.
-	Why lease.ReasonCode `json:"w,omitempty"`
+	lease.Answer
+	Nonce Nonce        `json:"n"`
+	Verb  lease.Verb   `json:"v"`
+	Group string       `json:"g"`
+	By    lease.Region `json:"by"`
+	To    lease.Region `json:"to"` // the asker
 }
 
 const (

@@ -4,22 +4,13 @@ import (
 	"crypto/ed25519"
 	"encoding/base32"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/openova-io/failoverd/lease"
-)
-
-// A Verb is what a question asks for.
-type Verb string
-
-const (
-	// Status asks what a region is.
-	Status Verb = "status"
-	// Pledge asks a region not to take for TTL + Δ (§4, granting).
-	Pledge Verb = "pledge"
 )
 
 // NonceSize is the number of random bytes of a question: no resolver has a name in its
@@ -44,23 +35,25 @@ func (n *Nonce) UnmarshalText(text []byte) error {
 
 // A Question is what one region asks another.
 type Question struct {
-	Verb  Verb
+	lease.Question
 	Group string
 	Asker lease.Region
 	To    lease.Region // the region that is asked
-	Epoch uint64       // that the asker holds or proposes; 0 for neither
 	Nonce Nonce        // random
 	Sent  time.Time    // wall clock, to the millisecond
 }
 
 // A name is SIGNATURE.SIGNATURE.PAYLOAD.ASKER.VERB.GROUP.TO.ZONE, where the payload is
-// version, nonce, time of sending and epoch.
+// version, nonce, time of sending, epoch, flags and digest of the safety parameters.
 const (
 	maxName     = 253 // of a DNS name without the final dot (RFC 1035 §3.1)
 	maxLabel    = 63
 	ownLabels   = 7 // before the zone
 	version     = 1
-	payloadSize = 1 + NonceSize + 6 + 8
+	payloadSize = 1 + NonceSize + 6 + 8 + 1 + safetySize
+	safetySize  = 8 // of lease.SafetyHash, which is hexadecimal
+
+	flagAuthority, flagHandOver = 1, 2
 	// questionDomain keeps the signature of a question from being of use for anything else.
 	questionDomain = "failoverd quorum question\x00"
 )
@@ -74,7 +67,7 @@ func NameLength(group string, members []lease.Region, zone string) int {
 	for _, m := range members {
 		longest = max(longest, len(m))
 	}
-	parts := []int{labels.EncodedLen(ed25519.SignatureSize) + 1, labels.EncodedLen(payloadSize), longest, len(Status), len(group), longest, len(zone)}
+	parts := []int{labels.EncodedLen(ed25519.SignatureSize) + 1, labels.EncodedLen(payloadSize), longest, len(lease.VerbStatus), len(group), longest, len(zone)}
 	total := len(parts) - 1
 	for _, n := range parts {
 		total += n
@@ -103,6 +96,18 @@ func (q Question) Name(zone string, key ed25519.PrivateKey) (string, error) {
 	}
 	payload = append(payload, millis[2:]...)
 	payload = binary.BigEndian.AppendUint64(payload, q.Epoch)
+	var flags byte
+	if q.Authority {
+		flags |= flagAuthority
+	}
+	if q.HandOver {
+		flags |= flagHandOver
+	}
+	safety, err := hex.DecodeString(q.Safety)
+	if err != nil || len(safety) != safetySize {
+		return "", fmt.Errorf("%q is no digest of safety parameters", q.Safety)
+	}
+	payload = append(append(payload, flags), safety...)
 	for _, label := range []string{string(q.Asker), string(q.Verb), q.Group, string(q.To)} {
 		if !isLabel(label) {
 			return "", fmt.Errorf("%q is no DNS label in lower case", label)
@@ -133,16 +138,17 @@ var (
 // final dot, if it is below zone and was signed by the region that it says it is by.
 func ParseName(name, zone string, keys map[lease.Region]ed25519.PublicKey) (Question, error) {
 	name = lower(strings.TrimSuffix(name, "."))
-	rest, ok := strings.CutSuffix(name, "."+zone)
+	own, ok := strings.CutSuffix(name, "."+zone)
 	if !ok || len(name) > maxName {
 		return Question{}, ErrNotBelow
 	}
-	parts := strings.Split(rest, ".")
+	parts := strings.Split(own, ".")
 	if len(parts) != ownLabels {
 		return Question{}, ErrNotBelow
 	}
-	q := Question{Asker: lease.Region(parts[3]), Verb: Verb(parts[4]), Group: parts[5], To: lease.Region(parts[6])}
-	if q.Verb != Status && q.Verb != Pledge {
+	q := Question{Asker: lease.Region(parts[3]), Group: parts[5], To: lease.Region(parts[6])}
+	q.Verb = lease.Verb(parts[4])
+	if q.Verb != lease.VerbStatus && q.Verb != lease.VerbPledge {
 		return Question{}, ErrMalformed
 	}
 	for _, label := range parts[3:] {
@@ -155,7 +161,7 @@ func ParseName(name, zone string, keys map[lease.Region]ed25519.PublicKey) (Ques
 	}
 	signature, ok := decode(parts[0]+parts[1], ed25519.SignatureSize)
 	payload, ok2 := decode(parts[2], payloadSize)
-	if !ok || !ok2 || payload[0] != version {
+	if !ok || !ok2 || payload[0] != version || payload[1+NonceSize+6+8] > flagAuthority|flagHandOver {
 		return Question{}, ErrMalformed
 	}
 	key, ok := keys[q.Asker]
@@ -169,7 +175,10 @@ func ParseName(name, zone string, keys map[lease.Region]ed25519.PublicKey) (Ques
 	copy(q.Nonce[:], payload[1:])
 	millis := append(make([]byte, 2), payload[1+NonceSize:1+NonceSize+6]...)
 	q.Sent = time.UnixMilli(int64(binary.BigEndian.Uint64(millis)))
-	q.Epoch = binary.BigEndian.Uint64(payload[1+NonceSize+6:])
+	rest := payload[1+NonceSize+6:]
+	q.Epoch = binary.BigEndian.Uint64(rest)
+	q.Authority, q.HandOver = rest[8]&flagAuthority != 0, rest[8]&flagHandOver != 0
+	q.Safety = hex.EncodeToString(rest[9:])
 	return q, nil
 }
 

@@ -31,7 +31,8 @@ var keys = map[lease.Region]ed25519.PublicKey{"fsn": publicOf("fsn"), "hel": pub
 
 func question() quorum.Question {
 	return quorum.Question{
-		Verb: quorum.Pledge, Group: "rtz-prod", Asker: "fsn", To: "hel", Epoch: 7,
+		Question: lease.Question{Verb: lease.VerbPledge, Epoch: 7, Authority: true, HandOver: true, Safety: "0011223344556677"},
+		Group:    "rtz-prod", Asker: "fsn", To: "hel",
 		Nonce: quorum.Nonce{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Sent: noon,
 	}
 }
@@ -154,7 +155,7 @@ func TestNameTooLong(t *testing.T) {
 
 func answer() quorum.Answer {
 	q := question()
-	return quorum.Answer{Nonce: q.Nonce, Verb: q.Verb, Group: q.Group, By: q.To, To: q.Asker, State: lease.Standby, Epoch: 6, Granted: true}
+	return quorum.Answer{Nonce: q.Nonce, Verb: q.Verb, Group: q.Group, By: q.To, To: q.Asker, Answer: lease.Answer{State: lease.Standby, Epoch: 6, Granted: true}}
 }
 
 func textOf(tb testing.TB, a quorum.Answer, signer lease.Region) []string {
@@ -197,7 +198,7 @@ func TestAnswerIsRefused(t *testing.T) {
 		{"another signature", append([]string{"B" + good[0][1:]}, good[1:]...), quorum.ErrForged},
 		{"by another region", textOf(t, answer(), "fsn"), quorum.ErrForged},
 		{"another nonce", change(func(a *quorum.Answer) { a.Nonce[0]++ }), quorum.ErrReplayed},
-		{"another verb", change(func(a *quorum.Answer) { a.Verb = quorum.Status }), quorum.ErrReplayed},
+		{"another verb", change(func(a *quorum.Answer) { a.Verb = lease.VerbStatus }), quorum.ErrReplayed},
 		{"another group", change(func(a *quorum.Answer) { a.Group = "rtz-test" }), quorum.ErrReplayed},
 		{"to another region", change(func(a *quorum.Answer) { a.To = "nbg" }), quorum.ErrReplayed},
 		{"in the name of another", change(func(a *quorum.Answer) { a.By = "nbg" }), quorum.ErrReplayed},
@@ -206,7 +207,7 @@ func TestAnswerIsRefused(t *testing.T) {
 			t.Errorf("%s: got %+v, %v, want %v alone", tt.what, a, err, tt.want)
 		}
 	}
-	if _, err := (quorum.Answer{Why: lease.ReasonCode(strings.Repeat("w", 700))}).Text(keyOf("hel")); err == nil {
+	if _, err := (quorum.Answer{Answer: lease.Answer{Why: lease.ReasonCode(strings.Repeat("w", 700))}}).Text(keyOf("hel")); err == nil {
 		t.Error("an answer of any size is given")
 	}
 }

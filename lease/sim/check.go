@@ -61,6 +61,16 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 	}
 }
 
+// checkPledgers checks that the layers of those who have pledged are inactive
+// when a region takes by their pledges (§4).
+func (w *world) checkPledgers(r *region) {
+	for _, o := range w.regions {
+		if o != r && o.up && o.layersOn {
+			w.violation("layers: %s takes by pledges while %s's are active", r.name, o.name)
+		}
+	}
+}
+
 // checkLayers is due at a deadline that may have been moved on since.
 func (w *world) checkLayers(r *region, h happening) {
 	if h.at == r.until && r.holds {

@@ -25,6 +25,7 @@ func Draw(seed uint64) Config {
 		RequestTimeout: of(1. / 6), FenceTimeout: of(pick(0.1, 0.3)),
 		MaxClockDrift: pick(0.002, 0.01, 0.05), Staleness: staleness,
 	}
+	p.Quorum = rng.IntN(4) > 0
 	cfg := Config{Seed: seed, Params: p}
 	cfg.Faults.RoundTrip = of(pick(0.001, 0.01, 0.05))
 	cfg.Faults.Lazy = pick(0, 0, 0.8)
@@ -38,6 +39,14 @@ func Draw(seed uint64) Config {
 	cfg.Faults.Chaos = true
 	cfg.Faults.Duels = rng.IntN(4) == 0
 	cfg.Faults.Cripple = rng.IntN(4) == 0
+	if p.Quorum {
+		switch rng.IntN(4) {
+		case 0:
+			cfg.Faults.WitnessGone = true
+		case 1:
+			cfg.Faults.QuorumGone = true
+		}
+	}
 	cfg.Duration = 60*(p.TTL+p.Staleness) + Recovery(p)
 	return cfg
 }
@@ -50,6 +59,7 @@ const (
 	StaleBeyond Break = "staler than the bound"
 	TwoSpaces   Break = "two namespaces"
 	TwoTTLs     Break = "two TTLs"
+	LeakedKey   Break = "a leaked key"
 )
 
 // DrawBroken is a world that breaks an assumption.
@@ -64,6 +74,8 @@ func DrawBroken(seed uint64, b Break) Config {
 		cfg.Faults.Split, cfg.Faults.Deaths = true, false
 	case TwoTTLs:
 		cfg.Faults.OtherTTL, cfg.Faults.Deaths = 4*p.TTL, false
+	case LeakedKey:
+		cfg.Params.Quorum, cfg.Faults.LeakedKey, cfg.Faults.Deaths = true, true, false
 	}
 	return cfg
 }

@@ -25,7 +25,7 @@ func (w *world) drawFault() {
 	p := w.cfg.Params
 	long := w.upTo(4 * (p.TTL + p.Staleness)) // from a moment to minutes
 	pause := w.upTo(2 * (p.TTL + p.Staleness))
-	fault := w.rng.IntN(14)
+	fault := w.rng.IntN(w.faultKinds())
 	if w.cfg.Faults.Duels {
 		pause, fault = w.upTo(p.TTL), [...]int{0, 5, 5, 6, 8, 12, 13}[w.rng.IntN(7)]
 	}
@@ -67,8 +67,83 @@ func (w *world) drawFault() {
 	case 13:
 		w.trace("whoever raises its flag next can't write from somewhen on, until another raises its own")
 		w.muting = true
+	case 14:
+		w.noQuorum = true
+		w.trace("nobody can ask anybody for %v", long)
+		w.mendIn(long, func() { w.noQuorum = false })
+	case 15:
+		i := w.rng.IntN(resolvers)
+		w.resolverDown[i]++
+		w.trace("resolver %d is down for %v", i, long)
+		w.mendIn(long, func() { w.resolverDown[i]-- })
+	case 16:
+		asking := w.rng.IntN(2) == 0
+		w.trace("%s can't ask, or be asked, for %v (%v)", r.name, long, asking)
+		if asking {
+			r.cutAsking++
+			w.mendIn(long, func() { r.cutAsking-- })
+		} else {
+			r.cutAsked++
+			w.mendIn(long, func() { r.cutAsked-- })
+		}
+	case 17, 18:
+		to := w.regions[w.rng.IntN(len(w.regions))]
+		w.trace("%s is asked to hand over to %s", r.name, to.name)
+		r.deliver(lease.HandOver{To: to.name})
+	case 19:
+		w.takeover(r, long)
 	}
 	w.schedule(happening{at: w.now.Add(pause), kind: nextFault})
+}
+
+// faultKinds is how many kinds of faults there are: the last ones are of the
+// quorum.
+func (w *world) faultKinds() int {
+	if w.cfg.Params.Quorum {
+		return 20
+	}
+	return 14
+}
+
+// takeover is the witness down, a region dead, and an operator who says so to
+// another one, at times more than once. It stays down as long as another region
+// goes by that word.
+func (w *world) takeover(dead *region, outage time.Duration) {
+	w.down = true
+	w.mendIn(outage, func() { w.down = false })
+	w.crash(dead, w.upTo(w.cfg.Params.TTL), false)
+	w.trace("the witness is down for %v", outage)
+	o := w.regions[(dead.number+1+w.rng.IntN(len(w.regions)-1))%len(w.regions)]
+	w.mendIn(w.upTo(w.cfg.Params.TTL), func() {
+		if !dead.up {
+			w.trace("%s is told that %s is fenced", o.name, dead.name)
+			dead.holds, dead.keptDown = false, dead.until
+			o.deliver(lease.Takeover{Fenced: dead.name})
+		}
+	})
+}
+
+// restart starts the dead agent of a region, unless another one goes by the word
+// of an operator that it is down: it is to stay down for a TTL, and until the other
+// one has renewed at the witness.
+func (w *world) restart(r *region) {
+	again := happening{at: w.now.Add(w.cfg.Params.TTL), kind: restart, region: r.number, life: r.life}
+	if w.now < r.keptDown {
+		w.schedule(again)
+		return
+	}
+	for _, o := range w.regions {
+		if !o.up || o == r {
+			continue
+		}
+		for _, p := range o.state.Peers() {
+			if p.Region == r.name && p.Fenced {
+				w.schedule(again)
+				return
+			}
+		}
+	}
+	r.start()
 }
 
 // takeDoomed ends the agent that has just taken, before its flag says "active".
@@ -151,9 +226,10 @@ func (w *world) mendIn(d time.Duration, end func()) {
 // that was on its way lands any more.
 func (w *world) endFaults() {
 	w.trace("all faults end")
-	w.chaos, w.lossy, w.down, w.doomed, w.muting, w.muted = false, false, false, false, false, nil
+	w.chaos, w.lossy, w.doomed, w.muting, w.muted = false, false, false, false, nil
+	w.down, w.noQuorum, w.resolverDown = w.cfg.Faults.WitnessGone, w.cfg.Faults.QuorumGone, [resolvers]int{}
 	for i, r := range w.regions {
-		r.cutReads, r.cutWrites, r.garbling, r.diskFull = 0, 0, 0, false
+		r.cutReads, r.cutWrites, r.garbling, r.diskFull, r.cutAsking, r.cutAsked = 0, 0, 0, false, 0, 0
 		if w.cfg.Faults.Cripple && i == 0 {
 			r.cutReads = 1
 		}
@@ -161,7 +237,7 @@ func (w *world) endFaults() {
 		switch {
 		case !r.up:
 			r.life++
-			r.start()
+			w.restart(r)
 		case r.frozen:
 			r.thaw()
 		}

@@ -22,6 +22,8 @@ const (
 	diskWrite               // load, a lease.Authority, is on disk
 	layersDone              // the layers have done order id; ok: they are active
 	deadlineDue             // authority would end here: are the layers inactive?
+	brought                 // load, a *question, reaches the region that it asks by resolver id
+	ballot                  // load, a vote, reaches the asker by resolver id; a *question: it gives up
 	thaw                    // the frozen agent goes on
 	restart                 // the dead agent starts
 	mend                    // load, a func(), ends a fault

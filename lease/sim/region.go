@@ -32,8 +32,11 @@ type region struct {
 	order     uint64 // the Fence or Activate in force
 	disturbed Time   // the last time at which the agent was not free to run
 
-	cutReads, cutWrites int // links to the witness that are cut, counted
-	garbling            int // what it writes can't be read by others
+	cutReads, cutWrites int                  // links to the witness that are cut, counted
+	garbling            int                  // what it writes can't be read by others
+	keptDown            Time                 // by an operator's word, at least until here
+	cutAsking, cutAsked int                  // it can't ask, nor be asked, through the quorum, counted
+	asked               map[uint64]*question // questions that it has not answered yet
 
 	// The checker's view: authority in true time.
 	holds bool
@@ -69,7 +72,7 @@ func (r *region) reboot() {
 
 // start begins a life of the agent.
 func (r *region) start() {
-	r.up, r.frozen, r.inbox, r.undone = true, false, nil, nil
+	r.up, r.frozen, r.inbox, r.undone, r.asked = true, false, nil, nil, map[uint64]*question{}
 	r.state = lease.NewMutant(r.params, r.w.cfg.Without...).Strict()
 	r.decision = lease.Decision{}
 	r.disturbed = r.w.now
@@ -155,6 +158,10 @@ func (r *region) carryOutOne(a lease.Action) {
 		w.write(r, a)
 	case lease.ReadRound:
 		w.readRound(r, a)
+	case lease.Ask:
+		w.ask(r, a)
+	case lease.Reply:
+		r.reply(a)
 	case lease.WriteInfo:
 		rec := record{present: true, info: a.Info}
 		if ok := r.cutWrites == 0 && !w.down; ok {
@@ -182,8 +189,11 @@ func (r *region) carryOutOne(a lease.Action) {
 		took := time.Duration((0.1 + 0.85*w.rng.Float64()) * float64(r.params.FenceTimeout))
 		w.schedule(happening{at: w.now.Add(took), kind: layersDone, region: r.number, life: r.life, id: r.order})
 	case lease.Transition:
-		if a.To == lease.Candidate {
+		switch {
+		case a.To == lease.Candidate:
 			w.flagRaised(r)
+		case a.Reason == lease.ReasonPledged:
+			w.checkPledgers(r)
 		}
 	case lease.Notice:
 		if a.Reason == lease.NoticeWitnessStale {

@@ -41,6 +41,10 @@ type Faults struct {
 	Split         bool          // region 0 was given another namespace
 	OtherTTL      time.Duration // region 0 was given another TTL
 	Cripple       bool          // region 0 can write and not read once all faults have ended
+	WitnessGone   bool          // the witness stays down once all faults have ended
+	QuorumGone    bool          // the quorum does
+	LeakedKey     bool          // one resolver can sign as any region
+	OneResolver   bool          // the answer of one resolver is enough
 	KeepOn        bool          // do not stop at an overlap, but add overlaps up
 }
 
@@ -75,7 +79,13 @@ type world struct {
 	doomed  bool    // whoever takes next dies at once
 	muting  bool    // whoever raises its flag next is muted
 	muted   *region // can't write until another raises its flag; nil if none
-	result  Result
+
+	questions    uint64
+	required     int // resolvers that must agree
+	forger       int // the resolver that forges; lost for none
+	noQuorum     bool
+	resolverDown [resolvers]int
+	result       Result
 
 	hidden     bool // a record was unreadable, or a late one hid one of a higher epoch: that may have gone unseen
 	maxEpoch   uint64
@@ -99,6 +109,13 @@ func Run(cfg Config) Result {
 	w.store.split = cfg.Faults.Split
 	if cfg.Faults.Lazy > 0 {
 		w.store.lazy = cfg.Faults.Lazy
+	}
+	w.required, w.forger = 2, lost
+	if cfg.Faults.OneResolver {
+		w.required = 1
+	}
+	if cfg.Faults.LeakedKey {
+		w.forger = w.rng.IntN(resolvers)
 	}
 	w.result.Bound = cfg.Params.LongestGapStale(w.cfg.Faults.RoundTrip)
 	for i := range n {
@@ -183,10 +200,14 @@ func (w *world) happen(h happening) {
 		r.layersDone(h)
 	case deadlineDue:
 		w.checkLayers(r, h)
+	case brought:
+		w.bring(h.load.(*question), int(h.id))
+	case ballot:
+		w.vote(h)
 	case thaw:
 		r.thaw()
 	case restart:
-		r.start()
+		w.restart(r)
 	case mend:
 		h.load.(func())()
 	case nextFault:

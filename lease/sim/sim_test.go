@@ -10,12 +10,19 @@ import (
 
 var (
 	regionHours = flag.Float64("region-hours", 300, "simulate at least this many region-hours in TestSoak")
+	replay      = flag.Int64("replay", -1, "TestSoak traces the world of this `seed` instead")
 	firstSeed   = flag.Uint64("first-seed", 0, "TestSoak begins with this seed")
 )
 
 // TestSoak runs the worlds of one seed after the other until it has simulated
 // -region-hours. No invariant may ever be violated.
 func TestSoak(t *testing.T) {
+	if *replay >= 0 {
+		cfg := Draw(uint64(*replay))
+		cfg.Trace = func(line string) { t.Log(line) }
+		t.Log(Run(cfg).Violation)
+		return
+	}
 	start := time.Now()
 	var mu sync.Mutex
 	var worlds, takes, faults, steps int
@@ -39,7 +46,7 @@ func TestSoak(t *testing.T) {
 				worlds, takes, faults, steps = worlds+1, takes+r.Takes, faults+r.Faults, steps+r.Steps
 				hours, simulated = hours+r.RegionHours, simulated+r.Simulated
 				if r.Violation != "" {
-					t.Errorf("seed %d, at %v: %s; Draw(%d) with Trace set replays it", seed, time.Duration(r.At), r.Violation, seed)
+					t.Errorf("seed %d, at %v: %s; -replay %d shows it", seed, time.Duration(r.At), r.Violation, seed)
 				}
 				mu.Unlock()
 			}

@@ -14,6 +14,14 @@ func (r *region) traceStep(now lease.Instant, ev lease.Event, actions []lease.Ac
 	for _, a := range actions {
 		switch a := a.(type) {
 		case lease.ReadRound, lease.Extend, lease.SaveAuthority:
+		case lease.Ask:
+			if a.Question.Verb == lease.VerbPledge {
+				told = append(told, fmt.Sprintf("asks %s for its pledge for epoch %d", a.To, a.Question.Epoch))
+			}
+		case lease.Reply:
+			if asked, ok := ev.(lease.Asked); ok && asked.Question.Verb == lease.VerbPledge {
+				told = append(told, fmt.Sprintf("answers %s: granted %v %s", asked.From, a.Answer.Granted, a.Answer.Why))
+			}
 		case lease.WriteFlag:
 			told = append(told, fmt.Sprintf("writes %s epoch %d (%d)", a.Flag.State, a.Flag.Epoch, a.Flag.WriteID.Seq()))
 		case lease.Transition:

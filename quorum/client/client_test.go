@@ -50,7 +50,7 @@ func startRegion(t *testing.T) (address string) {
 		Keys:   map[lease.Region]ed25519.PublicKey{"fsn": publicOf("fsn"), "hel": publicOf("hel")},
 		Window: 30 * time.Second, Rate: 1000, Now: time.Now,
 		Answer: func(_ context.Context, q quorum.Question) (quorum.Answer, error) {
-			return quorum.Answer{State: lease.Standby, Epoch: 6, Granted: q.Verb == quorum.Pledge}, nil
+			return quorum.Answer{Answer: lease.Answer{State: lease.Standby, Epoch: 6, Granted: q.Verb == lease.VerbPledge}}, nil
 		},
 	})
 	if err != nil {
@@ -195,7 +195,7 @@ func TestOneResolver(t *testing.T) {
 			var verdict quorum.Verdict
 			for i := range byte(2) { // once before, so that there is something to replay
 				var err error
-				q := quorum.Question{Verb: quorum.Pledge, Group: "rtz", Asker: "fsn", To: "hel", Epoch: 7, Nonce: quorum.Nonce{i, 1}, Sent: time.Now()}
+				q := quorum.Question{Question: lease.Question{Verb: lease.VerbPledge, Epoch: 7, Safety: "0011223344556677"}, Group: "rtz", Asker: "fsn", To: "hel", Nonce: quorum.Nonce{i, 1}, Sent: time.Now()}
 				copy(q.Nonce[2:], tt.name)
 				if verdict, err = c.Ask(t.Context(), q, keyOf("fsn"), publicOf("hel")); err != nil {
 					t.Fatal(err)
@@ -217,7 +217,7 @@ func TestTwoResolversDown(t *testing.T) {
 	c := client.New(client.Config{Zone: zone, Required: 2, Timeout: time.Second, Resolvers: []string{
 		startResolver(t, region, honest), startResolver(t, region, silent), "127.0.0.1:1",
 	}})
-	q := quorum.Question{Verb: quorum.Status, Group: "rtz", Asker: "fsn", To: "hel", Nonce: quorum.Nonce{9}, Sent: time.Now()}
+	q := quorum.Question{Question: lease.Question{Verb: lease.VerbStatus, Safety: "0011223344556677"}, Group: "rtz", Asker: "fsn", To: "hel", Nonce: quorum.Nonce{9}, Sent: time.Now()}
 	verdict, err := c.Ask(t.Context(), q, keyOf("fsn"), publicOf("hel"))
 	if err != nil || verdict.Reached || verdict.Answer != (quorum.Answer{}) {
 		t.Errorf("got %+v, %v, want no quorum and no answer", verdict, err)
@@ -247,7 +247,7 @@ func TestStranger(t *testing.T) {
 	c := client.New(client.Config{Zone: zone, Required: 2, Timeout: 3 * time.Second, Resolvers: []string{
 		startResolver(t, region, honest), startResolver(t, region, honest), startResolver(t, region, honest),
 	}})
-	q := quorum.Question{Verb: quorum.Pledge, Group: "rtz", Asker: "fsn", To: "hel", Nonce: quorum.Nonce{7}, Sent: time.Now()}
+	q := quorum.Question{Question: lease.Question{Verb: lease.VerbPledge, Safety: "0011223344556677"}, Group: "rtz", Asker: "fsn", To: "hel", Nonce: quorum.Nonce{7}, Sent: time.Now()}
 	if verdict, err := c.Ask(t.Context(), q, keyOf("mallory"), publicOf("hel")); err != nil || verdict.Reached {
 		t.Errorf("got %+v, %v, want no quorum", verdict, err)
 	}

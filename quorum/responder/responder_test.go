@@ -94,7 +94,7 @@ func (r *region) answer(ctx context.Context, q quorum.Question) (quorum.Answer, 
 			return quorum.Answer{}, ctx.Err()
 		}
 	}
-	return quorum.Answer{State: lease.Standby, Epoch: 6, Granted: q.Verb == quorum.Pledge, Why: why}, err
+	return quorum.Answer{Answer: lease.Answer{State: lease.Standby, Epoch: 6, Granted: q.Verb == lease.VerbPledge, Why: why}}, err
 }
 
 // wantAsked checks how often the region was asked anything.
@@ -112,7 +112,7 @@ func (r *region) question() quorum.Question {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.nonce++
-	return quorum.Question{Verb: quorum.Pledge, Group: "rtz", Asker: "fsn", To: "hel", Epoch: 7, Nonce: quorum.Nonce{r.nonce}, Sent: r.now}
+	return quorum.Question{Question: lease.Question{Verb: lease.VerbPledge, Epoch: 7, Safety: "0011223344556677"}, Group: "rtz", Asker: "fsn", To: "hel", Nonce: quorum.Nonce{r.nonce}, Sent: r.now}
 }
 
 func (r *region) name(q quorum.Question, signer lease.Region) string {

@@ -144,7 +144,7 @@ func (z *zone) name(name string) (kind Kind, exists bool) {
 		case 0:
 			ok = label == z.group
 		case 1:
-			ok = label == string(quorum.Status) || label == string(quorum.Pledge)
+			ok = label == string(lease.VerbStatus) || label == string(lease.VerbPledge)
 		case 2:
 			ok = slices.Contains(z.keys, lease.Region(label))
 		case 3, 4, 5: // payload and signature

@@ -1,0 +1,191 @@
+package lease
+
+import (
+	"slices"
+	"strconv"
+)
+
+// questioned answers a question of another region, and grants the pledge that it
+// asks for if it may (§4).
+func (s *State) questioned(ev Asked) {
+	j := s.member(ev.From)
+	if j < 0 || j == s.self {
+		s.illegal("a question by no other member")
+		return
+	}
+	q := ev.Question
+	s.showedLife(j)
+	if q.Authority {
+		s.otherActive(j, q.Epoch)
+	}
+	why := s.refusal(j, q)
+	a := Answer{State: s.name, Granted: why == "", Why: why, Safety: s.safetyHash}
+	switch {
+	case s.authority:
+		a.Authority, a.Epoch, a.Remaining = true, s.epoch, s.deadline.Sub(s.now)
+	case why == RefusedEpoch:
+		a.Epoch = max(s.highest, s.epoch)
+	}
+	if q.Verb == VerbPledge && a.Granted {
+		s.grant(j, q)
+		a.State = s.name
+	}
+	s.act(Reply{ID: ev.ID, Answer: a})
+	if q.HandOver && !q.Authority && q.Safety == s.safetyHash {
+		s.asker.told = true // the region that asks hands over to this one
+	}
+}
+
+// refusal is why a pledge that region j asks for can't be granted; empty if it
+// can (§4, granting).
+func (s *State) refusal(j int, q Question) ReasonCode {
+	switch {
+	case q.Safety != s.safetyHash && s.obeys(RulePledgeSameSafety):
+		return GateSameSafety
+	case s.authority && s.obeys(RuleActiveNeverGrants):
+		return RefusedActive
+	case !s.layersFenced() || !s.savedGone():
+		return GateLayersFenced
+	case s.handingOverTo(s.handOver.to) && s.handOver.to != j && !q.Authority:
+		return RefusedHandingOver
+	case !q.Authority && j > s.self && (s.name == Candidate || s.asker.verb == VerbPledge) && s.obeys(RuleGrantOrder):
+		return RefusedCandidate
+	case !s.epochServes(j, q) && s.obeys(RuleGrantEpoch):
+		return RefusedEpoch
+	}
+	return ""
+}
+
+// epochServes reports whether a pledge may be granted to region j for the epoch
+// that it names. A holder's may be below that of a candidacy, which has made
+// nothing active.
+func (s *State) epochServes(j int, q Question) bool {
+	if q.Authority {
+		return q.Epoch >= s.holderEpoch
+	}
+	if s.epoch >= s.highest && s.epoch > 0 {
+		return q.Epoch > s.epoch
+	}
+	return q.Epoch > s.highest || q.Epoch == s.highest && s.highestBy == j
+}
+
+// grant promises region j not to take for TTL + Δ.
+func (s *State) grant(j int, q Question) {
+	p := &s.peers[j]
+	if s.obeys(RuleGrantIsEvidence) {
+		p.evidence = s.now
+	}
+	s.sawEpoch(j, q.Epoch)
+	if q.Authority {
+		s.sawActive(j, q.Epoch)
+		p.state = FlagActive
+	}
+	if !s.obeys(RuleGrantVoids) {
+		return
+	}
+	a := &s.asker
+	if a.verb == VerbPledge {
+		s.endQuestions()
+		a.pledgeAt = s.now.Add(s.p.RetryInterval)
+	}
+	a.willing, a.told = Never, false
+	if s.name == Candidate {
+		s.withdraw(ReasonGranted)
+	}
+}
+
+// showedLife ends an operator's word that region j is fenced.
+func (s *State) showedLife(j int) {
+	if s.obeys(RuleFencedUntilSeen) {
+		s.peers[j].fenced = false
+	}
+}
+
+// endFencedWords ends all such words when the own flag can be renewed again: from
+// then on the witness shows who lives.
+func (s *State) endFencedWords() {
+	for j := range s.peers {
+		s.showedLife(j)
+	}
+}
+
+// takeover takes an operator's word that a region is down and fenced (§4, dead
+// holder and dead witness).
+func (s *State) takeover(ev Takeover) {
+	j := s.member(ev.Fenced)
+	if !s.p.Quorum || j < 0 || j == s.self || s.name != Standby && s.name != Candidate {
+		return
+	}
+	s.act(Notice{Reason: NoticePeerFenced, Region: ev.Fenced})
+	s.peers[j].fenced = true
+	s.asker.told = true
+	s.asker.pledgeAt = s.now
+	if s.asker.verb == VerbPledge {
+		s.endQuestions() // it waits for that region
+	}
+}
+
+// handOver is authority on its way to another region.
+type handOver struct {
+	to    int     // nobody for none
+	epoch uint64  // that was given up
+	until Instant // once fenced: until then no other region is granted a pledge
+}
+
+// orderHandOver begins to hand authority over (§4): fencing comes first.
+func (s *State) orderHandOver(ev HandOver) {
+	if slices.ContainsFunc(s.HandOverGates(ev.To), func(g Gate) bool { return !g.Open }) {
+		return
+	}
+	s.handOver.to = s.member(ev.To)
+	s.abandonAuthority(ReasonHandedOver)
+}
+
+// successor is whom to hand over to when nobody has said: the first of the other
+// members that answered the last time, or nobody without a quorum.
+func (s *State) successor() int {
+	if !s.p.Quorum {
+		return nobody
+	}
+	first := nobody
+	for j := range s.peers {
+		switch {
+		case j == s.self || s.peers[j].fenced:
+		case s.peers[j].reached:
+			return j
+		case first == nobody:
+			first = j
+		}
+	}
+	return first
+}
+
+// beginHandOver tells another region, now that this one is fenced and has given
+// epoch up, that it may take: the one that an operator named, or the one of the
+// best rank.
+func (s *State) beginHandOver(epoch uint64) {
+	if s.handOver.to == nobody {
+		s.handOver.to = s.successor()
+	}
+	s.handOver.epoch, s.handOver.until = epoch, s.now.Add(2*s.p.RequestTimeout)
+	s.asker.statusAt = s.now
+	s.endQuestions()
+}
+
+// handingOverTo reports whether region j is being told to take.
+func (s *State) handingOverTo(j int) bool {
+	return j != nobody && j == s.handOver.to && s.name == Standby
+}
+
+// endHandOver ends a hand-over that has come to its end: another region is
+// active, or it has taken too long.
+func (s *State) endHandOver() {
+	if s.handOver.to == nobody || s.name != Standby {
+		return
+	}
+	if s.now >= s.handOver.until || s.holderEpoch > s.handOver.epoch {
+		s.handOver.to = nobody
+	}
+}
+
+func formatEpoch(epoch uint64) string { return strconv.FormatUint(epoch, 10) }

@@ -1,0 +1,35 @@
+package lease
+
+import "time"
+
+// A Verb is what a question asks for (§4).
+type Verb string
+
+const (
+	VerbStatus Verb = "status" // what is the region, and would it pledge?
+	VerbPledge Verb = "pledge" // will it not take for TTL + Δ?
+)
+
+// A Question is what a region says of itself when it asks another one through
+// the quorum (§4).
+type Question struct {
+	Verb      Verb
+	Epoch     uint64 // of its authority or candidacy, or the one that it proposes
+	Authority bool   // it holds authority
+	HandOver  bool   // it held the lease, is fenced, and hands over to the one that it asks
+	Safety    string // SafetyHash of its parameters
+}
+
+// An Answer is what a region says to a question (§4). It is comparable: what
+// several resolvers bring is the same, or it differs.
+type Answer struct {
+	State     StateName     `json:"s"`
+	Authority bool          `json:"a,omitempty"` // it holds authority ...
+	Remaining time.Duration `json:"r,omitempty"` // ... for so long, unless it is extended
+	Epoch     uint64        `json:"e,omitempty"` // of its authority; where it refuses with RefusedEpoch, the one to be above
+	// Granted answers VerbPledge: the region will not take for TTL + Δ from now
+	// on. To VerbStatus it says that the region would grant a pledge.
+	Granted bool       `json:"p,omitempty"`
+	Why     ReasonCode `json:"w,omitempty"` // it is not granted
+	Safety  string     `json:"h"`           // SafetyHash of its parameters
+}
