@@ -200,7 +200,7 @@ func TestStop(t *testing.T) {
 		<-a.done
 		w.want(`
 			5.0 a layer inactive, epoch 4
-			6.0 a saved nothing`)
+			6.0 a saved 4 until 5.0`)
 		if a.err != nil || w.store.puts != puts {
 			t.Errorf("got %v and %d writes, want nothing of either", a.err, w.store.puts-puts)
 		}

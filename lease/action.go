@@ -41,8 +41,8 @@ type Authority struct {
 	BootID   string  `json:"boot_id"`
 }
 
-// SaveAuthority puts the authority on disk, or removes it (zero value), in
-// order and durably, before AuthoritySaved is reported (§5).
+// SaveAuthority puts the authority on disk, in order and durably; one that has
+// ended too, before AuthoritySaved is reported (§5).
 type SaveAuthority struct {
 	ID        ActionID
 	Deadline  Instant

@@ -143,7 +143,7 @@ func (s *State) answered(ev Answered) {
 	case p.said.Authority:
 		s.saidActive(j)
 	case p.said.Epoch > 0:
-		s.sawEpoch(nobody, p.said.Epoch)
+		s.sawEpoch(s.member(p.said.Whose), p.said.Epoch)
 	}
 	s.count()
 }

@@ -82,8 +82,13 @@ type HandOver struct{ To Region }
 
 // Takeover is an operator's word that a region is down and fenced, so that
 // its pledge is not waited for until it shows a sign of life (§4, dead holder
-// and dead witness). A standby asks the others at once.
-type Takeover struct{ Fenced Region }
+// and dead witness). A standby asks the others at once. The word is of no use
+// after Until: an agent that was frozen when it was given must not act by it when
+// it thaws, since the region may have come back.
+type Takeover struct {
+	Fenced Region
+	Until  Instant
+}
 
 // Release asks the region to fence and give its authority up, and to stay
 // standby from then on (a stop of the daemon).

@@ -47,7 +47,7 @@ func (s *State) extend(sent Instant) {
 // already. It is given up when they are.
 func (s *State) abandonAuthority(why ReasonCode) {
 	s.abandon = true
-	s.save(Authority{})
+	s.save(s.ended(s.epoch))
 	if s.name == Active {
 		s.become(Fencing, why)
 		s.orderFence(why)
@@ -76,9 +76,15 @@ func (s *State) release() {
 	}
 }
 
-// save puts authority on disk, or removes it (§5).
+// ended is authority that has ended: what is left of it on disk is its epoch, which
+// a restart must not use again.
+func (s *State) ended(epoch uint64) Authority {
+	return Authority{Epoch: epoch, Deadline: s.now, BootID: s.bootID}
+}
+
+// save puts authority on disk, or that it has ended (§5).
 func (s *State) save(a Authority) {
-	s.saved.order, s.saved.removal = s.newID(), a == Authority{}
+	s.saved.order, s.saved.removal = s.newID(), a.Deadline <= s.now
 	s.saved.deadline = max(s.saved.deadline, a.Deadline)
 	s.act(SaveAuthority{ID: s.saved.order, Deadline: s.now.Add(s.p.RequestTimeout), Authority: a})
 }

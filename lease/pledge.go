@@ -24,7 +24,7 @@ func (s *State) questioned(ev Asked) {
 	case s.authority:
 		a.Authority, a.Epoch, a.Remaining = true, s.epoch, s.deadline.Sub(s.now)
 	case why == RefusedEpoch:
-		a.Epoch = max(s.highest, s.epoch)
+		a.Epoch, a.Whose = s.highestEpoch()
 	}
 	if q.Verb == VerbPledge && a.Granted {
 		s.grant(j, q)
@@ -67,6 +67,17 @@ func (s *State) epochServes(j int, q Question) bool {
 		return q.Epoch > s.epoch
 	}
 	return q.Epoch > s.highest || q.Epoch == s.highest && s.highestBy == j
+}
+
+// highestEpoch is the highest epoch that this region knows of, and whose it is.
+func (s *State) highestEpoch() (uint64, Region) {
+	switch {
+	case s.epoch > s.highest:
+		return s.epoch, s.p.Region
+	case s.highestBy == nobody || s.epoch == s.highest:
+		return s.highest, ""
+	}
+	return s.highest, s.p.Members[s.highestBy]
 }
 
 // grant promises region j not to take for TTL + Δ.
@@ -113,7 +124,7 @@ func (s *State) endFencedWords() {
 // holder and dead witness).
 func (s *State) takeover(ev Takeover) {
 	j := s.member(ev.Fenced)
-	if !s.p.Quorum || j < 0 || j == s.self || s.name != Standby && s.name != Candidate {
+	if !s.p.Quorum || s.now > ev.Until || j < 0 || j == s.self || s.name != Standby && s.name != Candidate {
 		return
 	}
 	s.act(Notice{Reason: NoticePeerFenced, Region: ev.Fenced})
@@ -180,10 +191,8 @@ func (s *State) handingOverTo(j int) bool {
 // endHandOver ends a hand-over that has come to its end: another region is
 // active, or it has taken too long.
 func (s *State) endHandOver() {
-	if s.handOver.to == nobody || s.name != Standby {
-		return
-	}
-	if s.now >= s.handOver.until || s.holderEpoch > s.handOver.epoch {
+	fenced := s.name == Standby || s.name == Candidate
+	if fenced && (s.now >= s.handOver.until || s.holderEpoch > s.handOver.epoch) {
 		s.handOver.to = nobody
 	}
 }

@@ -27,6 +27,7 @@ type Answer struct {
 	Authority bool          `json:"a,omitempty"` // it holds authority ...
 	Remaining time.Duration `json:"r,omitempty"` // ... for so long, unless it is extended
 	Epoch     uint64        `json:"e,omitempty"` // of its authority; where it refuses with RefusedEpoch, the one to be above
+	Whose     Region        `json:"o,omitempty"` // that one is; empty if two regions have it
 	// Granted answers VerbPledge: the region will not take for TTL + Δ from now
 	// on. To VerbStatus it says that the region would grant a pledge.
 	Granted bool       `json:"p,omitempty"`

@@ -299,8 +299,8 @@ func (s *script) perform(a lease.Action) string {
 				return lease.AuthoritySaved{ID: a.ID, OK: true}
 			})
 		}
-		if a.Authority == (lease.Authority{}) {
-			return "remove the saved authority"
+		if a.Authority.Deadline <= epochOfClock.Add(s.now) {
+			return fmt.Sprintf("save that epoch %d has ended", a.Authority.Epoch)
 		}
 		return fmt.Sprintf("save epoch %d until %s", a.Authority.Epoch, at(a.Authority.Deadline))
 	case lease.Fence:

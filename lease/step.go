@@ -67,7 +67,7 @@ func (s *State) start(ev Start) {
 		// No authority lasts that long, so the record is wrong, or of another
 		// TTL. A later start would take it for good: it must leave the disk.
 		s.saved.deadline = saved.Deadline
-		s.save(Authority{})
+		s.save(s.ended(saved.Epoch))
 	}
 	s.become(Fencing, ReasonStarting)
 	s.orderFence(ReasonStarting)

@@ -16,9 +16,9 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 	d := &r.decision
 	if !d.Authority || now >= d.Deadline {
 		if before.Authority && r.holds { // ended, by the deadline or by giving it up
-			r.holds = false
 			w.checkFenced(r, before.Deadline)
 		}
+		r.holds = false // a restart that did not find it on disk ends it too
 		return
 	}
 	acquired := !r.holding(w.now) || r.epoch != d.Epoch
@@ -43,6 +43,9 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 		return
 	}
 	w.result.Takes++
+	if d.Reason == lease.ReasonPledged {
+		w.checkPledgers(r)
+	}
 	for _, o := range w.regions {
 		if o != r && o.holding(w.now) && !w.cfg.Faults.KeepOn {
 			w.violation("overlap: %s acquires authority for epoch %d while %s holds it for epoch %d, for %v more",
@@ -52,7 +55,6 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 	if !w.hidden && !w.cfg.Faults.KeepOn && (d.Epoch < w.maxEpoch || d.Epoch == w.maxEpoch && w.maxEpochOf != r) {
 		w.violation("epoch: %s acquires authority for epoch %d after epoch %d of %s", r.name, d.Epoch, w.maxEpoch, w.maxEpochOf.name)
 	}
-	w.maxEpoch, w.maxEpochOf = d.Epoch, r
 	if w.doomed {
 		w.takeDoomed(r)
 	}

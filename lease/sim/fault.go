@@ -54,7 +54,7 @@ func (w *world) drawFault() {
 		w.trace("%s writes what others can't read for %v", r.name, long)
 		w.mendIn(long, func() { r.garbling-- })
 	case 10:
-		r.diskFull = true
+		r.diskFull, w.hidden = true, true
 		w.trace("%s's disk is full for %v", r.name, long)
 		w.mendIn(long, func() { r.diskFull = false })
 	case 11:
@@ -117,8 +117,10 @@ func (w *world) takeover(dead *region, outage time.Duration) {
 	w.mendIn(w.upTo(w.cfg.Params.TTL), func() {
 		if !dead.up {
 			w.trace("%s is told that %s is fenced", o.name, dead.name)
-			dead.holds, dead.keptDown = false, dead.until
-			o.deliver(lease.Takeover{Fenced: dead.name})
+			word := w.cfg.Params.RequestTimeout
+			dead.holds, dead.keptDown = false, max(dead.until, w.now.Add(2*word))
+			w.hidden = true // the dead one does not learn of the epoch
+			o.deliver(lease.Takeover{Fenced: dead.name, Until: o.clock.read(w.now).Add(word)})
 		}
 	})
 }

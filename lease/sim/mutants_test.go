@@ -121,7 +121,7 @@ func findMutants(t *testing.T) {
 }
 
 func findMutant(t *testing.T, r lease.RuleText) bool {
-	for _, world := range []Break{Unbroken, TwoSpaces, TwoTTLs, StaleBeyond} {
+	for _, world := range []Break{Unbroken, TwoSpaces, TwoTTLs, StaleBeyond, LeakedKey} {
 		for seed := range *find {
 			cfg := DrawBroken(seed, world)
 			cfg.Without = []lease.Rule{r.Rule}

@@ -173,7 +173,8 @@ func (r *region) carryOutOne(a lease.Action) {
 	case lease.SaveAuthority:
 		r.diskFree = max(r.diskFree, w.now).Add(w.upTo(20 * time.Millisecond))
 		if !r.diskFull {
-			w.schedule(happening{at: r.diskFree, kind: diskWrite, region: r.number, load: a.Authority})
+			// A dead agent writes no more: the next one waits for its lock.
+			w.schedule(happening{at: r.diskFree, kind: diskWrite, region: r.number, life: r.life, load: a.Authority})
 		}
 		w.schedule(happening{at: r.diskFree, kind: answer, region: r.number, life: r.life, load: lease.AuthoritySaved{ID: a.ID, OK: !r.diskFull}})
 	case lease.Activate:
@@ -182,6 +183,9 @@ func (r *region) carryOutOne(a lease.Action) {
 			return
 		}
 		r.layersOn = true
+		if a.Epoch >= w.maxEpoch {
+			w.maxEpoch, w.maxEpochOf = a.Epoch, r
+		}
 		took := w.upTo(r.params.FenceTimeout)
 		w.schedule(happening{at: w.now.Add(took), kind: layersDone, region: r.number, life: r.life, id: r.order, ok: true})
 	case lease.Fence:
@@ -189,11 +193,8 @@ func (r *region) carryOutOne(a lease.Action) {
 		took := time.Duration((0.1 + 0.85*w.rng.Float64()) * float64(r.params.FenceTimeout))
 		w.schedule(happening{at: w.now.Add(took), kind: layersDone, region: r.number, life: r.life, id: r.order})
 	case lease.Transition:
-		switch {
-		case a.To == lease.Candidate:
+		if a.To == lease.Candidate {
 			w.flagRaised(r)
-		case a.Reason == lease.ReasonPledged:
-			w.checkPledgers(r)
 		}
 	case lease.Notice:
 		if a.Reason == lease.NoticeWitnessStale {

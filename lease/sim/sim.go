@@ -87,8 +87,8 @@ type world struct {
 	resolverDown [resolvers]int
 	result       Result
 
-	hidden     bool // a record was unreadable, or a late one hid one of a higher epoch: that may have gone unseen
-	maxEpoch   uint64
+	hidden     bool   // a record was unreadable, or a late one hid one of a higher epoch, or one is not on disk: that may have gone unseen
+	maxEpoch   uint64 // for which layers were activated
 	maxEpochOf *region
 	covered    Time    // authority was held by someone until here
 	doubled    Time    // ... and by two until here

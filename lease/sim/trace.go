@@ -19,8 +19,8 @@ func (r *region) traceStep(now lease.Instant, ev lease.Event, actions []lease.Ac
 				told = append(told, fmt.Sprintf("asks %s for its pledge for epoch %d", a.To, a.Question.Epoch))
 			}
 		case lease.Reply:
-			if asked, ok := ev.(lease.Asked); ok && asked.Question.Verb == lease.VerbPledge {
-				told = append(told, fmt.Sprintf("answers %s: granted %v %s", asked.From, a.Answer.Granted, a.Answer.Why))
+			if asked, ok := ev.(lease.Asked); ok {
+				told = append(told, fmt.Sprintf("answers %s's %s for epoch %d: granted %v %s", asked.From, asked.Question.Verb, asked.Question.Epoch, a.Answer.Granted, a.Answer.Why))
 			}
 		case lease.WriteFlag:
 			told = append(told, fmt.Sprintf("writes %s epoch %d (%d)", a.Flag.State, a.Flag.Epoch, a.Flag.WriteID.Seq()))
