@@ -9,7 +9,9 @@ package client
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -17,15 +19,22 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/quorum"
 )
 
-// Config is whom to ask. The fields are those of the section quorum of the configuration.
+// Config is who asks, and whom. Zone, Resolvers, Required and Timeout are those of the section
+// quorum of the configuration.
 type Config struct {
 	Zone      string
 	Resolvers []string // host:port
 	Required  int      // how many of them must agree: more than half
 	Timeout   time.Duration
+
+	Group      string
+	Region     lease.Region // that asks
+	PrivateKey ed25519.PrivateKey
+	Keys       map[lease.Region]ed25519.PublicKey // of all members
 }
 
 // A Client asks. Its methods may be used concurrently.
@@ -40,20 +49,55 @@ func New(cfg Config) *Client {
 // datagram is the size of the largest answer by UDP that is asked for.
 const datagram = 1232
 
-// Ask asks q, signed with the asker's key, through all resolvers, and counts their answers by the
-// key of the region that is asked. It fails only where q can't be asked at all.
-func (c *Client) Ask(ctx context.Context, q quorum.Question, key ed25519.PrivateKey, asked ed25519.PublicKey) (quorum.Verdict, error) {
-	name, err := q.Name(c.cfg.Zone, key)
+// Ask asks a region through all resolvers at once. It returns as soon as enough of them agree;
+// what the others bring, within the time-out, is in the verdict that counted is called with, once,
+// from another goroutine, at the end. It fails only where the question can't be asked at all, and
+// does not call counted then.
+func (c *Client) Ask(ctx context.Context, to lease.Region, what lease.Question, counted func(quorum.Verdict)) (quorum.Verdict, error) {
+	q := quorum.Question{Question: what, Group: c.cfg.Group, Asker: c.cfg.Region, To: to, Sent: time.Now()}
+	if _, err := rand.Read(q.Nonce[:]); err != nil {
+		return quorum.Verdict{}, fmt.Errorf("draw a nonce: %w", err)
+	}
+	name, err := q.Name(c.cfg.Zone, c.cfg.PrivateKey)
 	if err != nil {
 		return quorum.Verdict{}, err
 	}
+	type brought struct {
+		i      int
+		ballot quorum.Ballot
+	}
 	ballots := make([]quorum.Ballot, len(c.cfg.Resolvers))
-	c.each(ctx, func(ctx context.Context, i int, resolver string) {
+	for i, resolver := range c.cfg.Resolvers {
+		ballots[i] = quorum.Ballot{Resolver: resolver, Outcome: quorum.Silent}
+	}
+	came := make(chan brought, len(ballots))
+	// The slow ones are counted too, though nobody waits for them.
+	go c.each(context.WithoutCancel(ctx), func(ctx context.Context, i int, resolver string) {
 		reply, err := exchange(ctx, resolver, query(name, dns.TypeTXT), c.cfg.Timeout)
-		ballots[i] = judge(reply, err, name, q, asked)
-		ballots[i].Resolver = resolver
+		b := judge(reply, err, name, q, c.cfg.Keys[to])
+		b.Resolver = resolver
+		came <- brought{i, b}
 	})
-	return quorum.Count(c.cfg.Required, ballots), nil
+	early := make(chan quorum.Verdict, 1)
+	go func() {
+		told := false
+		for n := range ballots {
+			b := <-came
+			ballots[b.i] = b.ballot
+			verdict := quorum.Count(c.cfg.Required, ballots)
+			if !told && (verdict.Reached || n == len(ballots)-1) {
+				told = true
+				early <- verdict
+			}
+		}
+		counted(quorum.Count(c.cfg.Required, ballots))
+	}()
+	select {
+	case verdict := <-early:
+		return verdict, nil
+	case <-ctx.Done():
+		return quorum.Verdict{Required: c.cfg.Required}, nil
+	}
 }
 
 // CutOff reports whether this machine has itself no way out: no resolver answers anything for a

@@ -191,15 +191,10 @@ func TestOneResolver(t *testing.T) {
 			t.Parallel()
 			good, other := startResolver(t, region, honest), startResolver(t, region, honest)
 			spoilt := startResolver(t, region, tt.does)
-			c := client.New(client.Config{Zone: zone, Resolvers: []string{good, spoilt, other}, Required: 2, Timeout: 3 * time.Second})
+			c := newClient("fsn", good, spoilt, other)
 			var verdict quorum.Verdict
-			for i := range byte(2) { // once before, so that there is something to replay
-				var err error
-				q := quorum.Question{Question: lease.Question{Verb: lease.VerbPledge, Epoch: 7, Safety: "0011223344556677"}, Group: "rtz", Asker: "fsn", To: "hel", Nonce: quorum.Nonce{i, 1}, Sent: time.Now()}
-				copy(q.Nonce[2:], tt.name)
-				if verdict, err = c.Ask(t.Context(), q, keyOf("fsn"), publicOf("hel")); err != nil {
-					t.Fatal(err)
-				}
+			for range 2 { // once before, so that there is something to replay
+				verdict = ask(t, c, lease.VerbPledge)
 			}
 			if !verdict.Reached || !verdict.Answer.Granted || verdict.Answer.Epoch != 6 {
 				t.Errorf("got %+v: %s, want a granted pledge", verdict.Answer, verdict.Describe())
@@ -214,13 +209,10 @@ func TestOneResolver(t *testing.T) {
 
 func TestTwoResolversDown(t *testing.T) {
 	region := startRegion(t)
-	c := client.New(client.Config{Zone: zone, Required: 2, Timeout: time.Second, Resolvers: []string{
-		startResolver(t, region, honest), startResolver(t, region, silent), "127.0.0.1:1",
-	}})
-	q := quorum.Question{Question: lease.Question{Verb: lease.VerbStatus, Safety: "0011223344556677"}, Group: "rtz", Asker: "fsn", To: "hel", Nonce: quorum.Nonce{9}, Sent: time.Now()}
-	verdict, err := c.Ask(t.Context(), q, keyOf("fsn"), publicOf("hel"))
-	if err != nil || verdict.Reached || verdict.Answer != (quorum.Answer{}) {
-		t.Errorf("got %+v, %v, want no quorum and no answer", verdict, err)
+	c := newClient("fsn", startResolver(t, region, honest), startResolver(t, region, silent), "127.0.0.1:1")
+	verdict := ask(t, c, lease.VerbStatus)
+	if verdict.Reached || verdict.Answer != (quorum.Answer{}) {
+		t.Errorf("got %+v, want no quorum and no answer", verdict)
 	}
 	if d := verdict.Describe(); !strings.Contains(d, "1 of 3 resolvers agree, 2 are required") {
 		t.Errorf("it says %q", d)
@@ -233,9 +225,7 @@ func TestTwoResolversDown(t *testing.T) {
 // TestCutOff: nobody answers anything, so the fault is on this side.
 func TestCutOff(t *testing.T) {
 	region := startRegion(t)
-	c := client.New(client.Config{Zone: zone, Required: 2, Timeout: time.Second, Resolvers: []string{
-		startResolver(t, region, silent), startResolver(t, region, silent), "127.0.0.1:1",
-	}})
+	c := newClient("fsn", startResolver(t, region, silent), startResolver(t, region, silent), "127.0.0.1:1")
 	if !c.CutOff(t.Context()) {
 		t.Error("it does not see that it is cut off")
 	}
@@ -244,15 +234,60 @@ func TestCutOff(t *testing.T) {
 // TestStranger: a question that the region does not take gets no quorum, by resolvers that are honest.
 func TestStranger(t *testing.T) {
 	region := startRegion(t)
-	c := client.New(client.Config{Zone: zone, Required: 2, Timeout: 3 * time.Second, Resolvers: []string{
-		startResolver(t, region, honest), startResolver(t, region, honest), startResolver(t, region, honest),
-	}})
-	q := quorum.Question{Question: lease.Question{Verb: lease.VerbPledge, Safety: "0011223344556677"}, Group: "rtz", Asker: "fsn", To: "hel", Nonce: quorum.Nonce{7}, Sent: time.Now()}
-	if verdict, err := c.Ask(t.Context(), q, keyOf("mallory"), publicOf("hel")); err != nil || verdict.Reached {
-		t.Errorf("got %+v, %v, want no quorum", verdict, err)
+	resolvers := []string{startResolver(t, region, honest), startResolver(t, region, honest), startResolver(t, region, honest)}
+	if verdict := ask(t, newClient("mallory", resolvers...), lease.VerbPledge); verdict.Reached {
+		t.Errorf("got %+v, want no quorum", verdict)
 	}
-	q.Group = "RTZ"
-	if _, err := c.Ask(t.Context(), q, keyOf("fsn"), publicOf("hel")); err == nil {
+	c := newClient("fsn", resolvers...)
+	if _, err := c.Ask(t.Context(), "HEL", question(lease.VerbPledge), nil); err == nil {
 		t.Error("it asks what can't be asked")
 	}
+}
+
+// TestEarly: it does not wait for a resolver that is not needed.
+func TestEarly(t *testing.T) {
+	region := startRegion(t)
+	release := make(chan struct{})
+	slow := startResolver(t, region, func(_ string, _ *dns.Msg, forward func() *dns.Msg) *dns.Msg {
+		<-release
+		return forward()
+	})
+	c := newClient("fsn", startResolver(t, region, honest), slow, startResolver(t, region, honest))
+	whole := make(chan quorum.Verdict, 1)
+	verdict, err := c.Ask(t.Context(), "hel", question(lease.VerbPledge), func(v quorum.Verdict) { whole <- v })
+	close(release) // it would not have come here before
+	if err != nil || !verdict.Reached || verdict.Ballots[1].Outcome != quorum.Silent {
+		t.Errorf("got %s, %v, want a quorum without the slow one", verdict.Describe(), err)
+	}
+	if v := <-whole; v.Ballots[1].Outcome != quorum.Agreed {
+		t.Errorf("in the end got %s, want that all agree", v.Describe())
+	}
+}
+
+// newClient is a client of a region; one that is no member signs with a key that nobody knows, in
+// the name of fsn.
+func newClient(r lease.Region, resolvers ...string) *client.Client {
+	return client.New(client.Config{
+		Zone: zone, Resolvers: resolvers, Required: 2, Timeout: 3 * time.Second, Group: "rtz", Region: "fsn",
+		PrivateKey: keyOf(r), Keys: map[lease.Region]ed25519.PublicKey{"hel": publicOf("hel")},
+	})
+}
+
+func question(verb lease.Verb) lease.Question {
+	return lease.Question{Verb: verb, Epoch: 7, Safety: "0011223344556677"}
+}
+
+// ask asks hel, and returns what all resolvers together brought.
+func ask(t *testing.T, c *client.Client, verb lease.Verb) quorum.Verdict {
+	t.Helper()
+	whole := make(chan quorum.Verdict, 1)
+	first, err := c.Ask(t.Context(), "hel", question(verb), func(v quorum.Verdict) { whole <- v })
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := <-whole
+	if first.Reached != v.Reached || first.Answer != v.Answer {
+		t.Errorf("it said %s first, and %s in the end", first.Describe(), v.Describe())
+	}
+	return v
 }
