@@ -23,6 +23,7 @@ import (
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/quorum"
 )
 
 // A Witness is where the records of the group are. Every method may block until
@@ -54,11 +55,20 @@ type Timer interface {
 	Close() error
 }
 
+// A Quorum asks another region through public resolvers. Ask returns when it is
+// decided whether enough of them agree, and calls counted with what all of them
+// brought in the end. CutOff reports whether no resolver answers anything.
+type Quorum interface {
+	Ask(ctx context.Context, to lease.Region, q lease.Question, counted func(quorum.Verdict)) (quorum.Verdict, error)
+	CutOff(context.Context) bool
+}
+
 // Config is what an Agent is made of.
 type Config struct {
 	Params  lease.Params
 	Version string
 	Witness Witness
+	Quorum  Quorum // nil where Params.Quorum is false
 	Layers  []layers.Layer
 	Disk    Disk
 	Clock   Clock
@@ -70,7 +80,7 @@ type Agent struct {
 	cfg     Config
 	metrics *metrics
 	timer   Timer
-	inbox   chan any       // an outcome, or an applier.Event
+	inbox   chan any       // an outcome, an applier.Event, a *question or a *command
 	calls   sync.WaitGroup // goroutines in flight
 	disk    chan func()    // what the disk's goroutine is to do, in order
 	applier *applier.Applier
@@ -80,8 +90,10 @@ type Agent struct {
 	state     *lease.State
 	decision  lease.Decision
 	layers    map[string]layers.State
-	trouble   map[string]string // what fails at the moment, by the kind of call
-	takenFrom lease.Instant     // the last sign of life of the region that this one is taking over from; Never if it is not
+	trouble   map[string]string    // what fails at the moment, by the kind of call
+	asked     map[uint64]*question // that are being answered, in the Step under way
+	questions uint64
+	takenFrom lease.Instant // the last sign of life of the region that this one is taking over from; Never if it is not
 
 	snapshot atomic.Pointer[snapshot]
 }
@@ -105,6 +117,7 @@ func New(cfg Config) (*Agent, error) {
 		state:     lease.New(cfg.Params),
 		layers:    map[string]layers.State{},
 		trouble:   map[string]string{},
+		asked:     map[uint64]*question{},
 		takenFrom: lease.Never,
 	}
 	for _, l := range cfg.Layers {

@@ -10,6 +10,7 @@ import (
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/quorum"
 )
 
 // metrics are the Prometheus metrics of one agent. Counters and histograms are
@@ -25,6 +26,7 @@ type metrics struct {
 	lastChange  prometheus.Gauge
 	failover    prometheus.Histogram
 	splitBrain  prometheus.Counter
+	answers     *prometheus.CounterVec
 }
 
 func newMetrics(a *Agent) *metrics {
@@ -62,11 +64,15 @@ func newMetrics(a *Agent) *metrics {
 			Help: "Times that another region was seen active while this one held authority. Anything but 0 is an alarm.",
 		}),
 	}
+	m.answers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "failoverd_quorum_answers_total",
+		Help: "Questions to a peer, by the resolver and what became of it: agreed, differs, silent, servfail, unsigned, bad_signature or replayed.",
+	}, []string{"resolver", "peer", "outcome"})
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "failoverd_build_info", Help: "1, by version.",
 	}, []string{"version"})
 	build.WithLabelValues(a.cfg.Version).Set(1)
-	m.registry.MustRegister(m.renewals, m.witnessTime, m.applyTime, m.transitions, m.lastChange, m.failover, m.splitBrain, build,
+	m.registry.MustRegister(m.renewals, m.witnessTime, m.applyTime, m.transitions, m.lastChange, m.failover, m.splitBrain, m.answers, build,
 		present{a}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -77,6 +83,13 @@ func (m *metrics) renewal(err error) {
 		outcome = string(witness.ClassOf(err))
 	}
 	m.renewals.WithLabelValues(outcome).Inc()
+}
+
+// counted counts what each resolver brought of a question.
+func (m *metrics) counted(peer lease.Region, v quorum.Verdict) {
+	for _, b := range v.Ballots {
+		m.answers.WithLabelValues(b.Resolver, string(peer), string(b.Outcome)).Inc()
+	}
 }
 
 func (m *metrics) witnessCall(call string, took time.Duration) {
@@ -112,6 +125,7 @@ var (
 	descUp        = describe("witness_up", "1 if the last calls of the witness were answered.")
 	descStaleness = describe("witness_observed_staleness_seconds", "By how much, at least, the newest read of the own flag was stale.")
 	descPeer      = describe("peer_state", "1 for the state of the newest record that came from a peer: active, candidate or unknown.", "peer", "state")
+	descReached   = describe("quorum_reached", "1 if the last question to a peer was answered through enough resolvers.", "peer")
 	descGate      = describe("gate_open", "1 for a gate of taking that is open.", "gate")
 	descLayer     = describe("layer_state", "1 for the state that a layer is in.", "layer", "state")
 )
@@ -135,6 +149,9 @@ func (p present) Collect(out chan<- prometheus.Metric) {
 	for _, peer := range s.Peers {
 		for _, state := range []string{string(lease.FlagActive), string(lease.FlagCandidate), "unknown"} {
 			gauge(descPeer, truth(peer.State == state), string(peer.Region), state)
+		}
+		if peer.Quorum != nil {
+			gauge(descReached, truth(peer.Quorum.Reached), string(peer.Region))
 		}
 	}
 	for _, g := range s.Gates {

@@ -17,6 +17,7 @@ const (
 	opWriteInfo     = "write_info"
 	opReadRound     = "read_round"
 	opSaveAuthority = "save_authority"
+	opAsk           = "ask"
 )
 
 // outcome is how a call ended: the event for the state machine, and what went
@@ -47,6 +48,11 @@ func (a *Agent) perform(calls context.Context, action lease.Action) {
 			return lease.RoundRead{ID: action.ID, Flags: round.Flags, Infos: round.Infos},
 				errors.Join(errors.Join(round.FlagErrors...), errors.Join(round.InfoErrors...))
 		})
+	case lease.Ask:
+		a.ask(calls, action)
+	case lease.Reply:
+		a.asked[action.ID].reply <- action.Answer // it has room for it
+		delete(a.asked, action.ID)
 	case lease.SaveAuthority:
 		a.onDisk(func() {
 			err := a.cfg.Disk.SaveAuthority(action.Authority)
@@ -88,6 +94,10 @@ func (a *Agent) receive(calls context.Context, message any) {
 	case outcome:
 		a.noteTrouble(m.op, m.err)
 		a.step(calls, m.event)
+	case *question:
+		a.beAsked(calls, m)
+	case *command:
+		a.obey(calls, m)
 	case applier.Done:
 		if m.Action == layers.Fence {
 			a.step(calls, lease.LayersFenced{ID: m.ID})
@@ -150,7 +160,7 @@ func (a *Agent) transition(t lease.Transition) {
 	a.log(why.Severity)("state changed", "from", from, "to", t.To, "epoch", t.Epoch, "reason", t.Reason, "why", why.Text)
 	a.metrics.transition(t)
 	a.takenFrom = lease.Never
-	if t.Reason == lease.ReasonTaken {
+	if t.Reason == lease.ReasonTaken || t.Reason == lease.ReasonPledged {
 		a.takenFrom = 0
 		for _, p := range a.state.Peers() {
 			a.takenFrom = max(a.takenFrom, p.Evidence)

@@ -72,6 +72,7 @@ type ReasonStatus struct {
 // A GateStatus is one condition of taking.
 type GateStatus struct {
 	ReasonStatus
+	Path        lease.Path   `json:"path,omitempty"` // the way to authority that it is on; empty for both
 	Open        bool         `json:"open"`
 	Region      lease.Region `json:"region,omitempty"`
 	EvidenceAge *float64     `json:"evidence_age_seconds,omitempty"`
@@ -87,6 +88,19 @@ type PeerStatus struct {
 	EvidenceAge float64      `json:"evidence_age_seconds"`
 	Known       bool         `json:"known"`
 	Differs     []string     `json:"differs,omitempty"`
+	Quorum      *PeerQuorum  `json:"quorum,omitempty"` // nil without a quorum
+}
+
+// A PeerQuorum is what another region says through the quorum.
+type PeerQuorum struct {
+	Reached        bool             `json:"reached"` // the last question was answered
+	AnswerAge      *float64         `json:"answer_age_seconds,omitempty"`
+	State          lease.StateName  `json:"state,omitempty"` // in its last answer, as the rest
+	Authority      bool             `json:"authority"`
+	Epoch          uint64           `json:"epoch,omitempty"`
+	Willing        bool             `json:"willing"`         // it would pledge, or has pledged
+	Why            lease.ReasonCode `json:"why,omitempty"`   // it would not
+	DeclaredFenced bool             `json:"declared_fenced"` // by an operator
 }
 
 // A LayerStatus is what is known of one layer.
@@ -143,7 +157,7 @@ func (a *Agent) Status() Status {
 		status.FencingStartsIn = max(0, d.FenceAt.Sub(now).Seconds())
 	}
 	for _, g := range s.gates {
-		gate := GateStatus{ReasonStatus: reasonStatus(g.Code), Open: g.Open, Region: g.Region, EvidenceAge: age(g.Evidence)}
+		gate := GateStatus{ReasonStatus: reasonStatus(g.Code), Path: g.Path, Open: g.Open, Region: g.Region, EvidenceAge: age(g.Evidence)}
 		if !g.Open && g.OpensAt != lease.Never {
 			in := max(0, g.OpensAt.Sub(now).Seconds())
 			gate.OpensIn = &in
@@ -157,6 +171,12 @@ func (a *Agent) Status() Status {
 		}
 		if peer.State == "" {
 			peer.State = "unknown"
+		}
+		if a.cfg.Params.Quorum {
+			peer.Quorum = &PeerQuorum{
+				Reached: p.Reached, AnswerAge: age(p.Answered), State: p.Said.State, Authority: p.Said.Authority, Epoch: p.Said.Epoch,
+				Willing: p.Said.Granted, Why: p.Said.Why, DeclaredFenced: p.Fenced,
+			}
 		}
 		status.Peers = append(status.Peers, peer)
 	}

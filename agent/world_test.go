@@ -23,6 +23,7 @@ import (
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/quorum"
 )
 
 // A world is what agents live in: one witness, and for each region a clock, a disk and a layer that
@@ -125,6 +126,7 @@ type region struct {
 	history  []lease.StateName
 	layer    layers.State
 	hangs    bool // the layer, until its context ends
+	deaf     bool // no resolver answers it, nor brings it anything
 	stubborn chan struct{}
 
 	agent  *agent.Agent
@@ -167,7 +169,7 @@ func (r *region) start() {
 	params := w.params
 	params.Region = r.name
 	r.agent, err = agent.New(agent.Config{
-		Params: params, Version: "v1", Witness: wit, Layers: []layers.Layer{(*testLayer)(r)}, Disk: (*testDisk)(r),
+		Params: params, Version: "v1", Witness: wit, Quorum: (*testQuorum)(r), Layers: []layers.Layer{(*testLayer)(r)}, Disk: (*testDisk)(r),
 		Clock: (*testClock)(r), Log: hclog.New(&hclog.LoggerOptions{Name: string(r.name), Level: hclog.Debug, Output: &r.log}),
 	})
 	if err != nil {
@@ -278,6 +280,38 @@ func (t *testTimer) Set(at lease.Instant) {
 func (t *testTimer) C() <-chan struct{} { return t.c }
 func (t *testTimer) Close() error       { t.Set(lease.Never); return nil }
 
+// testQuorum is how the region asks others: 0.05 s through three resolvers.
+type testQuorum region
+
+func (q *testQuorum) isDeaf() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.deaf
+}
+
+func (q *testQuorum) CutOff(context.Context) bool { return q.isDeaf() }
+
+func (q *testQuorum) Ask(ctx context.Context, to lease.Region, what lease.Question, counted func(quorum.Verdict)) (quorum.Verdict, error) {
+	ballots := []quorum.Ballot{{Resolver: "one"}, {Resolver: "two"}, {Resolver: "three"}}
+	other := q.world.regions[to]
+	answer, err := quorum.Answer{}, errors.New("nobody there")
+	if other.agent != nil && !q.isDeaf() && !(*testQuorum)(other).isDeaf() {
+		time.Sleep(50 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		answer, err = other.agent.Answer(ctx, quorum.Question{Question: what, Asker: q.name, To: to})
+	}
+	for i := range ballots {
+		ballots[i].Outcome, ballots[i].Answer = quorum.Agreed, answer
+		if err != nil {
+			ballots[i].Outcome = quorum.Silent
+		}
+	}
+	verdict := quorum.Count(2, ballots)
+	counted(verdict)
+	return verdict, nil
+}
+
 // testDisk is the region's state directory.
 type testDisk region
 
@@ -300,11 +334,7 @@ func (d *testDisk) SaveAuthority(a lease.Authority) error {
 		return d.diskErr
 	}
 	d.saved = a
-	if a == (lease.Authority{}) {
-		d.world.note(d.name, "saved nothing")
-	} else {
-		d.world.note(d.name, "saved %d until %.1f", a.Epoch, a.Deadline.Sub(d.world.at(0)).Seconds())
-	}
+	d.world.note(d.name, "saved %d until %.1f", a.Epoch, a.Deadline.Sub(d.world.at(0)).Seconds())
 	return nil
 }
 

@@ -80,7 +80,7 @@ type Answered struct {
 // another one, as State.HandOverGates says that it can (§4).
 type HandOver struct{ To Region }
 
-// Takeover is an operator's word that a region is down and fenced, so that
+// Takeover, as State.TakeoverGates says that it can be, is an operator's word that a region is down and fenced, so that
 // its pledge is not waited for until it shows a sign of life (§4, dead holder
 // and dead witness). A standby asks the others at once. The word is of no use
 // after Until: an agent that was frozen when it was given must not act by it when

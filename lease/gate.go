@@ -121,19 +121,33 @@ func (s *State) quorumGates(gates []Gate) []Gate {
 // HandOverGates are the conditions of handing authority over to a region by
 // HandOver: that it can be expected to take at once (§4).
 func (s *State) HandOverGates(to Region) []Gate {
-	gate := func(code ReasonCode, open bool, about Region) Gate {
-		return Gate{Code: code, Open: open, Region: about, Evidence: Never, OpensAt: Never}
-	}
-	j := s.member(to)
 	gates := []Gate{
-		gate(GateHasQuorum, s.p.Quorum, ""),
-		gate(GateIsActive, s.name == Active, s.p.Region),
-		gate(GateOtherMember, j >= 0 && j != s.self, to),
+		commandGate(GateHasQuorum, s.p.Quorum, ""),
+		commandGate(GateIsActive, s.name == Active, s.p.Region),
+		commandGate(GateOtherMember, s.isOther(to), to),
 	}
 	for k := range s.peers {
 		if k != s.self {
-			gates = append(gates, gate(GateEveryoneWilling, s.peers[k].reached && s.peers[k].said.Granted, s.p.Members[k]))
+			gates = append(gates, commandGate(GateEveryoneWilling, s.peers[k].reached && s.peers[k].said.Granted, s.p.Members[k]))
 		}
 	}
 	return gates
 }
+
+// TakeoverGates are the conditions of a Takeover from a region: that there is
+// nothing against an operator's word that it is down (§4).
+func (s *State) TakeoverGates(fenced Region) []Gate {
+	return []Gate{
+		commandGate(GateHasQuorum, s.p.Quorum, ""),
+		commandGate(GateOtherMember, s.isOther(fenced), fenced),
+		commandGate(GateNotActive, s.name == Standby || s.name == Candidate, s.p.Region),
+		commandGate(GatePeerSilent, !s.isOther(fenced) || !s.peers[s.member(fenced)].reached, fenced),
+	}
+}
+
+func commandGate(code ReasonCode, open bool, about Region) Gate {
+	return Gate{Code: code, Open: open, Region: about, Evidence: Never, OpensAt: Never}
+}
+
+// isOther reports whether r is another member.
+func (s *State) isOther(r Region) bool { return r != s.p.Region && s.member(r) != nobody }

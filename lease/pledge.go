@@ -1,9 +1,6 @@
 package lease
 
-import (
-	"slices"
-	"strconv"
-)
+import "strconv"
 
 // questioned answers a question of another region, and grants the pledge that it
 // asks for if it may (§4).
@@ -123,12 +120,11 @@ func (s *State) endFencedWords() {
 // takeover takes an operator's word that a region is down and fenced (§4, dead
 // holder and dead witness).
 func (s *State) takeover(ev Takeover) {
-	j := s.member(ev.Fenced)
-	if !s.p.Quorum || s.now > ev.Until || j < 0 || j == s.self || s.name != Standby && s.name != Candidate {
+	if s.now > ev.Until || !allOpen(s.TakeoverGates(ev.Fenced)) {
 		return
 	}
 	s.act(Notice{Reason: NoticePeerFenced, Region: ev.Fenced})
-	s.peers[j].fenced = true
+	s.peers[s.member(ev.Fenced)].fenced = true
 	s.asker.told = true
 	s.asker.pledgeAt = s.now
 	if s.asker.verb == VerbPledge {
@@ -145,7 +141,7 @@ type handOver struct {
 
 // orderHandOver begins to hand authority over (§4): fencing comes first.
 func (s *State) orderHandOver(ev HandOver) {
-	if slices.ContainsFunc(s.HandOverGates(ev.To), func(g Gate) bool { return !g.Open }) {
+	if !allOpen(s.HandOverGates(ev.To)) {
 		return
 	}
 	s.handOver.to = s.member(ev.To)

@@ -68,6 +68,8 @@ const (
 	GateHasQuorum   ReasonCode = "quorum_configured"
 	GateIsActive    ReasonCode = "active_here"
 	GateOtherMember ReasonCode = "another_member"
+	GateNotActive   ReasonCode = "standby_here"
+	GatePeerSilent  ReasonCode = "region_silent"
 )
 
 // Why a region does not grant a pledge, beside the gates.
@@ -137,6 +139,9 @@ var Reasons = []Reason{
 	{GateHasQuorum, Warning, "quorum configured", "authority is handed over through the DNS quorum", "configure the section quorum in all regions"},
 	{GateIsActive, Warning, "active here", "only the active region can hand over", "ask the region that is active: see last_known_holder in failoverd status"},
 	{GateOtherMember, Warning, "another member", "authority is handed over to another member of the group", "name one of members, and not this region"},
+
+	{GateNotActive, Warning, "standby here", "only a region that is fenced and holds no authority takes over", "wait until this region is standby, or ask another one"},
+	{GatePeerSilent, Critical, "region silent", "a region that is down does not answer through the quorum", "it answers, so it is alive: use failoverd switchover there, or stop it first"},
 
 	{RefusedActive, Informational, "active itself", "the region that was asked holds authority, and grants nobody a pledge", ""},
 	{RefusedEpoch, Informational, "epoch too low", "the region that was asked has seen a higher epoch", ""},

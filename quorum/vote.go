@@ -3,6 +3,7 @@ package quorum
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -72,6 +73,11 @@ func Count(required int, ballots []Ballot) Verdict {
 		}
 	}
 	return v
+}
+
+// Silent reports whether no resolver brought anything.
+func (v Verdict) Silent() bool {
+	return !slices.ContainsFunc(v.Ballots, func(b Ballot) bool { return b.Outcome != Silent })
 }
 
 // Describe says in one line who agreed and who did not.

@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/quorum"
+)
+
+// ask asks another region, in a goroutine of its own.
+func (a *Agent) ask(calls context.Context, action lease.Ask) {
+	op := opAsk + " " + string(action.To)
+	a.calls.Go(func() {
+		ctx, cancel := context.WithTimeout(calls, max(0, action.Deadline.Sub(a.cfg.Clock.Now())))
+		defer cancel()
+		event := lease.Answered{ID: action.ID, From: action.To}
+		verdict, err := a.cfg.Quorum.Ask(ctx, action.To, action.Question, func(v quorum.Verdict) { a.metrics.counted(action.To, v) })
+		switch {
+		case err != nil:
+		case verdict.Reached:
+			event.Reached, event.Answer = true, verdict.Answer.Answer
+		case verdict.Silent():
+			event.CutOff = a.cfg.Quorum.CutOff(ctx)
+			fallthrough
+		default:
+			err = errors.New(verdict.Describe())
+		}
+		a.tell(calls, outcome{op, event, err})
+	})
+}
+
+// question is one of another region that is to be answered.
+type question struct {
+	quorum.Question
+	ctx   context.Context // of the one who waits for the reply
+	reply chan lease.Answer
+}
+
+// Answer is what this region says to a question that is signed and new, and it
+// grants the pledge that is asked for if it may. The owner answers, in one step,
+// so that a grant and a take can't race. Any goroutine may call it.
+func (a *Agent) Answer(ctx context.Context, q quorum.Question) (quorum.Answer, error) {
+	m := &question{q, ctx, make(chan lease.Answer, 1)}
+	select {
+	case a.inbox <- m:
+	case <-ctx.Done():
+		return quorum.Answer{}, ctx.Err()
+	}
+	select {
+	case answer := <-m.reply:
+		return quorum.Answer{Answer: answer}, nil
+	case <-ctx.Done():
+		return quorum.Answer{}, ctx.Err()
+	}
+}
+
+func (a *Agent) beAsked(calls context.Context, m *question) {
+	if m.ctx.Err() != nil {
+		return // nobody waits for it any more
+	}
+	a.questions++
+	a.asked[a.questions] = m
+	a.step(calls, lease.Asked{ID: a.questions, From: m.Asker, Question: m.Question.Question})
+}
+
+// command is an operator's, with the gates that say whether it can be done.
+type command struct {
+	event lease.Event
+	gates func(*lease.State) []lease.Gate
+	done  chan error
+}
+
+// SwitchOver fences this region and hands its authority over to another one (§4).
+// It returns when that has begun, or a *RefusedError.
+func (a *Agent) SwitchOver(ctx context.Context, to lease.Region) error {
+	return a.command(ctx, lease.HandOver{To: to}, func(s *lease.State) []lease.Gate { return s.HandOverGates(to) })
+}
+
+// TakeOver takes over from a region that an operator knows to be down and fenced
+// (§4). It returns when that has begun, or a *RefusedError.
+func (a *Agent) TakeOver(ctx context.Context, fenced lease.Region) error {
+	until := a.cfg.Clock.Now().Add(a.cfg.Params.RequestTimeout)
+	return a.command(ctx, lease.Takeover{Fenced: fenced, Until: until}, func(s *lease.State) []lease.Gate { return s.TakeoverGates(fenced) })
+}
+
+// A RefusedError says which gate a command found closed.
+type RefusedError struct{ Gate lease.Gate }
+
+func (e *RefusedError) Error() string {
+	why := lease.ReasonOf(e.Gate.Code)
+	text := fmt.Sprintf("refused by the gate %s", e.Gate.Code)
+	if e.Gate.Region != "" {
+		text += fmt.Sprintf(" (%s)", e.Gate.Region)
+	}
+	text += ": " + why.Text
+	if why.Remedy != "" {
+		text += "; " + why.Remedy
+	}
+	return text
+}
+
+func (a *Agent) command(ctx context.Context, event lease.Event, gates func(*lease.State) []lease.Gate) error {
+	m := &command{event, gates, make(chan error, 1)}
+	select {
+	case a.inbox <- m:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-m.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (a *Agent) obey(calls context.Context, m *command) {
+	for _, g := range m.gates(a.state) {
+		if !g.Open {
+			m.done <- &RefusedError{g}
+			return
+		}
+	}
+	a.step(calls, m.event)
+	m.done <- nil
+}
