@@ -26,6 +26,7 @@ type Config struct {
 
 	Lease    Lease    `yaml:"lease" json:"lease"`
 	Witness  Witness  `yaml:"witness" json:"witness"`
+	Quorum   *Quorum  `yaml:"quorum,omitempty" json:"quorum,omitempty"` // nil: there is none
 	Identity Identity `yaml:"identity" json:"identity"`
 	Layers   Layers   `yaml:"layers" json:"layers"`
 	API      API      `yaml:"api" json:"api"`
@@ -102,9 +103,11 @@ type Hook struct {
 	Observe  []string `yaml:"observe,omitempty" json:"observe,omitempty"` // optional; prints active or inactive
 }
 
-// API is the read-only HTTP server.
+// API is where the daemon is asked and told: the read-only HTTP server, and the
+// socket that takes commands.
 type API struct {
 	Listen string `yaml:"listen" json:"listen"` // host:port
+	Socket string `yaml:"socket" json:"socket"` // path of the unix socket
 }
 
 // Log says what is logged, and how.

@@ -62,6 +62,16 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 				return section(field{"dir", text(&f.Dir)})
 			})},
 		)},
+		field{"quorum", optional(&c.Quorum, func(q *Quorum) setter {
+			*q = *DefaultQuorum("")
+			return section(
+				field{"zone", text(&q.Zone)},
+				field{"listen", text(&q.Listen)},
+				field{"resolvers", list(text[string], &q.Resolvers)},
+				field{"required", number(&q.Required)},
+				field{"timeout", unit(&q.Timeout)},
+			)
+		})},
 		field{"identity", section(
 			field{"private_key_file", text(&c.Identity.PrivateKeyFile)},
 			field{"public_keys", names(&c.Identity.PublicKeys)},
@@ -69,7 +79,10 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 		field{"layers", section(
 			field{"hooks", list(hook, &c.Layers.Hooks)},
 		)},
-		field{"api", section(field{"listen", text(&c.API.Listen)})},
+		field{"api", section(
+			field{"listen", text(&c.API.Listen)},
+			field{"socket", text(&c.API.Socket)},
+		)},
 		field{"state_dir", text(&c.StateDir)},
 		field{"log", section(
 			field{"level", text(&c.Log.Level)},
@@ -219,6 +232,29 @@ func unit[T encoding.TextUnmarshaler](into T) setter {
 			d.refuse(path, n, fmt.Sprintf("%s, which is %v", quote(s), err))
 		} else if err != nil {
 			d.refuse(path, n, quote(s))
+		}
+	}
+}
+
+// number stores a whole number, written in decimal. YAML's other spellings are
+// refused: 010 is eight to some parsers and ten to others.
+func number(into *int) setter {
+	return func(d *decoder, path string, n ast.Node) {
+		written := n.GetToken().Value
+		switch n.Type() {
+		case ast.IntegerType:
+			if i, err := strconv.Atoi(written); err == nil && strconv.Itoa(i) == written {
+				d.where[path] = placeOf(n)
+				*into = i
+				return
+			}
+			fallthrough
+		case ast.FloatType:
+			d.refuse(path, n, "the number "+strings.Trim(quote(written), `"`))
+		case ast.StringType:
+			d.refuse(path, n, "the text "+quote(written))
+		default:
+			d.refuse(path, n, d.found(path, n))
 		}
 	}
 }

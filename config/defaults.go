@@ -19,7 +19,7 @@ func Default(witness string) *Config {
 			MaxClockDrift:  0.002,
 		},
 		Witness:  Witness{Type: witness, Prefix: "failoverd"},
-		API:      API{Listen: "127.0.0.1:9713"},
+		API:      API{Listen: "127.0.0.1:9713", Socket: "/run/failoverd/failoverd.sock"},
 		StateDir: "/var/lib/failoverd",
 		Log:      Log{Level: "info", Format: "text"},
 	}

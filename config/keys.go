@@ -36,6 +36,14 @@ var expected = map[string]string{
 	"witness.file":                         "a section with dir",
 	"witness.file.dir":                     "the absolute path of a directory that every region sees",
 
+	"quorum":             "a section of keys such as zone: failover.example.com",
+	"quorum.zone":        "a DNS name in lower case, without a dot at its end, such as failover.example.com (each label letters, digits and -, at most 63)",
+	"quorum.listen":      "a host and a port from 1 to 65535, such as :5353",
+	"quorum.resolvers":   "a list of the public resolvers that are asked, such as [\"8.8.8.8:53\", \"1.1.1.1:53\", \"9.9.9.9:53\"]",
+	"quorum.resolvers[]": "the IP address and the port of a resolver, such as 8.8.8.8:53 or [2620:fe::fe]:53 (a name can't be looked up without a resolver)",
+	"quorum.required":    "a whole number without quotes, such as 2: how many resolvers must agree",
+	"quorum.timeout":     "a duration with its unit (ms, s, m, h), such as 2s",
+
 	"identity":                  "a section with private_key_file and public_keys",
 	"identity.private_key_file": "the absolute path of this region's key, made by failoverd keygen",
 	"identity.public_keys":      "a section with the public key of every member, as failoverd keygen prints it",
@@ -53,8 +61,9 @@ var expected = map[string]string{
 	"layers.hooks[].fence[]":    "the absolute path of a program, or an argument of it",
 	"layers.hooks[].observe[]":  "the absolute path of a program, or an argument of it",
 
-	"api":        "a section with listen",
+	"api":        "a section with listen and socket",
 	"api.listen": "a host and a port, such as 127.0.0.1:9713",
+	"api.socket": "the absolute path of the control socket, such as /run/failoverd/failoverd.sock",
 	"state_dir":  "the absolute path of a directory of the daemon's own",
 	"log":        "a section with level and format",
 	"log.level":  "trace, debug, info, warn or error",
@@ -64,7 +73,6 @@ var expected = map[string]string{
 // later are the keys of the design that this version does not implement, and
 // what each is. They are refused with that reason, not as unknown.
 var later = map[string]string{
-	"quorum":                 "the DNS quorum",
 	"kubernetes":             "access to a Kubernetes cluster",
 	"health":                 "health probes",
 	"gpu":                    "GPU health and eviction",
@@ -72,7 +80,6 @@ var later = map[string]string{
 	"layers.cilium":          "the Cilium layer",
 	"layers.cnpg":            "the CloudNativePG layer",
 	"layers.strimzi":         "the Strimzi layer",
-	"api.socket":             "the control socket",
 	"witness.durable_object": "the Durable Object witness",
 	"witness.s3":             "the S3 witness",
 	"witness.etcd":           "the etcd witness",

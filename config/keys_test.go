@@ -13,7 +13,7 @@ import (
 // that the table lacks would end in "expected ".
 func TestEveryKeyIsDescribed(t *testing.T) {
 	c := Default("")
-	c.Witness.CloudflareKV, c.Witness.File = &CloudflareKV{}, &FileWitness{}
+	c.Witness.CloudflareKV, c.Witness.File, c.Quorum = &CloudflareKV{}, &FileWitness{}, DefaultQuorum("")
 	for _, l := range leaves(c) {
 		if want(l.path) == "" {
 			t.Errorf("%s has no entry in expected", l.path)

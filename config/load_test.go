@@ -122,6 +122,9 @@ func TestFullShowsDefaults(t *testing.T) {
 	if got.Witness.Staleness != want.Witness.Staleness || got.Witness.Prefix != want.Witness.Prefix {
 		t.Errorf("got %+v, want the defaults %+v", got.Witness, want.Witness)
 	}
+	if want := config.DefaultQuorum("failover.example.com"); !reflect.DeepEqual(got.Quorum, want) {
+		t.Errorf("got %+v, want the defaults %+v", got.Quorum, want)
+	}
 	var keys map[string]any
 	data, err := os.ReadFile("testdata/valid/full.yaml")
 	if err != nil {

@@ -26,6 +26,7 @@ func (c *Config) Params() lease.Params {
 		FenceTimeout:   time.Duration(c.Lease.FenceTimeout),
 		MaxClockDrift:  float64(c.Lease.MaxClockDrift),
 		Staleness:      time.Duration(c.Witness.Staleness),
+		Quorum:         c.Quorum != nil,
 		Keys:           maps.Clone(c.Identity.PublicKeys),
 	}
 }

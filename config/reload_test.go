@@ -24,6 +24,12 @@ func TestReloadDiff(t *testing.T) {
 		{"order of members", func(c *config.Config) { slices.Reverse(c.Members) }, nil, []string{"members"}},
 		{"public key", func(c *config.Config) { c.Identity.PublicKeys[c.Region] = "x" }, nil, []string{"identity.public_keys"}},
 		{"token file", func(c *config.Config) { c.Witness.CloudflareKV.APITokenFile = "/x" }, nil, []string{"witness.cloudflare_kv.api_token_file"}},
+		{"socket", func(c *config.Config) { c.API.Socket = "/x" }, nil, []string{"api.socket"}},
+		{"resolvers", func(c *config.Config) { c.Quorum.Resolvers[2] = "9.9.9.10:53" }, nil, []string{"quorum.resolvers"}},
+		{"quorum", func(c *config.Config) {
+			c.Quorum = &config.Quorum{Zone: "x", Listen: "x", Resolvers: []string{"x"}, Required: 1, Timeout: 1}
+		}, nil, []string{"quorum.zone", "quorum.listen", "quorum.resolvers", "quorum.required", "quorum.timeout"}},
+		{"no quorum", func(c *config.Config) { c.Quorum = nil }, nil, []string{"quorum.zone", "quorum.listen", "quorum.resolvers", "quorum.required", "quorum.timeout"}},
 		{"witness", func(c *config.Config) {
 			c.Witness.CloudflareKV, c.Witness.File = nil, &config.FileWitness{Dir: "/x"}
 		}, nil, []string{"witness.file.dir", "witness.cloudflare_kv.account_id", "witness.cloudflare_kv.namespace_id", "witness.cloudflare_kv.api_token_file", "witness.cloudflare_kv.base_url"}},

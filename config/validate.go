@@ -44,11 +44,12 @@ func (c *Config) validate(d *document) Problems {
 	v.names()
 	v.choice("mode", c.Mode, []string{ModeAutomatic})
 	v.witness()
+	v.quorum()
 	v.identity()
 	for i := range c.Layers.Hooks {
 		v.hook(i)
 	}
-	v.listen()
+	v.api()
 	v.text("state_dir", c.StateDir, isAbs)
 	v.choice("log.level", c.Log.Level, LogLevels)
 	v.choice("log.format", c.Log.Format, LogFormats)

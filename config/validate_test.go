@@ -57,6 +57,13 @@ func TestValidateMade(t *testing.T) {
 		{"members", func(c *config.Config) { c.Members = nil }, "configuration: members: missing"},
 		{"witness", func(c *config.Config) { c.Witness.File = nil }, "configuration: witness.file: missing"},
 		{"level", func(c *config.Config) { c.Log.Level = "loud" }, "configuration: log.level: found \"loud\""},
+		{"socket", func(c *config.Config) { c.API.Socket = "" }, "configuration: api.socket: missing"},
+		{"quorum", func(c *config.Config) { c.Quorum = &config.Quorum{} }, "configuration: quorum.zone: missing"},
+		{"resolvers", func(c *config.Config) { c.Quorum = &config.Quorum{} }, "configuration: quorum.resolvers: missing"},
+		{"one answer", func(c *config.Config) {
+			c.Quorum = config.DefaultQuorum("quorum.test")
+			c.Quorum.Required = 1
+		}, "configuration: quorum.required: 2 * quorum.required > the number of quorum.resolvers does not hold: 2 * 1 <= 3"},
 		{"key", func(c *config.Config) { delete(c.Identity.PublicKeys, "b") }, "configuration: identity.public_keys.b: missing"},
 	} {
 		c := made(t)

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -116,24 +115,6 @@ func (v *validator) cloudflareLimits() {
 	}
 }
 
-// hostSyntax is a name that a listener may be bound to.
-var hostSyntax = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
-
-// listen checks the address of the HTTP server.
-func (v *validator) listen() {
-	v.text("api.listen", v.c.API.Listen, func(s string) bool {
-		host, port, err := net.SplitHostPort(s)
-		if err != nil || strings.Trim(port, "0123456789") != "" {
-			return false
-		}
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return false
-		}
-		_, err = netip.ParseAddr(host)
-		return host == "" || err == nil || hostSyntax.MatchString(host)
-	})
-}
-
 // Warnings returns what is allowed and may still not be what the user wants,
 // each as a line for the log.
 func (c *Config) Warnings() []string {
@@ -149,6 +130,7 @@ func (c *Config) Warnings() []string {
 			out = append(out, "api.listen: port 0 is another free port at each start")
 		}
 	}
+	out = append(out, c.Quorum.warnings()...)
 	w := c.Witness
 	if w.Type == WitnessCloudflareKV && !c.publicKV() && time.Duration(w.Staleness) < kvStaleness {
 		out = append(out, fmt.Sprintf("witness.staleness: %v is safe only if the store at base_url keeps to it: Workers KV itself does not keep to less than %v", w.Staleness, Duration(kvStaleness)))
