@@ -29,13 +29,19 @@ func askStatus(ctx context.Context, path, address string) (agent.Status, error) 
 		}
 		address = cfg.API.Listen
 	}
+	return getStatus(ctx, http.DefaultClient, address)
+}
+
+// getStatus asks the agent that a client reaches at an address.
+func getStatus(ctx context.Context, client *http.Client, address string) (agent.Status, error) {
+	var status agent.Status
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/status", nil)
 	if err != nil {
 		return status, usageError{fmt.Errorf("--address %q: %w", address, err)}
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return status, fmt.Errorf("ask the agent: %w; is `failoverd run` running here, with this api.listen?", err)
 	}

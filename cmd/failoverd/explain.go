@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/lease"
 )
 
 func explainCommand() *cobra.Command {
@@ -36,8 +38,19 @@ func printExplain(out io.Writer, s agent.Status) {
 			fmt.Fprintf(out, "The last known holder is %s; its newest record came %s ago.\n", s.Holder, seconds(*p.RecordAge))
 		}
 	}
-	fmt.Fprintln(out, "\nIt takes over when all of these hold:")
+	byQuorum := slices.ContainsFunc(s.Gates, func(g agent.GateStatus) bool { return g.Path == lease.PathQuorum })
+	title := map[lease.Path]string{
+		"":                "It takes over when all of these hold",
+		lease.PathWitness: "and, by the witness, when the lease of every other region can have run out",
+		lease.PathQuorum:  "or, by the DNS quorum, at once",
+	}
+	path := lease.Path("none")
 	for _, g := range s.Gates {
+		if g.Path != path {
+			if path = g.Path; byQuorum || path == "" {
+				fmt.Fprintf(out, "\n%s:\n", title[path])
+			}
+		}
 		mark := "no "
 		if g.Open {
 			mark = "yes"

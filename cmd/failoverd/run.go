@@ -49,11 +49,13 @@ the configuration, a secret, the witness, state_dir or the port is not usable.`,
 
 // daemon is all that must be had before anything begins.
 type daemon struct {
-	cfg    *config.Config
-	log    hclog.Logger
-	dir    *statedir.Dir
-	listen net.Listener
-	agent  *agent.Agent
+	cfg     *config.Config
+	log     hclog.Logger
+	dir     *statedir.Dir
+	listen  net.Listener
+	control net.Listener
+	quorum  *quorumServer // nil without the section quorum
+	agent   *agent.Agent
 }
 
 // prepare gets all that the daemon needs, or nothing.
@@ -104,16 +106,29 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if err := d.dir.CheckWritable(); err != nil {
 		d.log.Warn("state_dir can't be written to: a restart will fence instead of going on", "error", err)
 	}
+	if d.control, err = listenControl(d.cfg.API.Socket); err != nil {
+		return d, err
+	}
 	d.agent, err = agent.New(agent.Config{
-		Params: params, Version: fullVersion(), Witness: w, Layers: layers,
+		Params: params, Version: fullVersion(), Witness: w, Quorum: newQuorumClient(d.cfg, secrets), Layers: layers,
 		Disk: d.dir, Clock: agent.BootClock{}, Log: d.log,
 	})
+	if err != nil || d.cfg.Quorum == nil {
+		return d, err
+	}
+	d.quorum, err = listenQuorum(d.cfg, secrets, d.agent)
 	return d, err
 }
 
 func (d *daemon) close() {
 	if d.listen != nil {
 		d.listen.Close()
+	}
+	if d.control != nil {
+		d.control.Close()
+	}
+	if d.quorum != nil {
+		d.quorum.close()
 	}
 	if d.dir != nil {
 		d.dir.Close()
@@ -159,6 +174,25 @@ func runDaemon(ctx context.Context, path string, absent []string) error {
 		}
 	}()
 	defer server.Close()
+	control := &http.Server{Handler: controlHandler(d.agent, d.log), ReadHeaderTimeout: 5 * time.Second, ErrorLog: server.ErrorLog}
+	go func() {
+		if err := control.Serve(d.control); !errors.Is(err, http.ErrServerClosed) {
+			d.log.Error("the control socket is gone; the lease goes on", "error", err)
+		}
+	}()
+	defer control.Close()
+	if d.quorum != nil {
+		// It goes on after ctx ends, until the agent has: a region that stops hands over by it.
+		serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			if err := d.quorum.serve(serving); err != nil {
+				d.log.Error("the quorum's server is gone; the lease goes on by the witness", "error", err)
+			}
+		}()
+		defer func() { stop(); <-served }()
+	}
 	go func() {
 		for {
 			select {

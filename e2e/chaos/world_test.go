@@ -55,7 +55,7 @@ type strike struct {
 
 // newWorld starts every region.
 func newWorld(t *testing.T, params lease.Params, seed uint64) *world {
-	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 0)), group: daemon.NewGroup(t, daemon.Build(t, true), params)}
+	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 0)), group: daemon.NewGroup(t, daemon.Build(t, true), params, nil)}
 	for _, r := range w.group.Regions {
 		r := &region{Region: r, record: Record{Region: r.Name}}
 		r.Link.Watch(r.watch)

@@ -24,16 +24,25 @@ type Group struct {
 	Binaries Binaries
 	Server   *kvserver.Server
 	Params   lease.Params // of every region; its Region is empty
+	Quorum   *Quorum      // nil for none
 	Regions  []*Region    // in the order of the members
 
 	tb testing.TB
 }
 
+// A Quorum is the section quorum of every region.
+type Quorum struct {
+	Zone      string
+	Listen    map[lease.Region]string // where each is asked
+	Resolvers []string                // of all of them
+	Timeout   time.Duration
+}
+
 // NewGroup writes what each region needs to disk: key, token, configuration. Nothing runs yet. Of params only Members
-// and the times count.
-func NewGroup(tb testing.TB, binaries Binaries, params lease.Params) *Group {
+// and the times count; quorum is nil for none.
+func NewGroup(tb testing.TB, binaries Binaries, params lease.Params, quorum *Quorum) *Group {
 	tb.Helper()
-	g := &Group{Binaries: binaries, Server: kvserver.Start(tb), Params: params, tb: tb}
+	g := &Group{Binaries: binaries, Server: kvserver.Start(tb), Params: params, Quorum: quorum, tb: tb}
 	g.Params.Group, g.Params.Keys = GroupName, map[lease.Region]string{}
 	for _, name := range params.Members {
 		r := &Region{Name: name, Dir: tb.TempDir(), Link: g.Server.Link(string(name)), group: g}
@@ -134,13 +143,23 @@ layers:
     - name: file
       activate: [%[18]s, %[19]s]
       fence: [%[18]s, %[19]s]
-api: {listen: "127.0.0.1:0"}
+%[21]sapi: {listen: "127.0.0.1:0", socket: %[22]s}
 state_dir: %[20]s
 log: {level: debug, format: text}
 `, p.Group, r.Name, strings.Join(members, ", "),
 		p.TTL, p.RenewInterval, p.RetryInterval, p.PollInterval, p.RequestTimeout, p.FenceTimeout, 100*p.MaxClockDrift,
 		p.Staleness, srv.AccountID, srv.NamespaceID, r.Path("token"), r.Link.BaseURL, r.KeyFile(), keys.String(),
-		r.group.Binaries.Layer, r.LayerFile(), r.StateDir())
+		r.group.Binaries.Layer, r.LayerFile(), r.StateDir(), r.quorum(), r.Path("socket"))
+}
+
+// quorum is the section quorum, empty without one.
+func (r *Region) quorum() string {
+	q := r.group.Quorum
+	if q == nil {
+		return ""
+	}
+	return fmt.Sprintf("quorum: {zone: %s, listen: %q, resolvers: [%s], timeout: %v}\n",
+		q.Zone, q.Listen[r.Name], `"`+strings.Join(q.Resolvers, `", "`)+`"`, q.Timeout)
 }
 
 // Start starts the region's daemon and returns when its API answers. There must not be one that runs.

@@ -18,7 +18,7 @@ func TestSignals(t *testing.T) {
 		Members: []lease.Region{"fsn", "hel"},
 		TTL:     30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second, PollInterval: 2 * time.Second,
 		RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second, MaxClockDrift: 0.002,
-	})
+	}, nil)
 	r := group.Regions[0]
 	p := r.Start(t)
 	for _, tt := range []struct {

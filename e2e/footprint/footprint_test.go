@@ -30,7 +30,7 @@ func TestIdle(t *testing.T) {
 		Members: []lease.Region{"fsn", "hel"},
 		TTL:     30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second, PollInterval: 2 * time.Second,
 		RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second, MaxClockDrift: 0.002, Staleness: time.Minute,
-	})
+	}, nil)
 	before := map[lease.Region]time.Duration{}
 	for _, r := range group.Regions {
 		r.Start(t)

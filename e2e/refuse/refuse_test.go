@@ -24,7 +24,7 @@ var params = lease.Params{
 }
 
 func TestRefusals(t *testing.T) {
-	group := daemon.NewGroup(t, daemon.Build(t, true), params)
+	group := daemon.NewGroup(t, daemon.Build(t, true), params, nil)
 	srv := group.Server
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

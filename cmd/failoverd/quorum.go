@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/config"
+	"github.com/openova-io/failoverd/quorum/client"
+	"github.com/openova-io/failoverd/quorum/responder"
+)
+
+const (
+	// quorumWindow is by how much the wall clocks of two regions may differ, the way of a question
+	// included: time enough for slow ways, and short enough for a replay to be of no use.
+	quorumWindow = 30 * time.Second
+	// quorumRate is how many queries a second one source may send. Each member asks once every few
+	// seconds, through a handful of a resolver's addresses.
+	quorumRate = 50
+)
+
+// newQuorumClient returns how this region asks others; nil without the section quorum.
+func newQuorumClient(cfg *config.Config, secrets *config.Secrets) agent.Quorum {
+	if cfg.Quorum == nil {
+		return nil
+	}
+	return client.New(client.Config{
+		Zone: cfg.Quorum.Zone, Resolvers: cfg.Quorum.Resolvers, Required: cfg.Quorum.Required, Timeout: time.Duration(cfg.Quorum.Timeout),
+		Group: cfg.Group, Region: cfg.Region, PrivateKey: secrets.PrivateKey, Keys: cfg.PublicKeys(),
+	})
+}
+
+// quorumServer is where this region is asked.
+type quorumServer struct {
+	responder *responder.Responder
+	udp       net.PacketConn
+	tcp       net.Listener
+}
+
+// listenQuorum opens both sockets of quorum.listen.
+func listenQuorum(cfg *config.Config, secrets *config.Secrets, a *agent.Agent) (*quorumServer, error) {
+	r, err := responder.New(responder.Config{
+		Zone: cfg.Quorum.Zone, Group: cfg.Group, Region: cfg.Region, Keys: cfg.PublicKeys(), PrivateKey: secrets.PrivateKey,
+		Window: quorumWindow, Rate: quorumRate, Answer: a.Answer, Now: time.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	udp, err := net.ListenPacket("udp", cfg.Quorum.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("quorum.listen: %w; change quorum.listen, or stop what uses the address", err)
+	}
+	tcp, err := net.Listen("tcp", cfg.Quorum.Listen)
+	if err != nil {
+		udp.Close()
+		return nil, fmt.Errorf("quorum.listen: %w; change quorum.listen, or stop what uses the address", err)
+	}
+	return &quorumServer{r, udp, tcp}, nil
+}
+
+func (s *quorumServer) serve(ctx context.Context) error { return s.responder.Serve(ctx, s.udp, s.tcp) }
+
+func (s *quorumServer) close() {
+	s.udp.Close()
+	s.tcp.Close()
+}
