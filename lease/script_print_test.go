@@ -91,6 +91,8 @@ func (s *script) answerText(id lease.ActionID, ev lease.RoundRead) string {
 // actionText is an action that needs no answer.
 func actionText(a lease.Action) string {
 	switch a := a.(type) {
+	case lease.Reply:
+		return "answer: " + replyText(a.Answer)
 	case lease.Extend:
 		return "authority until " + at(a.Deadline)
 	case lease.Transition:
@@ -162,6 +164,9 @@ func (s *script) printPeers() {
 		fmt.Fprintf(&s.out, "%s: known %v, state %q, epoch %d, last record %s, last sign of life %s", p.Region, p.Known, p.State, p.Epoch, at(p.Recorded), at(p.Evidence))
 		if len(p.Differs) > 0 {
 			fmt.Fprintf(&s.out, ", differs in %s", strings.Join(p.Differs, ", "))
+		}
+		if p.Fenced {
+			s.out.WriteString(", declared fenced")
 		}
 		s.out.WriteString("\n")
 	}

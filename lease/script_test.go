@@ -56,6 +56,7 @@ func newScript(td *datadriven.TestData) *script {
 	s := &script{
 		p: defaults(), trip: 100 * time.Millisecond, boot: "boot-1",
 		registers: map[lease.Region]register{}, infos: map[lease.Region]string{}, held: map[string]bool{},
+		said: map[lease.Region]string{},
 	}
 	for _, arg := range td.CmdArgs {
 		switch arg.Key {
@@ -63,6 +64,8 @@ func newScript(td *datadriven.TestData) *script {
 			s.p.Region = lease.Region(arg.Vals[0])
 		case "members":
 			s.p.Members = regions(arg.Vals)
+		case "quorum":
+			s.p.Quorum = true
 		case "absent":
 			s.p.KnownAbsent = regions(arg.Vals)
 		case "hold":
@@ -93,7 +96,7 @@ func (s *script) command(td *datadriven.TestData) error {
 		return s.run(seconds(td.CmdArgs[0].Key))
 	case "freeze":
 		return s.freeze(seconds(td.CmdArgs[0].Key), td.HasArg("tick-first"))
-	case "reads", "infos":
+	case "reads", "infos", "says":
 		for _, arg := range td.CmdArgs {
 			if err := s.set(td.Cmd, lease.Region(arg.Key), arg.Vals); err != nil {
 				return err
@@ -102,8 +105,8 @@ func (s *script) command(td *datadriven.TestData) error {
 		return nil
 	case "hold", "serve":
 		for _, arg := range td.CmdArgs {
-			if !slices.Contains([]string{"reads", "writes", "infos", "disk", "layers"}, arg.Key) {
-				return fmt.Errorf("%s %q: want reads, writes, infos, disk or layers", td.Cmd, arg.Key)
+			if !slices.Contains([]string{"reads", "writes", "infos", "disk", "layers", "answers"}, arg.Key) {
+				return fmt.Errorf("%s %q: want reads, writes, infos, disk, layers or answers", td.Cmd, arg.Key)
 			}
 			s.held[arg.Key] = td.Cmd == "hold"
 		}
@@ -112,6 +115,18 @@ func (s *script) command(td *datadriven.TestData) error {
 		return s.outcome(td)
 	case "land":
 		return s.land(td.CmdArgs[0].Key)
+	case "asked":
+		return s.beAsked(td)
+	case "told":
+		return s.told(td)
+	case "hand-over":
+		s.step("hand over to "+td.CmdArgs[0].Key, lease.HandOver{To: lease.Region(td.CmdArgs[0].Key)})
+	case "takeover":
+		until := s.now + s.p.RequestTimeout
+		if arg, ok := td.Arg("until"); ok {
+			until = seconds(arg.Vals[0])
+		}
+		s.step("an operator says that "+td.CmdArgs[0].Key+" is fenced", lease.Takeover{Fenced: lease.Region(td.CmdArgs[0].Key), Until: epochOfClock.Add(until)})
 	case "release":
 		s.step("release", lease.Release{})
 	case "tick":
@@ -150,7 +165,7 @@ func (s *script) start(td *datadriven.TestData) error {
 		}
 	}
 	s.life++
-	s.queue, s.rounds, s.writes, s.orders = nil, nil, nil, orders{}
+	s.queue, s.rounds, s.writes, s.asks, s.orders = nil, nil, nil, nil, orders{}
 	s.lastRead, s.lastAnswer = -time.Hour, ""
 	s.s = lease.New(s.p).Strict()
 	s.d = lease.Decision{}

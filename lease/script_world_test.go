@@ -32,6 +32,9 @@ type script struct {
 	held       map[string]bool           // what the world does not answer
 	rounds     []lease.ReadRound         // held back
 	writes     []lease.WriteFlag         // held back
+	asks       []lease.Ask               // held back
+	said       map[lease.Region]string   // what the others answer: see parseAnswer
+	questions  uint64
 	orders     orders
 	lastRead   time.Duration // sending of the last round
 	lastAnswer string        // what it said of the others
@@ -62,9 +65,14 @@ func (s *script) set(kind string, region lease.Region, vals []string) error {
 	if len(vals) != 1 || !slices.Contains(s.p.Members, region) {
 		return fmt.Errorf("%s %s: want REGION=VALUE", kind, region)
 	}
-	if kind == "infos" {
+	switch kind {
+	case "infos":
 		s.infos[region] = vals[0]
 		return nil
+	case "says":
+		s.said[region] = vals[0]
+		_, err := s.parseAnswer(lease.Ask{To: region}, vals[0])
+		return err
 	}
 	r, err := s.parseRegister(region, vals[0])
 	s.registers[region] = r
@@ -285,6 +293,8 @@ func (s *script) perform(a lease.Action) string {
 			return "read, as it is due"
 		}
 		return ""
+	case lease.Ask:
+		return s.performAsk(a)
 	case lease.WriteInfo:
 		s.orders.info = a.ID
 		if !s.held["infos"] {
