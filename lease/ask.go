@@ -169,8 +169,8 @@ func (s *State) saidActive(j int) {
 	if !s.obeys(RuleActiveAnswer) {
 		return
 	}
-	if s.name == Candidate && s.now >= s.waitedAt() {
-		s.alarm(NoticeWitnessStale, s.p.Members[j], "a signed answer says that it is active for epoch "+formatEpoch(p.said.Epoch)+", and the witness has shown no record of it for longer than a lease can last")
+	if s.now >= s.vetoAt() {
+		s.alarm(NoticeWitnessStale, s.p.Members[j], "a signed answer says that it is active for epoch "+formatEpoch(p.said.Epoch)+", and the witness has shown no record of it for almost as long as it may be stale")
 	}
 	base := s.now.Add(s.longer(min(p.said.Remaining, s.p.TTL)) - s.longer(s.p.TTL))
 	p.evidence, p.state = max(p.evidence, base), FlagActive

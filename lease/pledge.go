@@ -39,7 +39,7 @@ func (s *State) refusal(j int, q Question) ReasonCode {
 	switch {
 	case q.Safety != s.safetyHash && s.obeys(RulePledgeSameSafety):
 		return GateSameSafety
-	case s.authority && s.obeys(RuleActiveNeverGrants):
+	case s.authority: // its layers are not fenced either
 		return RefusedActive
 	case !s.layersFenced() || !s.savedGone():
 		return GateLayersFenced

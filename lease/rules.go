@@ -35,7 +35,6 @@ const (
 	RuleHigherEpochFences
 	RuleGrantIsEvidence
 	RuleGrantVoids
-	RuleActiveNeverGrants
 	RuleGrantEpoch
 	RuleGrantOrder
 	RuleEveryPledge
@@ -88,7 +87,6 @@ var Rules = [ruleCount]RuleText{
 	{RuleHigherEpochFences, "higher-epoch-fences", "§4", "an active region that learns of an active one of a higher epoch fences"},
 	{RuleGrantIsEvidence, "grant-is-evidence", "§4", "a granted pledge is evidence of the asker: a promise not to take for TTL+Δ"},
 	{RuleGrantVoids, "grant-voids", "§4", "a grant voids the granter's own open question and candidacy"},
-	{RuleActiveNeverGrants, "active-never-grants", "§4", "a region that holds authority grants no pledge"},
 	{RuleGrantEpoch, "grant-epoch", "§4", "a pledge is granted to an epoch above all that were seen, or to a holder's that is not below that of another"},
 	{RuleGrantOrder, "grant-order", "§4", "a candidate, or a region that asks for pledges itself, grants only to a holder or to a smaller number"},
 	{RuleEveryPledge, "every-pledge", "§4", "authority needs the pledge of every other region"},
