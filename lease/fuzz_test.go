@@ -13,11 +13,12 @@ import (
 func FuzzStep(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x00\x04\x00\x05\x04\x02\x28\x02\x04\x01\x04\x03\x64\x02\x0a\x01"))
+	f.Add([]byte("\x00\x0e\x50\x00\x50\x12\x04\x12\x04\x32\x50\x12\x04\x32\x10\x17\x20\x19"))
 	f.Add([]byte("\xff\x01\x20\x12\x08\x13\x40\x22\x80\x31\x00\x06\x10\x07"))
 	f.Fuzz(func(t *testing.T, story []byte) {
 		z := fuzzer{t: t, now: epochOfClock, byID: map[lease.ActionID]lease.Action{}, sent: map[lease.ActionID]lease.Instant{}}
 		p := defaults()
-		p.Members = []lease.Region{"b", "a", "c"}
+		p.Members, p.Quorum = []lease.Region{"b", "a", "c"}, true
 		z.p, z.s = p, lease.New(p).Strict()
 		saved := lease.Authority{Epoch: 7, Deadline: epochOfClock.Add(20 * time.Second), BootID: "boot"}
 		if len(story) > 0 && story[0]&1 == 0 {
@@ -46,15 +47,16 @@ type fuzzer struct {
 	last  lease.ActionID // of all actions so far
 	byID  map[lease.ActionID]lease.Action
 	sent  map[lease.ActionID]lease.Instant
-	until lease.Instant // the latest deadline that saved authority or an acknowledged write can have given
+	until lease.Instant // the latest deadline that saved authority, an acknowledged write or pledges can have given
+	words int           // of an operator, that a region is fenced
 	seq   uint64        // of records of others
 }
 
-// event is what the low four bits of b name, about the action that the high ones count
+// event is what the low five bits of b name, about the action that the high ones count
 // back to.
 func (z *fuzzer) event(b byte) lease.Event {
-	id := z.last - min(z.last, lease.ActionID(b>>4))
-	switch b & 0x0f {
+	id := z.last - min(z.last, lease.ActionID(b>>5))
+	switch b & 0x1f {
 	case 0:
 		return lease.LayersFenced{ID: id}
 	case 1:
@@ -71,13 +73,49 @@ func (z *fuzzer) event(b byte) lease.Event {
 	case 7:
 		return lease.AuthoritySaved{ID: id}
 	case 8:
-		return lease.InfoWritten{ID: id, Acked: b>>4&1 == 0}
+		return lease.InfoWritten{ID: id, Acked: b>>5&1 == 0}
 	case 9:
 		return lease.Release{}
 	case 10, 11, 12, 13:
 		return z.round(id, b)
+	case 15, 16, 17:
+		z.seq++
+		q := lease.Question{Verb: lease.VerbPledge, Epoch: z.seq / 4, Authority: b&0x1f == 17, HandOver: b>>5 == 3, Safety: lease.SafetyHash(z.p.Safety())}
+		if b&0x1f == 15 {
+			q.Verb = lease.VerbStatus
+		}
+		return lease.Asked{ID: z.seq, From: z.p.Members[2*(b>>5&1)], Question: q}
+	case 18, 19, 20, 21, 22:
+		return z.answered(id, b)
+	case 23:
+		return lease.HandOver{To: z.p.Members[b>>5&3%3]}
+	case 24:
+		z.words++
+		return lease.Takeover{Fenced: z.p.Members[b>>5&3%3], Until: z.now.Add(time.Second)}
 	}
 	return lease.Tick{}
+}
+
+// answered is an answer to a question, and what it may have given.
+func (z *fuzzer) answered(id lease.ActionID, b byte) lease.Event {
+	ask, ok := z.byID[id].(lease.Ask)
+	if !ok {
+		ask = lease.Ask{ID: id, To: "c"}
+	}
+	ev := lease.Answered{ID: ask.ID, From: ask.To, Reached: true}
+	ev.Answer = lease.Answer{State: lease.Standby, Safety: lease.SafetyHash(z.p.Safety())}
+	switch b & 0x1f {
+	case 18, 19:
+		ev.Answer.Granted = true
+		z.until = max(z.until, z.sent[id].Add(z.p.TTL))
+	case 20:
+		ev.Answer.Why, ev.Answer.Epoch = lease.RefusedEpoch, z.seq
+	case 21:
+		ev.Answer.Authority, ev.Answer.State, ev.Answer.Epoch, ev.Answer.Remaining = true, lease.Active, z.seq, 20*time.Second
+	case 22:
+		ev.Reached, ev.CutOff = false, b>>5&1 == 0
+	}
+	return ev
 }
 
 func (z *fuzzer) round(id lease.ActionID, b byte) lease.Event {
@@ -85,7 +123,7 @@ func (z *fuzzer) round(id lease.ActionID, b byte) lease.Event {
 	for j := range ev.Flags {
 		ev.Flags[j].Outcome = lease.ReadMissing
 	}
-	switch z.seq++; b & 0x0f {
+	switch z.seq++; b & 0x1f {
 	case 11:
 		ev.Flags[int(z.seq)%3] = lease.FlagRead{Outcome: lease.ReadFound, Flag: lease.Flag{
 			State: lease.FlagActive, Epoch: z.seq, WriteID: lease.NewWriteID(9, z.seq)}}
@@ -125,6 +163,15 @@ func (z *fuzzer) step(ev lease.Event) {
 			id = a.ID
 		case lease.WriteInfo:
 			id = a.ID
+		case lease.Ask:
+			id = a.ID
+			if z.words > 1 { // there may be nobody whose pledge is waited for
+				z.until = max(z.until, z.now.Add(z.p.TTL))
+			}
+		case lease.Reply:
+			if a.Answer.Granted && (d.Authority || !d.LayersFenced) {
+				z.t.Errorf("grants a pledge with authority %v, layers fenced %v", d.Authority, d.LayersFenced)
+			}
 		case lease.SaveAuthority:
 			id = a.ID
 			if a.Authority.Deadline > z.until {
