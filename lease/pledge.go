@@ -5,24 +5,25 @@ import "strconv"
 // questioned answers a question of another region, and grants the pledge that it
 // asks for if it may (§4).
 func (s *State) questioned(ev Asked) {
-	j := s.member(ev.From)
+	j, q := s.member(ev.From), ev.Question
+	if j >= 0 && q.Epoch == 0 {
+		// A person asks, not an agent, and perhaps on the host of a region that is down
+		// indeed: taken for a sign of life, it would end the word that the region is fenced,
+		// and with it the authority that rests on that.
+		a := s.answer(j, q)
+		a.Granted = false
+		s.act(Reply{ID: ev.ID, Answer: a})
+		return
+	}
 	if j < 0 || j == s.self {
 		s.illegal("a question by no other member")
 		return
 	}
-	q := ev.Question
 	s.showedLife(j)
 	if q.Authority {
 		s.otherActive(j, q.Epoch)
 	}
-	why := s.refusal(j, q)
-	a := Answer{State: s.name, Granted: why == "", Why: why, Safety: s.safetyHash}
-	switch {
-	case s.authority:
-		a.Authority, a.Epoch, a.Remaining = true, s.epoch, s.deadline.Sub(s.now)
-	case why == RefusedEpoch:
-		a.Epoch, a.Whose = s.highestEpoch()
-	}
+	a := s.answer(j, q)
 	if q.Verb == VerbPledge && a.Granted {
 		s.grant(j, q)
 		a.State = s.name
@@ -31,6 +32,19 @@ func (s *State) questioned(ev Asked) {
 	if q.HandOver && !q.Authority && q.Safety == s.safetyHash {
 		s.asker.told = true // the region that asks hands over to this one
 	}
+}
+
+// answer is what this region says to a question of region j. Nothing changes by it.
+func (s *State) answer(j int, q Question) Answer {
+	why := s.refusal(j, q)
+	a := Answer{State: s.name, Granted: why == "", Why: why, Safety: s.safetyHash}
+	switch {
+	case s.authority:
+		a.Authority, a.Epoch, a.Remaining = true, s.epoch, s.deadline.Sub(s.now)
+	case why == RefusedEpoch:
+		a.Epoch, a.Whose = s.highestEpoch()
+	}
+	return a
 }
 
 // refusal is why a pledge that region j asks for can't be granted; empty if it

@@ -14,7 +14,7 @@ const (
 // the quorum (§4).
 type Question struct {
 	Verb      Verb
-	Epoch     uint64 // of its authority or candidacy, or the one that it proposes
+	Epoch     uint64 // of its authority or candidacy, or the one that it proposes; 0: no agent asks, and nothing changes by it
 	Authority bool   // it holds authority
 	HandOver  bool   // it held the lease, is fenced, and hands over to the one that it asks
 	Safety    string // SafetyHash of its parameters

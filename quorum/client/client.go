@@ -73,7 +73,7 @@ func (c *Client) Ask(ctx context.Context, to lease.Region, what lease.Question, 
 	came := make(chan brought, len(ballots))
 	// The slow ones are counted too, though nobody waits for them.
 	go c.each(context.WithoutCancel(ctx), func(ctx context.Context, i int, resolver string) {
-		reply, err := exchange(ctx, resolver, query(name, dns.TypeTXT), c.cfg.Timeout)
+		reply, err := Exchange(ctx, resolver, name, dns.TypeTXT, c.cfg.Timeout)
 		b := judge(reply, err, name, q, c.cfg.Keys[to])
 		b.Resolver = resolver
 		came <- brought{i, b}
@@ -105,7 +105,7 @@ func (c *Client) Ask(ctx context.Context, to lease.Region, what lease.Question, 
 func (c *Client) CutOff(ctx context.Context) bool {
 	answers := make([]bool, len(c.cfg.Resolvers))
 	c.each(ctx, func(ctx context.Context, i int, resolver string) {
-		_, err := exchange(ctx, resolver, query(".", dns.TypeNS), c.cfg.Timeout)
+		_, err := Exchange(ctx, resolver, ".", dns.TypeNS, c.cfg.Timeout)
 		answers[i] = err == nil
 	})
 	return !slices.Contains(answers, true)
@@ -122,13 +122,12 @@ func (c *Client) each(ctx context.Context, do func(ctx context.Context, i int, r
 	all.Wait()
 }
 
-func query(name string, qtype uint16) *dns.Msg {
-	return new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype).SetEdns0(datagram, false)
-}
-
-// exchange asks over UDP, and once more over TCP if that brings no whole answer within half of the
-// time.
-func exchange(ctx context.Context, resolver string, m *dns.Msg, timeout time.Duration) (*dns.Msg, error) {
+// Exchange asks a resolver for a name over UDP, and once more over TCP if that brings no whole
+// answer within half of the time.
+func Exchange(ctx context.Context, resolver, name string, qtype uint16, timeout time.Duration) (*dns.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	m := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype).SetEdns0(datagram, false)
 	udp := dns.Client{Net: "udp", Timeout: timeout / 2, UDPSize: datagram}
 	reply, _, err := udp.ExchangeContext(ctx, m, resolver)
 	if err == nil && !reply.Truncated {

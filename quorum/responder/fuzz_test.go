@@ -3,6 +3,7 @@ package responder
 import (
 	"crypto/ed25519"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -13,7 +14,7 @@ import (
 // than it unless a member asked. Nothing panics.
 func FuzzReply(f *testing.F) {
 	z, err := newZone(Config{Zone: "failover.example.com", Group: "rtz", Region: "hel",
-		Keys: map[lease.Region]ed25519.PublicKey{"fsn": nil, "hel": nil}})
+		Keys: map[lease.Region]ed25519.PublicKey{"fsn": nil, "hel": nil}, Now: time.Now})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -274,6 +274,11 @@ func TestAuthority(t *testing.T) {
 		if len(reply.Answer) > 0 {
 			got = dns.TypeToString[reply.Answer[0].Header().Rrtype]
 		}
+		for _, rr := range append(reply.Answer, reply.Ns...) {
+			if soa, ok := rr.(*dns.SOA); ok && int64(soa.Serial) != r.now.Unix() {
+				t.Errorf("%s %s: the serial is %d, want the wall clock, %d", tt.name, dns.TypeToString[tt.qtype], soa.Serial, r.now.Unix())
+			}
+		}
 		if reply.Rcode != tt.rcode || got != tt.answer || (len(reply.Ns) == 1) != tt.soa || reply.Authoritative != (tt.rcode != dns.RcodeRefused) {
 			t.Errorf("%s %s: got %v", tt.name, dns.TypeToString[tt.qtype], reply)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -47,8 +48,8 @@ type zone struct {
 	apex   string // with the final dot, as all names here
 	group  string
 	keys   []lease.Region // who may ask
-	soa    *dns.SOA
 	ns     *dns.NS
+	now    func() time.Time
 }
 
 func newZone(cfg Config) (zone, error) {
@@ -57,20 +58,28 @@ func newZone(cfg Config) (zone, error) {
 	if _, ok := dns.IsDomainName(apex); !ok || parent == "" {
 		return zone{}, fmt.Errorf("quorum.zone: %q is no DNS name", cfg.Zone)
 	}
-	z := zone{parent: parent, apex: apex, group: cfg.Group}
+	z := zone{parent: parent, apex: apex, group: cfg.Group, now: cfg.Now}
 	for m := range cfg.Keys {
 		z.keys = append(z.keys, m)
 	}
 	if err := quorum.CheckNames(cfg.Group, z.keys, parent); err != nil {
 		return zone{}, fmt.Errorf("quorum.zone: %w", err)
 	}
-	header := func(rrtype uint16) dns.RR_Header {
-		return dns.RR_Header{Name: apex, Rrtype: rrtype, Class: dns.ClassINET}
-	}
-	// TTL 0 throughout, that of negative answers (Minttl) too: nothing of this is to be cached.
-	z.soa = &dns.SOA{Hdr: header(dns.TypeSOA), Ns: apex, Mbox: "hostmaster." + apex, Serial: 1, Refresh: 3600, Retry: 600, Expire: 86400}
-	z.ns = &dns.NS{Hdr: header(dns.TypeNS), Ns: apex}
+	z.ns = &dns.NS{Hdr: z.header(dns.TypeNS), Ns: apex}
 	return z, nil
+}
+
+// header has TTL 0, as everything here, negative answers (Minttl of the SOA) too: nothing of this
+// is to be cached.
+func (z *zone) header(rrtype uint16) dns.RR_Header {
+	return dns.RR_Header{Name: z.apex, Rrtype: rrtype, Class: dns.ClassINET}
+}
+
+// soa is the zone's SOA record. Its serial is the wall clock, in seconds of Unix: whoever asks can
+// see by how much the clocks differ, which is one of the causes of refused questions, and looks
+// like the others.
+func (z *zone) soa() *dns.SOA {
+	return &dns.SOA{Hdr: z.header(dns.TypeSOA), Ns: z.apex, Mbox: "hostmaster." + z.apex, Serial: uint32(z.now().Unix()), Refresh: 3600, Retry: 600, Expire: 86400}
 }
 
 // reply is what to say to a query, without regard to its size; ask is asked for the text of names
@@ -107,7 +116,7 @@ func (z *zone) reply(query *dns.Msg, ask func(name string) ([]string, Kind)) (*d
 	switch kind, exists := z.name(name); {
 	case !exists:
 		m.Rcode = dns.RcodeNameError
-		m.Ns = []dns.RR{z.soa}
+		m.Ns = []dns.RR{z.soa()}
 		return m, kind
 	case kind == Answered && q.Qtype == dns.TypeTXT:
 		text, kind := ask(name)
@@ -117,17 +126,17 @@ func (z *zone) reply(query *dns.Msg, ask func(name string) ([]string, Kind)) (*d
 			if kind == Unanswered {
 				m.Rcode = dns.RcodeServerFailure
 			}
-			m.Ns = []dns.RR{z.soa}
+			m.Ns = []dns.RR{z.soa()}
 			return m, kind
 		}
 		m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: text}}
 		return m, kind
 	case name == z.apex && (q.Qtype == dns.TypeSOA || q.Qtype == dns.TypeANY):
-		m.Answer = []dns.RR{z.soa}
+		m.Answer = []dns.RR{z.soa()}
 	case name == z.apex && q.Qtype == dns.TypeNS:
 		m.Answer = []dns.RR{z.ns}
 	default:
-		m.Ns = []dns.RR{z.soa} // NODATA
+		m.Ns = []dns.RR{z.soa()} // NODATA
 	}
 	return m, Plain
 }
