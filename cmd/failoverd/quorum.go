@@ -12,15 +12,6 @@ import (
 	"github.com/openova-io/failoverd/quorum/responder"
 )
 
-const (
-	// quorumWindow is by how much the wall clocks of two regions may differ, the way of a question
-	// included: time enough for slow ways, and short enough for a replay to be of no use.
-	quorumWindow = 30 * time.Second
-	// quorumRate is how many queries a second one source may send. Each member asks once every few
-	// seconds, through a handful of a resolver's addresses.
-	quorumRate = 50
-)
-
 // newQuorumClient returns how this region asks others; nil without the section quorum.
 func newQuorumClient(cfg *config.Config, secrets *config.Secrets) agent.Quorum {
 	if cfg.Quorum == nil {
@@ -43,7 +34,7 @@ type quorumServer struct {
 func listenQuorum(cfg *config.Config, secrets *config.Secrets, a *agent.Agent) (*quorumServer, error) {
 	r, err := responder.New(responder.Config{
 		Zone: cfg.Quorum.Zone, Group: cfg.Group, Region: cfg.Region, Keys: cfg.PublicKeys(), PrivateKey: secrets.PrivateKey,
-		Window: quorumWindow, Rate: quorumRate, Answer: a.Answer, Now: time.Now,
+		Window: responder.DefaultWindow, Rate: responder.DefaultRate, Answer: a.Answer, Now: time.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ type Config struct {
 	PrivateKey ed25519.PrivateKey
 
 	// Window is by how much the wall clocks of two regions may differ, the way of a question
-	// included.
+	// included. It is long enough for slow ways, and so short that a replay is of no use.
 	Window time.Duration
 	// Rate is how many queries a second one source may send, in the long run; it may send as many
 	// at once. Sources are IPv4 addresses and IPv6 /56 networks.
@@ -37,6 +37,15 @@ type Config struct {
 
 	Now func() time.Time // the wall clock
 }
+
+// What a daemon serves with.
+const (
+	// DefaultWindow is its Config.Window.
+	DefaultWindow = 30 * time.Second
+	// DefaultRate is its Config.Rate: each member asks once every few seconds, through a handful of a
+	// resolver's addresses.
+	DefaultRate = 50
+)
 
 // answerTimeout is how long the region may take to answer. Resolvers ask again after about a
 // second.
