@@ -23,18 +23,24 @@ func newLimiter(perSecond int) limiter {
 	return limiter{rate: perSecond, mu: new(sync.Mutex), sources: map[netip.Prefix]*rate.Limiter{}}
 }
 
-// allow reports whether a query of a source is within its rate. When there are too many sources,
-// those that have been silent for a second are forgotten, and if there are none, all are: an
-// attacker who forges sources gains that much.
-func (l *limiter) allow(addr netip.Addr, now time.Time) bool {
+// network is whose rate and connections an address shares: what one user of the internet has.
+func network(addr netip.Addr) netip.Prefix {
 	bits := 32
 	if addr = addr.Unmap(); addr.Is6() {
 		bits = 56
 	}
 	prefix, err := addr.Prefix(bits)
 	if err != nil {
-		prefix = netip.Prefix{}
+		return netip.Prefix{}
 	}
+	return prefix
+}
+
+// allow reports whether a query of a source is within its rate. When there are too many sources,
+// those that have been silent for a second are forgotten, and if there are none, all are: an
+// attacker who forges sources gains that much.
+func (l *limiter) allow(addr netip.Addr, now time.Time) bool {
+	prefix := network(addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s, ok := l.sources[prefix]

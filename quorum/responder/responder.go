@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"golang.org/x/time/rate"
 
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/quorum"
@@ -27,8 +28,8 @@ type Config struct {
 	// Window is by how much the wall clocks of two regions may differ, the way of a question
 	// included. It is long enough for slow ways, and so short that a replay is of no use.
 	Window time.Duration
-	// Rate is how many queries a second one source may send, in the long run; it may send as many
-	// at once. Sources are IPv4 addresses and IPv6 /56 networks.
+	// Rate is how many queries a second one source may send, in the long run, over UDP and as many
+	// over TCP; it may send as many at once. Sources are IPv4 addresses and IPv6 /56 networks.
 	Rate int
 
 	// Answer asks the region. It is called at most once for each question, and only for those
@@ -55,11 +56,17 @@ const answerTimeout = time.Second
 // region and renewal.
 const maxPending = 256
 
+// maxHints is how many sources a second, of all that send too many, are told to ask over TCP: so
+// many take a small part of one processor.
+const maxHints = 1000
+
 // A Responder is the server. Its methods may be used concurrently.
 type Responder struct {
-	cfg   Config
-	zone  zone
-	limit limiter
+	cfg       Config
+	zone      zone
+	datagrams limiter
+	streams   limiter       // apart from datagrams, whose sources may be forged
+	hints     *rate.Limiter // to ask over TCP
 
 	mu      sync.Mutex
 	window  *quorum.Window
@@ -88,19 +95,21 @@ func New(cfg Config) (*Responder, error) {
 		return nil, err
 	}
 	return &Responder{
-		cfg: cfg, zone: zone, limit: newLimiter(cfg.Rate), window: quorum.NewWindow(cfg.Window, maxPending),
-		answers: map[asked]*answer{}, counts: map[Kind]uint64{},
+		cfg: cfg, zone: zone,
+		datagrams: newLimiter(cfg.Rate), streams: newLimiter(cfg.Rate), hints: rate.NewLimiter(maxHints, maxHints),
+		window: quorum.NewWindow(cfg.Window, maxPending), answers: map[asked]*answer{}, counts: map[Kind]uint64{},
 	}, nil
 }
 
-// Serve answers what comes on both, until ctx ends; then it finishes what it has begun, closes
+// Serve answers what comes on both, the first of which is a *net.UDPConn, until ctx ends; then it finishes what it has begun, closes
 // both and returns nil. It returns an error if one of them can't be read any more.
 func (r *Responder) Serve(ctx context.Context, udp net.PacketConn, tcp net.Listener) error {
 	handler := dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) { r.serve(ctx, w, query) })
 	servers := []*dns.Server{
-		{PacketConn: udp, Handler: handler, MsgAcceptFunc: accept, UDPSize: dns.DefaultMsgSize},
-		{Listener: tcp, Handler: handler, MsgAcceptFunc: accept, ReadTimeout: 5 * time.Second,
-			IdleTimeout: func() time.Duration { return 10 * time.Second }, MaxTCPQueries: 128},
+		{PacketConn: udp, Handler: handler, MsgAcceptFunc: r.accept, MsgInvalidFunc: r.garbage,
+			DecorateReader: func(inner dns.Reader) dns.Reader { return &datagramReader{Reader: inner, r: r} }},
+		{Listener: &streamListener{Listener: tcp, most: maxStreams}, Handler: handler, MsgAcceptFunc: r.accept, MsgInvalidFunc: r.garbage,
+			ReadTimeout: streamTimeout, IdleTimeout: func() time.Duration { return streamIdle }, MaxTCPQueries: 128},
 	}
 	ended := make(chan error, len(servers))
 	for _, s := range servers {
@@ -134,43 +143,41 @@ func (r *Responder) Serve(ctx context.Context, udp net.PacketConn, tcp net.Liste
 	return errors.Join(errs...)
 }
 
-// accept decides by the header alone what is not worth parsing. Responses are dropped, or two
-// servers could talk to one another for ever.
-func accept(h dns.Header) dns.MsgAcceptAction {
+// accept decides by the header alone what is worth parsing: a query with one question, and no
+// records but those that come with queries of some kind (RFC 1995 §3, RFC 6891). Responses are
+// dropped, or two servers could talk to one another for ever.
+func (r *Responder) accept(h dns.Header) dns.MsgAcceptAction {
 	const response = 1 << 15
-	if h.Bits&response != 0 {
+	switch opcode := h.Bits >> 11 & 0xf; {
+	case h.Bits&response != 0:
 		return dns.MsgIgnore
+	case opcode != dns.OpcodeQuery:
+		r.count(Refused)
+		return dns.MsgRejectNotImplemented
+	case h.Qdcount != 1 || h.Ancount > 0 || h.Nscount > 1 || h.Arcount > 2:
+		r.count(Refused)
+		return dns.MsgReject
 	}
 	return dns.MsgAccept
 }
 
 func (r *Responder) serve(ctx context.Context, w dns.ResponseWriter, query *dns.Msg) {
 	_, datagram := w.RemoteAddr().(*net.UDPAddr)
-	if datagram && !r.limit.allow(source(w.RemoteAddr()), r.cfg.Now()) {
+	if !datagram && !r.streams.allow(source(w.RemoteAddr()), r.cfg.Now()) {
 		r.count(Limited)
-		return // not a word: an answer is what an attacker would want
+		_ = w.Close()
+		return
 	}
 	reply, kind := r.zone.reply(query, func(name string) ([]string, Kind) { return r.ask(ctx, name) })
 	r.count(kind)
-	size := dns.MaxMsgSize
 	if datagram {
-		size = datagramSize(query)
+		fit(reply, query)
 	}
-	reply.Truncate(size)
 	_ = w.WriteMsg(reply) // whoever asked asks again
 }
 
-// maxDatagram is the size of the largest answer by UDP, which no network splits (DNS flag day
-// 2020).
-const maxDatagram = 1232
-
-// datagramSize is how much the asker takes.
-func datagramSize(query *dns.Msg) int {
-	if opt := query.IsEdns0(); opt != nil {
-		return min(max(int(opt.UDPSize()), dns.MinMsgSize), maxDatagram)
-	}
-	return dns.MinMsgSize
-}
+// garbage counts what can't be parsed.
+func (r *Responder) garbage([]byte, error) { r.count(Refused) }
 
 func source(addr net.Addr) netip.Addr {
 	ap, err := netip.ParseAddrPort(addr.String())

@@ -296,6 +296,13 @@ func TestMessages(t *testing.T) {
 	}{
 		{"a later EDNS", func(m *dns.Msg) { m.IsEdns0().SetVersion(1) }, dns.RcodeBadVers},
 		{"an update", func(m *dns.Msg) { m.Opcode = dns.OpcodeUpdate }, dns.RcodeNotImplemented},
+		{"a notification", func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify }, dns.RcodeNotImplemented},
+		{"another class, of everything", func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassANY }, dns.RcodeRefused},
+		{"many records", func(m *dns.Msg) {
+			for range 3 {
+				m.Extra = append(m.Extra, &dns.TXT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeTXT}, Txt: []string{"x"}})
+			}
+		}, dns.RcodeFormatError},
 		{"two questions", func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) }, dns.RcodeFormatError},
 		{"no question", func(m *dns.Msg) { m.Question = nil }, dns.RcodeFormatError},
 		{"an answer in it", func(m *dns.Msg) {
@@ -323,7 +330,8 @@ func TestMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, garbage := range [][]byte{{}, {1, 2, 3}, []byte(strings.Repeat("x", 600)), packed} {
+	header := []byte{0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0} // alone, of a query with one question
+	for _, garbage := range [][]byte{{}, {1, 2, 3}, header, []byte(strings.Repeat("x", 600)), packed} {
 		if _, err := conn.Write(garbage); err != nil {
 			t.Fatal(err)
 		}
@@ -346,7 +354,7 @@ func TestTruncated(t *testing.T) {
 	r.granted(r.exchange("tcp", m), q)
 }
 
-// TestLimit: a source that sends too many gets no more than its rate; TCP, whose source can't be forged, is not limited.
+// TestLimit: a source that sends too many gets no more than its rate, over UDP.
 func TestLimit(t *testing.T) {
 	r := start(t, 3)
 	conn, err := net.Dial("udp", r.address)

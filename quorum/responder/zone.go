@@ -25,8 +25,8 @@ const (
 	Stale        Kind = "stale"         // sent too long ago, or in the future: a replay, or a wrong clock
 	Flood        Kind = "flood"         // one of too many of one member
 	Plain        Kind = "plain"         // an ordinary query for a name of the zone
-	Refused      Kind = "refused"       // not for this zone, or not a query that it answers
-	Limited      Kind = "limited"       // dropped: its source sends too many
+	Refused      Kind = "refused"       // not for this zone, or not a query that it answers, or garbage
+	Limited      Kind = "limited"       // over the rate of its source: not answered
 )
 
 func refusal(err error) Kind {
@@ -93,16 +93,15 @@ func (z *zone) reply(query *dns.Msg, ask func(name string) ([]string, Kind)) (*d
 		return m, Refused
 	}
 	if opt := query.IsEdns0(); opt != nil {
-		m.SetEdns0(maxDatagram, false)
+		m.SetEdns0(maxDatagram, opt.Do()) // RFC 3225 §3
 		if opt.Version() != 0 {
-			m.IsEdns0().SetExtendedRcode(dns.RcodeBadVers)
 			return refuse(dns.RcodeBadVers)
 		}
+		if manyOPT(query) {
+			return refuse(dns.RcodeFormatError) // RFC 6891 §6.1.1
+		}
 	}
-	if query.Opcode != dns.OpcodeQuery {
-		return refuse(dns.RcodeNotImplemented)
-	}
-	if len(query.Question) != 1 || len(query.Answer) > 0 {
+	if len(query.Question) != 1 { // one that ends with its header has none, whatever that says
 		return refuse(dns.RcodeFormatError)
 	}
 	q := query.Question[0]
@@ -139,6 +138,16 @@ func (z *zone) reply(query *dns.Msg, ask func(name string) ([]string, Kind)) (*d
 		m.Ns = []dns.RR{z.soa()} // NODATA
 	}
 	return m, Plain
+}
+
+func manyOPT(query *dns.Msg) bool {
+	n := 0
+	for _, rr := range query.Extra {
+		if rr.Header().Rrtype == dns.TypeOPT {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // name says what a name of the zone is: Answered for one that may be a question. What lies between
