@@ -101,14 +101,14 @@ func (c *Client) Ask(ctx context.Context, to lease.Region, what lease.Question, 
 }
 
 // CutOff reports whether this machine has itself no way out: no resolver answers anything for a
-// name that is always there, the root's.
+// name that is always there, the root's. If ctx ends before that is known it is not said.
 func (c *Client) CutOff(ctx context.Context) bool {
 	answers := make([]bool, len(c.cfg.Resolvers))
 	c.each(ctx, func(ctx context.Context, i int, resolver string) {
 		_, err := Exchange(ctx, resolver, ".", dns.TypeNS, c.cfg.Timeout)
 		answers[i] = err == nil
 	})
-	return !slices.Contains(answers, true)
+	return ctx.Err() == nil && !slices.Contains(answers, true)
 }
 
 // each does something with all resolvers at once, and returns when all is done.
