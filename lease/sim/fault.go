@@ -106,8 +106,7 @@ func (w *world) faultKinds() int {
 }
 
 // takeover is the witness down, a region dead, and an operator who says so to
-// another one, at times more than once. It stays down as long as another region
-// goes by that word.
+// another one, at times more than once, and who keeps it down as restart says.
 func (w *world) takeover(dead *region, outage time.Duration) {
 	w.down = true
 	w.mendIn(outage, func() { w.down = false })
@@ -119,15 +118,16 @@ func (w *world) takeover(dead *region, outage time.Duration) {
 			w.trace("%s is told that %s is fenced", o.name, dead.name)
 			word := w.cfg.Params.RequestTimeout
 			dead.holds, dead.keptDown = false, max(dead.until, w.now.Add(2*word))
+			o.wordOf = dead
 			w.hidden = true // the dead one does not learn of the epoch
 			o.deliver(lease.Takeover{Fenced: dead.name, Until: o.clock.read(w.now).Add(word)})
 		}
 	})
 }
 
-// restart starts the dead agent of a region, unless another one goes by the word
-// of an operator that it is down: it is to stay down for a TTL, and until the other
-// one has renewed at the witness.
+// restart starts the dead agent of a region, unless an operator has said to another
+// one that it is down: it is to stay down for a TTL, and until the other one has
+// renewed at the witness.
 func (w *world) restart(r *region) {
 	again := happening{at: w.now.Add(w.cfg.Params.TTL), kind: restart, region: r.number, life: r.life}
 	if w.now < r.keptDown {
@@ -135,14 +135,9 @@ func (w *world) restart(r *region) {
 		return
 	}
 	for _, o := range w.regions {
-		if !o.up || o == r {
-			continue
-		}
-		for _, p := range o.state.Peers() {
-			if p.Region == r.name && p.Fenced {
-				w.schedule(again)
-				return
-			}
+		if o.wordOf == r {
+			w.schedule(again)
+			return
 		}
 	}
 	r.start()

@@ -3,6 +3,7 @@ package sim
 import (
 	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,63 +13,78 @@ import (
 
 var (
 	find     = flag.Uint64("find", 0, "look for the first seed below this that finds each mutant, instead of testing the table")
-	findOnly = flag.String("rule", "", "with -find, the `code` of the only rule to look at")
+	findOnly = flag.String("rule", "", "with -find, the `codes` of the rules to leave out, with + between them, instead of each rule alone")
+	findKind = flag.String("kind", "", "with -find, the beginning of the `violation` to look for")
 	findFrom = flag.Int("world", 0, "with -find, the number of the first kind of world to look in")
 )
 
-// mutants names, for every rule that the simulator can show to be needed, a
-// world in which leaving it out leads to a violation of the given kind, and
-// obeying it does not.
+// mutants names, for every rule, a world in which leaving it out leads to a violation
+// of the given kind, and obeying it does not. Where two rules stand behind one another
+// it takes both to be left out, and neither alone does harm in that world.
 var mutants = []struct {
-	rule  lease.Rule
-	world Break
-	seed  uint64
-	kind  string
+	without []lease.Rule
+	world   Break
+	seed    uint64
+	kind    string
 }{
-	{lease.RuleCountFromSending, Unbroken, 443, "overlap:"},
-	{lease.RuleNoRevival, Unbroken, 6, "overlap:"},
-	{lease.RuleFenceInTime, Unbroken, 0, "layers:"},
-	{lease.RuleNewWriteID, Unbroken, 0, "overlap:"},
-	{lease.RuleEveryNewRecord, Unbroken, 60, "overlap:"},
-	{lease.RuleMalformedIsEvidence, Unbroken, 25, "overlap:"},
-	{lease.RuleStartEvidence, Unbroken, 656, "overlap:"},
-	{lease.RuleRank, Unbroken, 10, "gap"},
-	{lease.RuleCandidateTurn, Unbroken, 841, "liveness:"},
-	{lease.RuleYield, Unbroken, 23, "liveness:"},
-	{lease.RuleSilentWithdrawal, Unbroken, 24, "overlap:"},
-	{lease.RuleFlagExpires, Unbroken, 10166, "overlap:"},
-	{lease.RuleBlindFallsBack, Unbroken, 23, "liveness:"},
-	{lease.RuleSettle, Unbroken, 1, "overlap:"},
-	{lease.RuleStalenessWait, Unbroken, 2938, "overlap:"},
-	{lease.RuleDrift, Unbroken, 6, "overlap:"},
-	{lease.RuleMissingIsNotFree, Unbroken, 5, "overlap:"},
-	{lease.RuleReadFromSending, StaleBeyond, 55, "overlap:"},
-	{lease.RuleReadWhenDue, Unbroken, 28, "gap"},
-	{lease.RuleCompleteRound, Unbroken, 17, "liveness:"},
-	{lease.RuleReadBack, StaleBeyond, 4, "overlap:"},
-	{lease.RulePeersKnown, TwoSpaces, 0, "overlap:"},
-	{lease.RuleSameSafety, TwoTTLs, 19, "overlap:"},
-	{lease.RuleBootID, Unbroken, 112, "liveness:"},
-	{lease.RuleSavedDeadline, Unbroken, 0, "epoch:"},
-	{lease.RuleLayersFencedFirst, Unbroken, 3, "layers:"},
-	{lease.RuleGrantIsEvidence, Unbroken, 4, "overlap:"},
-	{lease.RuleGrantEpoch, Unbroken, 61, "epoch:"},
-	{lease.RuleEveryPledge, Unbroken, 5, "layers:"},
-	{lease.RulePledgeFromSending, Unbroken, 5093, "overlap:"},
-	{lease.RuleAnswerToQuestion, Unbroken, 339, "overlap:"},
-	{lease.RuleAskWithHope, Unbroken, 21, "gap"},
-	{lease.RuleActiveAnswer, Unbroken, 10944, "epoch:"},
+	{[]lease.Rule{lease.RuleCountFromSending}, Unbroken, 443, "overlap:"},
+	{[]lease.Rule{lease.RuleNoRevival}, Unbroken, 6, "overlap:"},
+	{[]lease.Rule{lease.RuleFenceInTime}, Unbroken, 0, "layers:"},
+	{[]lease.Rule{lease.RuleNewWriteID}, Unbroken, 0, "overlap:"},
+	{[]lease.Rule{lease.RuleEveryNewRecord}, Unbroken, 60, "overlap:"},
+	{[]lease.Rule{lease.RuleMalformedIsEvidence}, Unbroken, 25, "overlap:"},
+	{[]lease.Rule{lease.RuleStartEvidence}, Unbroken, 656, "overlap:"},
+	{[]lease.Rule{lease.RuleRank}, Unbroken, 10, "gap"},
+	{[]lease.Rule{lease.RuleCandidateTurn}, Unbroken, 11, "liveness:"},
+	{[]lease.Rule{lease.RuleYield}, Unbroken, 23, "liveness:"},
+	{[]lease.Rule{lease.RuleSilentWithdrawal}, Unbroken, 24, "overlap:"},
+	{[]lease.Rule{lease.RuleFlagExpires}, Unbroken, 10166, "overlap:"},
+	{[]lease.Rule{lease.RuleBlindFallsBack}, Unbroken, 23, "liveness:"},
+	{[]lease.Rule{lease.RuleSettle}, Unbroken, 1, "overlap:"},
+	{[]lease.Rule{lease.RuleStalenessWait}, Unbroken, 2938, "overlap:"},
+	{[]lease.Rule{lease.RuleDrift}, Unbroken, 9, "overlap:"},
+	{[]lease.Rule{lease.RuleMissingIsNotFree}, Unbroken, 5, "overlap:"},
+	{[]lease.Rule{lease.RuleReadFromSending}, StaleBeyond, 57, "overlap:"},
+	{[]lease.Rule{lease.RuleReadWhenDue}, Unbroken, 28, "gap"},
+	{[]lease.Rule{lease.RuleCompleteRound}, Unbroken, 17, "liveness:"},
+	{[]lease.Rule{lease.RuleReadBack}, StaleBeyond, 4, "overlap:"},
+	{[]lease.Rule{lease.RulePeersKnown}, TwoSpaces, 0, "overlap:"},
+	{[]lease.Rule{lease.RuleSameSafety}, TwoTTLs, 17, "overlap:"},
+	{[]lease.Rule{lease.RuleBootID}, Unbroken, 112, "liveness:"},
+	{[]lease.Rule{lease.RuleSavedDeadline}, Unbroken, 0, "epoch:"},
+	{[]lease.Rule{lease.RuleLayersFencedFirst}, Unbroken, 3, "layers:"},
+	{[]lease.Rule{lease.RuleGrantIsEvidence}, Unbroken, 4, "overlap:"},
+	{[]lease.Rule{lease.RuleGrantEpoch}, Unbroken, 61, "epoch:"},
+	{[]lease.Rule{lease.RuleEveryPledge}, Unbroken, 6, "layers:"},
+	{[]lease.Rule{lease.RulePledgeFromSending}, Unbroken, 1760, "overlap:"},
+	{[]lease.Rule{lease.RuleAnswerToQuestion}, Unbroken, 339, "overlap:"},
+	{[]lease.Rule{lease.RuleAskWithHope}, Unbroken, 21, "gap"},
+	{[]lease.Rule{lease.RuleActiveAnswer}, Unbroken, 10944, "epoch:"},
+	{[]lease.Rule{lease.RulePledgeSameSafety}, TwoTTLs, 340, "overlap:"},
+	{[]lease.Rule{lease.RuleFencedUntilSeen}, Unbroken, 164, "overlap:"},
+	{[]lease.Rule{lease.RuleGrantVoids, lease.RuleGrantEpoch}, Unbroken, 4, "overlap:"},
+	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 22, "liveness:"},
+	{[]lease.Rule{lease.RuleEpochAbove, lease.RuleYield}, Unbroken, 133, "liveness:"},
 }
 
-// unpunished are the rules that the table does not have, with what shows them
-// instead, or why they are kept: see docs/protocol.md.
-var unpunished = map[lease.Rule]string{
-	lease.RuleEpochAbove:        "the stories overtaken and yield: candidates of one epoch are told apart by yield and settle as well, pledges by grant-epoch",
-	lease.RuleHigherEpochFences: "TestHigherEpochFences: it prevents no overlap, it ends one",
-	lease.RuleGrantVoids:        "the story grant_voids: granting raises the highest epoch seen, so that grant-epoch and epoch-above end the own question too",
-	lease.RuleGrantOrder:        "the story grant_voids: turns already keep askers apart; for those that ask in the same moment",
-	lease.RulePledgeSameSafety:  "the story grant: same-safety already keeps such a region from flags; for one whose new info record nobody has seen",
-	lease.RuleFencedUntilSeen:   "the story dead_holder_dead_witness: the word also ends with the first acknowledged renewal",
+// codes are those of rules.
+func codes(rules []lease.Rule) (out []string) {
+	for _, r := range rules {
+		out = append(out, lease.Rules[r].Code)
+	}
+	return out
+}
+
+// fewer are the sets of rules that one less than without has, the empty one always
+// among them.
+func fewer(without []lease.Rule) [][]lease.Rule {
+	sets := [][]lease.Rule{nil}
+	if len(without) > 1 {
+		for i := range without {
+			sets = append(sets, slices.Delete(slices.Clone(without), i, i+1))
+		}
+	}
+	return sets
 }
 
 func TestMutants(t *testing.T) {
@@ -76,18 +92,22 @@ func TestMutants(t *testing.T) {
 		findMutants(t)
 		return
 	}
-	found := map[lease.Rule]bool{}
+	found := map[lease.Rule]bool{lease.RuleHigherEpochFences: true} // a test of its own: it prevents no overlap, it ends one
 	for _, m := range mutants {
-		found[m.rule] = true
-		text := lease.Rules[m.rule]
-		t.Run(text.Code, func(t *testing.T) {
+		for _, r := range m.without {
+			found[r] = true
+		}
+		t.Run(strings.Join(codes(m.without), "+"), func(t *testing.T) {
 			cfg := DrawBroken(m.seed, m.world)
-			if got := Run(cfg).Violation; got != "" {
-				t.Errorf("seed %d: with all rules: got %q, want no violation", m.seed, got)
+			for _, less := range fewer(m.without) {
+				cfg.Without = less
+				if got := Run(cfg).Violation; got != "" {
+					t.Errorf("seed %d: without %v: got %q, want no violation", m.seed, codes(less), got)
+				}
 			}
-			cfg.Without = []lease.Rule{m.rule}
+			cfg.Without = m.without
 			if got := Run(cfg).Violation; !strings.HasPrefix(got, m.kind) {
-				t.Errorf("seed %d: without %s (%s): got %q, want a violation of kind %q", m.seed, text.Code, text.Section, got, m.kind)
+				t.Errorf("seed %d: without %v: got %q, want a violation of kind %q", m.seed, codes(m.without), got, m.kind)
 			}
 		})
 	}
@@ -99,8 +119,8 @@ func TestMutants(t *testing.T) {
 		if !strings.Contains(string(page), "| `"+r.Code+"` | "+r.Section+" | "+r.Text+" |") {
 			t.Errorf("docs/protocol.md does not have rule %s, %s, with its text", r.Code, r.Section)
 		}
-		if why := unpunished[r.Rule]; found[r.Rule] == (why != "") {
-			t.Errorf("rule %s must be either in the table of mutants or among the unpunished, with a reason", r.Code)
+		if !found[r.Rule] {
+			t.Errorf("no mutant leaves out rule %s", r.Code)
 		}
 	}
 }
@@ -109,7 +129,7 @@ func TestMutants(t *testing.T) {
 // than its bound: regions that learn of one another end them sooner.
 func TestHigherEpochFences(t *testing.T) {
 	var with, without time.Duration
-	for seed := range uint64(30) {
+	for seed := range uint64(120) {
 		cfg := DrawBroken(seed, StaleBeyond)
 		cfg.Faults.KeepOn = true
 		cfg.Without = []lease.Rule{lease.RuleReadBack}
@@ -143,16 +163,29 @@ func TestLeakedKey(t *testing.T) {
 	}
 }
 
-// findMutants prints the table anew.
+// findMutants prints the table anew, or one line of it.
 func findMutants(t *testing.T) {
 	for _, r := range lease.Rules {
-		if (*findOnly == "" || *findOnly == r.Code) && !findMutant(t, r) {
-			t.Logf("NOT FOUND %s", r.Code)
+		if *findOnly == "" {
+			findMutant(t, []lease.Rule{r.Rule})
 		}
+	}
+	if *findOnly != "" {
+		var without []lease.Rule
+		for _, code := range strings.Split(*findOnly, "+") {
+			i := slices.IndexFunc(lease.Rules[:], func(r lease.RuleText) bool { return r.Code == code })
+			if i < 0 {
+				t.Fatalf("-rule: there is no rule %q", code)
+			}
+			without = append(without, lease.Rules[i].Rule)
+		}
+		findMutant(t, without)
 	}
 }
 
-func findMutant(t *testing.T, r lease.RuleText) bool {
+// findMutant looks for a world in which leaving rules out does harm, and leaving out
+// fewer of them does not.
+func findMutant(t *testing.T, without []lease.Rule) {
 	for _, world := range []Break{Unbroken, TwoSpaces, TwoTTLs, StaleBeyond, LeakedKey}[*findFrom:] {
 		seeds := *find
 		if world != Unbroken {
@@ -160,18 +193,21 @@ func findMutant(t *testing.T, r lease.RuleText) bool {
 		}
 		for seed := range seeds {
 			cfg := DrawBroken(seed, world)
-			cfg.Without = []lease.Rule{r.Rule}
+			cfg.Without = without
 			v := Run(cfg).Violation
-			if v == "" || world != Unbroken && !strings.HasPrefix(v, "overlap:") {
+			if v == "" || !strings.HasPrefix(v, *findKind) || world != Unbroken && !strings.HasPrefix(v, "overlap:") {
 				continue // in a broken world authority may fail to come back anyhow
 			}
-			cfg.Without = nil
-			if Run(cfg).Violation == "" {
-				kind, _, _ := strings.Cut(v, " ")
-				t.Logf("FOUND %d %q %d %q %s", r.Rule, world, seed, kind, r.Code)
-				return true
+			if slices.ContainsFunc(fewer(without), func(less []lease.Rule) bool {
+				cfg.Without = less
+				return Run(cfg).Violation != ""
+			}) {
+				continue
 			}
+			kind, _, _ := strings.Cut(v, " ")
+			t.Logf("FOUND %v %q %d %q", codes(without), world, seed, kind)
+			return
 		}
 	}
-	return false
+	t.Logf("NOT FOUND %v", codes(without))
 }

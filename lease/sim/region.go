@@ -35,6 +35,7 @@ type region struct {
 	cutReads, cutWrites int                  // links to the witness that are cut, counted
 	garbling            int                  // what it writes can't be read by others
 	keptDown            Time                 // by an operator's word, at least until here
+	wordOf              *region              // that an operator has said to be fenced, until this one has renewed or died; nil if none
 	cutAsking, cutAsked int                  // it can't ask, nor be asked, through the quorum, counted
 	asked               map[uint64]*question // questions that it has not answered yet
 
@@ -48,9 +49,6 @@ type region struct {
 func newRegion(w *world, number int) *region {
 	r := &region{w: w, number: number, name: w.cfg.Params.Members[number], params: w.cfg.Params}
 	r.params.Region = r.name
-	if number == 0 && w.cfg.Faults.OtherTTL > 0 {
-		r.params.TTL = w.cfg.Faults.OtherTTL
-	}
 	r.reboot()
 	return r
 }
@@ -85,8 +83,11 @@ func (r *region) start() {
 // crash ends it: memory is lost, the disk and the layers stay as they are.
 func (r *region) crash() {
 	r.life++
-	r.up, r.frozen, r.inbox, r.undone = false, false, nil, nil
+	r.up, r.frozen, r.inbox, r.undone, r.wordOf = false, false, nil, nil, nil
 	r.disturbed = r.w.now
+	if r.number == 0 && r.w.cfg.Faults.OtherTTL > 0 {
+		r.params.TTL = r.w.cfg.Faults.OtherTTL // of its next life
+	}
 	r.w.trace("%s crashes", r.name)
 }
 
@@ -129,6 +130,9 @@ func (r *region) step(ev lease.Event) {
 	w.result.Steps++
 	before := r.decision
 	r.decision = decision
+	if written, ok := ev.(lease.FlagWritten); ok && written.Acked && decision.Authority && decision.Deadline > before.Deadline {
+		r.wordOf = nil
+	}
 	if w.cfg.Trace != nil {
 		r.traceStep(now, ev, actions)
 	}

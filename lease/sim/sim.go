@@ -39,7 +39,7 @@ type Faults struct {
 	// What breaks an assumption of the protocol, to show what it carries.
 	TrueStaleness time.Duration // of the store, if it is above Params.Staleness
 	Split         bool          // region 0 was given another namespace
-	OtherTTL      time.Duration // region 0 was given another TTL
+	OtherTTL      time.Duration // region 0 is given another TTL when it starts anew
 	Cripple       bool          // region 0 can write and not read once all faults have ended
 	WitnessGone   bool          // the witness stays down once all faults have ended
 	QuorumGone    bool          // the quorum does
