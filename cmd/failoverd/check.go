@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -19,30 +21,53 @@ func checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Validates a configuration and prints what it promises",
 		Long: `Validates a configuration file, with the files and secrets that it names, and
-prints the bounds that follow from it, each with its formula. It asks nobody
-over the network.
+prints the bounds that follow from it, each with its formula.
 
-Exit codes: 0 valid; 2 not valid.`,
-		Example: "  failoverd check --config /etc/failoverd/failoverd.yaml\n  failoverd check --config new.yaml --offline",
-		Args:    noArgs,
+With --live it then asks what runs, and prints a line for each finding: whether
+it is ok, a warning or a problem, what was asked, what came back, what to do.
+
+  the witness    does it answer, and let this region read? (it is not written to)
+  info records   of each region: there, with the same safety parameters?
+  flags          of each region
+  resolvers      does each answer, over UDP and TCP?
+  the regions    through each resolver: does the delegation lead to the region,
+                 and does it answer a signed question, with the right key?
+  their state, their clocks, and who holds authority
+
+It can be run at any time, and where no daemon runs: it changes nothing. Without
+the section quorum only the witness is asked.
+
+Exit codes: 0 valid, and no problem; 1 a finding of --live is a problem; 2 not
+valid.`,
+		Example: "  failoverd check --config /etc/failoverd/failoverd.yaml\n  failoverd check --config new.yaml --offline\n" +
+			"  failoverd check --live\n  failoverd check --live -o json | jq -r '.live[] | select(.level == \"problem\") | .asked'",
+		Args: noArgs,
 	}
 	path := configFlag(cmd)
 	output := outputFlag(cmd)
 	offline := cmd.Flags().Bool("offline", false, "look at the file alone, not at the secrets, hooks and directories that it names")
+	live := cmd.Flags().Bool("live", false, "ask what runs, too: the witness, the resolvers, each region")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *offline && *live {
+			return usageError{errors.New("--live asks with what --offline does not look at, the secrets: give one of them")}
+		}
 		cfg, err := loadConfig(*path)
 		if err != nil {
 			return err
 		}
+		var secrets *config.Secrets
 		if !*offline {
 			if err := cfg.CheckFiles(); err != nil {
 				return usageError{err}
 			}
-			if _, err := cfg.LoadSecrets(); err != nil {
+			if secrets, err = cfg.LoadSecrets(); err != nil {
 				return usageError{err}
 			}
 		}
-		return printCheck(cmd, cfg, *path, *output)
+		if !*live {
+			return printCheck(cmd, cfg, *path, *output, nil)
+		}
+		return checkLive(cmd, cfg, secrets, *path, *output)
 	}
 	return cmd
 }
@@ -56,21 +81,23 @@ type checkedBound struct {
 	Text    string  `json:"text"`
 }
 
-func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string) error {
+// printCheck prints what follows from the configuration, for -o json with what was found by asking.
+func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, found []check.Finding) error {
 	params := cfg.Params()
 	bounds := params.Bounds(assumedRoundTrip)
 	out := cmd.OutOrStdout()
 	if output == "json" {
 		result := struct {
-			Config        string         `json:"config"`
-			Group         string         `json:"group"`
-			Region        lease.Region   `json:"region"`
-			SafetyHash    string         `json:"safety_hash"`
-			RoundTrip     float64        `json:"assumed_round_trip_seconds"`
-			RequestsPer5m int            `json:"witness_requests_per_5m"`
-			Bounds        []checkedBound `json:"bounds"`
-			Warnings      []string       `json:"warnings"`
-		}{path, cfg.Group, cfg.Region, lease.SafetyHash(params.Safety()), assumedRoundTrip.Seconds(), config.RequestsPer5m(params), nil, cfg.Warnings()}
+			Config        string          `json:"config"`
+			Group         string          `json:"group"`
+			Region        lease.Region    `json:"region"`
+			SafetyHash    string          `json:"safety_hash"`
+			RoundTrip     float64         `json:"assumed_round_trip_seconds"`
+			RequestsPer5m int             `json:"witness_requests_per_5m"`
+			Bounds        []checkedBound  `json:"bounds"`
+			Warnings      []string        `json:"warnings"`
+			Live          []check.Finding `json:"live,omitempty"`
+		}{path, cfg.Group, cfg.Region, lease.SafetyHash(params.Safety()), assumedRoundTrip.Seconds(), config.RequestsPer5m(params), nil, cfg.Warnings(), found}
 		for _, b := range bounds {
 			result.Bounds = append(result.Bounds, checkedBound{b.Name, b.Section, b.Formula, b.Value.Seconds(), b.Text})
 		}

@@ -17,10 +17,18 @@ func newQuorumClient(cfg *config.Config, secrets *config.Secrets) agent.Quorum {
 	if cfg.Quorum == nil {
 		return nil
 	}
-	return client.New(client.Config{
+	return client.New(*quorumClientConfig(cfg, secrets))
+}
+
+// quorumClientConfig is nil without the section quorum.
+func quorumClientConfig(cfg *config.Config, secrets *config.Secrets) *client.Config {
+	if cfg.Quorum == nil {
+		return nil
+	}
+	return &client.Config{
 		Zone: cfg.Quorum.Zone, Resolvers: cfg.Quorum.Resolvers, Required: cfg.Quorum.Required, Timeout: time.Duration(cfg.Quorum.Timeout),
 		Group: cfg.Group, Region: cfg.Region, PrivateKey: secrets.PrivateKey, Keys: cfg.PublicKeys(),
-	})
+	}
 }
 
 // quorumServer is where this region is asked.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -110,6 +111,28 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckLive asks the witness of a group that has never run, and writes nothing to it. Package check
+// tests what else can be found.
+func TestCheckLive(t *testing.T) {
+	dir, path := setUp(t)
+	out, err := failoverd(t, "check", "--live", "--config", path)
+	if err == nil || errors.As(err, &usageError{}) || err.Error() != "check --live: 1 of 5 findings are problems" {
+		t.Errorf("got %v, want exit code 1 for the one problem", err)
+	}
+	wants(t, out, "is valid", "\nok       witness: all records were read in ", "\nwarning  info record of a: none", "\nproblem  info record of b: none", "\nok       flag of b: none")
+	out, err = failoverd(t, "check", "--live", "--config", path, "-o", "json")
+	var result struct {
+		SafetyHash string          `json:"safety_hash"`
+		Live       []check.Finding `json:"live"`
+	}
+	if json.Unmarshal([]byte(out), &result) != nil || err == nil || result.SafetyHash == "" || len(result.Live) != 5 || result.Live[2].Level != check.Problem {
+		t.Errorf("-o json: got %+v, %v", result, err)
+	}
+	if entries, err := os.ReadDir(filepath.Join(dir, "witness")); err != nil || len(entries) > 0 {
+		t.Errorf("it has left %v in the witness, %v", entries, err)
+	}
+}
+
 // TestDaemonVerbs asks a real agent, which is alone and so a standby.
 func TestDaemonVerbs(t *testing.T) {
 	_, path := setUp(t)
@@ -191,6 +214,7 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"run", "--forever"}, usage, []string{"--forever", "failoverd run --help"}},
 		{[]string{"run", "--config", path, "--member-absent", "z"}, usage, []string{"member-absent", `"z"`}},
 		{[]string{"simulate", "--config", path, "--duration", "1s"}, usage, []string{"too short", "want at least"}},
+		{[]string{"check", "--live", "--offline"}, usage, []string{"--live", "--offline"}},
 		{[]string{"keygen"}, usage, []string{"--out"}},
 		{[]string{"keygen", "--out", path}, usage, []string{"is there already"}},
 		{[]string{"demo", "--log", "/nonexistent/log"}, usage, []string{"--log", "/nonexistent/log"}},

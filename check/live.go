@@ -1,0 +1,96 @@
+package check
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/quorum/client"
+)
+
+// Config is what is asked, and what is expected of it.
+type Config struct {
+	Params    lease.Params // of this region
+	Witness   *witness.Witness
+	RoundTrip time.Duration  // of the witness, that the bounds assume
+	Quorum    *client.Config // nil: there is none
+	Window    time.Duration  // by how much the wall clocks of two regions may differ
+
+	// Waiting is told what is still waited for, whenever that changes, one call at a time. It may be
+	// nil.
+	Waiting func(what []string)
+}
+
+// live is one run of Live.
+type live struct {
+	Config
+
+	mu      sync.Mutex
+	waiting []string
+}
+
+// Live asks everything at once, and returns what it found, in a fixed order. It ends soon after ctx.
+func Live(ctx context.Context, cfg Config) []Finding {
+	l := &live{Config: cfg}
+	var byWitness, byQuorum []Finding
+	var all sync.WaitGroup
+	all.Go(func() { l.during("the witness", func() { byWitness = l.askWitness(ctx) }) })
+	if cfg.Quorum != nil {
+		all.Go(func() { byQuorum = l.askQuorum(ctx) })
+	}
+	all.Wait()
+	return append(byWitness, byQuorum...)
+}
+
+// askQuorum asks all resolvers, and all regions through them.
+func (l *live) askQuorum(ctx context.Context) []Finding {
+	resolvers := make([]resolver, len(l.Quorum.Resolvers))
+	regions := make([]region, len(l.Params.Members))
+	var all sync.WaitGroup
+	for i, address := range l.Quorum.Resolvers {
+		all.Go(func() { l.during(address, func() { resolvers[i] = l.askResolver(ctx, address) }) })
+	}
+	for j, name := range l.Params.Members {
+		all.Go(func() { l.during(string(name), func() { regions[j] = l.askRegion(ctx, name) }) })
+	}
+	all.Wait()
+	out := l.resolverFindings(resolvers)
+	if cutOff(resolvers) {
+		return append(out, Finding{
+			Level: Problem, Asked: "all resolvers",
+			Got:    "none answers anything, not even for the root: this host has no way out, so nothing is known of the regions",
+			Remedy: "let UDP and TCP to port 53 of quorum.resolvers through, and their answers",
+		})
+	}
+	for _, r := range regions {
+		for i := range r.ways {
+			if !resolvers[i].usable() {
+				r.ways[i].leads.fault = fault{"nothing that is of use, as for every other name", "see this resolver above"}
+			}
+		}
+		out = append(out, l.regionFindings(r)...)
+	}
+	return append(out, l.authority(ctx, regions))
+}
+
+// during does something that is waited for.
+func (l *live) during(what string, do func()) {
+	l.tell(func() { l.waiting = append(l.waiting, what) })
+	do()
+	l.tell(func() {
+		i := slices.Index(l.waiting, what)
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+	})
+}
+
+func (l *live) tell(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+	if l.Waiting != nil {
+		l.Waiting(slices.Clone(l.waiting))
+	}
+}

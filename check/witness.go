@@ -1,0 +1,61 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/lease/witness"
+)
+
+// askWitness reads all records, as the agent does.
+func (l *live) askWitness(ctx context.Context) []Finding {
+	// The first read opens the connection, which agents keep open: it is not what the bounds count.
+	if _, err := l.readOwnFlag(ctx); err != nil && witness.ClassOf(err) != witness.Malformed {
+		return []Finding{witnessFault("witness", "", err)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.Params.RequestTimeout)
+	defer cancel()
+	began := time.Now()
+	round := l.Witness.ReadRound(ctx, true)
+	out := []Finding{l.roundTrip(time.Since(began))}
+	for i, m := range l.Params.Members {
+		out = append(out, l.infoRecord(m, round.Infos[i], round.InfoErrors[i]))
+	}
+	for i, m := range l.Params.Members {
+		out = append(out, flag(m, round.Flags[i], round.FlagErrors[i]))
+	}
+	return out
+}
+
+func (l *live) readOwnFlag(ctx context.Context) (lease.FlagRead, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.Params.RequestTimeout)
+	defer cancel()
+	return l.Witness.ReadFlag(ctx, l.Params.Region)
+}
+
+// roundTrip compares the time of a round of reads with what the bounds assume.
+func (l *live) roundTrip(took time.Duration) Finding {
+	f := Finding{Level: OK, Asked: "witness", Got: fmt.Sprintf("all records were read in %s; the bounds assume %v", millis(took), l.RoundTrip)}
+	if took > l.RoundTrip {
+		f.Level = Warning
+		f.Remedy = "ask again; if it stays so, the gap after a death is longer than its bound by up to three times the difference"
+	}
+	return f
+}
+
+// witnessFault is the finding of a read that failed, or that brought what can't be believed.
+func witnessFault(asked string, region lease.Region, err error) Finding {
+	f := Finding{Level: Problem, Asked: asked, Region: region, Got: err.Error(), Remedy: "see that the witness runs, and that this host reaches it"}
+	var e *witness.Error
+	if errors.As(err, &e) && e.Remedy != "" {
+		bare := *e
+		bare.Remedy = ""
+		f.Got, f.Remedy = bare.Error(), e.Remedy
+	}
+	return f
+}
+
+func millis(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
