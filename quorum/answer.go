@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
@@ -69,7 +70,7 @@ func ParseText(text []string, q Question, key ed25519.PublicKey) (Answer, error)
 		joined = append(joined, s...)
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(string(joined))
-	if err != nil || len(raw) <= ed25519.SignatureSize {
+	if err != nil || len(raw) <= ed25519.SignatureSize || bytes.ContainsAny(joined, "\r\n") { // which the decoder skips
 		return Answer{}, ErrUnsigned
 	}
 	signature, body := raw[:ed25519.SignatureSize], raw[ed25519.SignatureSize:]

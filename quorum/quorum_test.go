@@ -195,6 +195,7 @@ func TestAnswerIsRefused(t *testing.T) {
 		{"another text", []string{"v=spf1 -all"}, quorum.ErrUnsigned},
 		{"too much", slices.Repeat(good, 9), quorum.ErrUnsigned},
 		{"a part", []string{good[0][:120]}, quorum.ErrForged},
+		{"with the end of a line in it", append([]string{good[0][:9] + "\n" + good[0][9:]}, good[1:]...), quorum.ErrUnsigned},
 		{"another signature", append([]string{"B" + good[0][1:]}, good[1:]...), quorum.ErrForged},
 		{"by another region", textOf(t, answer(), "fsn"), quorum.ErrForged},
 		{"another nonce", change(func(a *quorum.Answer) { a.Nonce[0]++ }), quorum.ErrReplayed},
