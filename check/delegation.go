@@ -26,8 +26,11 @@ const (
 	remedyLame      = "look for its NS record, with an address, in the parent zone: docs/dns.md"
 )
 
+var unanswered = fault{"SERVFAIL: the resolver gets no answer from it", remedyUnreached}
+
 // follow asks a resolver for the region's own SOA record, and for a name below it that can't be
-// there: only the region's own server answers both as it does, and the second is in no cache.
+// there: only the region's own server answers both as it does. The second is in no cache; of the
+// first, some resolvers serve a stale one for as long as the region does not answer.
 func (l *live) follow(ctx context.Context, resolver string, to lease.Region) delegation {
 	apex := l.below(string(to))
 	var soa, nothing *dns.Msg
@@ -46,7 +49,9 @@ func (l *live) follow(ctx context.Context, resolver string, to lease.Region) del
 	}
 	switch {
 	case nothingErr != nil:
-		return delegation{fault: fault{"its SOA record, and then " + noAnswer(nothingErr), remedyUnreached}}
+		return delegation{fault: fault{noAnswer(nothingErr), remedyUnreached}}
+	case nothing.Rcode == dns.RcodeServerFailure: // and an SOA record that is stale
+		return delegation{fault: unanswered}
 	case nothing.Rcode != dns.RcodeNameError:
 		return delegation{fault: fault{rcode(nothing.Rcode) + " for a name that is not there, where NXDOMAIN is right: another server answers, or the resolver makes names up", remedyLame}}
 	}
@@ -64,7 +69,7 @@ func faultOfSOA(m *dns.Msg, err error, apex string) fault {
 	case err != nil:
 		return fault{noAnswer(err), remedyUnreached}
 	case m.Rcode == dns.RcodeServerFailure:
-		return fault{"SERVFAIL: the resolver gets no answer from it", remedyUnreached}
+		return unanswered
 	case m.Rcode == dns.RcodeNameError:
 		return fault{"NXDOMAIN: there is no delegation", remedyLame + "; a resolver may remember for some minutes that there was none"}
 	case m.Rcode == dns.RcodeRefused:

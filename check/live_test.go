@@ -78,6 +78,10 @@ func TestFindings(t *testing.T) {
 
 		{"no delegation", func(w *world) { w.leads["hel"] = "" }},
 		{"the daemon is stopped", func(w *world) { w.region["hel"].stopped = true }},
+		{"the daemon is stopped, and its SOA record is served stale", func(w *world) {
+			w.region["hel"].stopped = true
+			w.does[0], w.does[1] = servesStale, servesStale
+		}},
 		{"another server", func(w *world) { w.leads["hel"] = anotherServer(w.t) }},
 		{"long questions are lost", func(w *world) { w.does = []resolver{losesLong, losesLong, losesLong} }},
 		{"hel signs with another key", func(w *world) { w.region["hel"].key = "other" }},
@@ -147,6 +151,18 @@ func onlyBy(protocol string) resolver {
 
 func refuses(_ string, m *dns.Msg, _ func() *dns.Msg) *dns.Msg {
 	return new(dns.Msg).SetRcode(m, dns.RcodeRefused)
+}
+
+// servesStale has an SOA record of hel in its cache.
+func servesStale(_ string, m *dns.Msg, follow func() *dns.Msg) *dns.Msg {
+	reply, apex := follow(), "hel."+zone+"."
+	if m.Question[0].Qtype == dns.TypeSOA && m.Question[0].Name == apex {
+		reply.Rcode = dns.RcodeSuccess
+		soa := soaOf(apex)
+		soa.Ns, soa.Mbox = apex, "hostmaster."+apex
+		reply.Answer = []dns.RR{soa}
+	}
+	return reply
 }
 
 func dropsTXT(_ string, _ *dns.Msg, follow func() *dns.Msg) *dns.Msg {

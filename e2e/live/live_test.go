@@ -1,0 +1,140 @@
+// Package live runs failoverd check --live beside real daemons, which are asked through real resolvers.
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/check"
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/e2e/resolvers"
+	"github.com/openova-io/failoverd/lease"
+)
+
+const patience = time.Minute
+
+var params = lease.Params{
+	Members: []lease.Region{"fsn", "hel"},
+	TTL:     30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second, PollInterval: 2 * time.Second,
+	RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second, MaxClockDrift: 0.002,
+}
+
+// TestLive spoils one thing at a time, in the configuration that is checked or in the world: what is
+// said of hel tells which it was, through every resolver alike.
+func TestLive(t *testing.T) {
+	lab := resolvers.Start(t, params.Members)
+	q := &daemon.Quorum{Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Timeout: 5 * time.Second}
+	for _, m := range params.Members {
+		q.Listen[m] = lab.Region(m)
+	}
+	for _, r := range lab.Resolvers {
+		q.Resolvers = append(q.Resolvers, r.Address)
+	}
+	group := daemon.NewGroup(t, daemon.Build(t, true), params, q)
+	fsn, hel := group.Regions[0], group.Regions[1]
+	fsn.Start(t)
+	hel.Start(t)
+	awaitActive(t, fsn)
+
+	code, findings := run(t, group, fsn.ConfigFile())
+	well := len(findings) > 0
+	for _, f := range findings {
+		// How long the witness takes is the machine's business.
+		well = well && (f.Level == check.OK || f.Asked == "witness" && f.Level == check.Warning)
+	}
+	if code != 0 || !well {
+		t.Errorf("where all is well: exit code %d\n%s", code, text(findings))
+	}
+
+	otherKey := strings.Replace(fsn.YAML(), group.Params.Keys["hel"], "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", 1)
+	wants(t, group, edited(t, fsn, otherKey), "the keys differ")
+
+	elsewhere := strings.Replace(fsn.YAML(), "zone: "+resolvers.Zone, "zone: elsewhere.example.com", 1)
+	wants(t, group, edited(t, fsn, elsewhere), "NXDOMAIN: there is no delegation")
+
+	if err := hel.Process().Kill(); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, group, fsn.ConfigFile(), "no answer") // SERVFAIL, or the resolver is still trying
+
+	status, err := fsn.Status(t.Context())
+	if err != nil || status.State != lease.Active || status.Epoch != 1 {
+		t.Errorf("after all these checks fsn is %s for epoch %d, %v; want it active for 1 as before", status.State, status.Epoch, err)
+	}
+}
+
+// wants runs the check, which is to fail, and to say so of hel through every resolver.
+func wants(t *testing.T, group *daemon.Group, config, says string) {
+	t.Helper()
+	code, findings := run(t, group, config)
+	said := 0
+	for _, f := range findings {
+		if f.Region == "hel" && f.Resolver != "" && f.Level == check.Problem && strings.Contains(f.Got, says) && f.Remedy != "" {
+			said++
+		}
+	}
+	if code != 1 || said != len(group.Quorum.Resolvers) {
+		t.Errorf("it says %q through %d of %d resolvers, and ends with %d, want 1\n%s", says, said, len(group.Quorum.Resolvers), code, text(findings))
+	}
+}
+
+// run runs check --live in fsn.
+func run(t *testing.T, group *daemon.Group, config string) (code int, findings []check.Finding) {
+	t.Helper()
+	p, err := daemon.StartProcess(group.Binaries.Daemon, "check", "--live", "-o", "json", "--config", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	code, err = p.Wait(ctx)
+	stdout, stderr := p.Output()
+	var result struct{ Live []check.Finding }
+	if err != nil || json.Unmarshal([]byte(stdout), &result) != nil {
+		t.Fatalf("check --live: exit code %d, %v\n%s%s", code, err, stdout, stderr)
+	}
+	return code, result.Live
+}
+
+func edited(t *testing.T, r *daemon.Region, yaml string) (path string) {
+	t.Helper()
+	if yaml == r.YAML() {
+		t.Fatal("nothing was edited")
+	}
+	path = r.Path("edited.yaml")
+	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func awaitActive(t *testing.T, r *daemon.Region) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, err := r.Status(ctx)
+		if err == nil && status.State == lease.Active && status.AllLayers("active") {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("%s is %s, %v, and not active", r.Name, status.State, err)
+		}
+	}
+}
+
+func text(findings []check.Finding) string {
+	var lines []string
+	for _, f := range findings {
+		lines = append(lines, f.String())
+	}
+	return strings.Join(lines, "\n")
+}
