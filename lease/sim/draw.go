@@ -57,6 +57,7 @@ type Break string
 const (
 	Unbroken    Break = ""
 	StaleBeyond Break = "staler than the bound"
+	StaleOthers Break = "staler than the bound, but for the own flag"
 	TwoSpaces   Break = "two namespaces"
 	TwoTTLs     Break = "two TTLs"
 	LeakedKey   Break = "a leaked key"
@@ -67,7 +68,8 @@ func DrawBroken(seed uint64, b Break) Config {
 	cfg := Draw(seed)
 	p := cfg.Params
 	switch b {
-	case StaleBeyond:
+	case StaleBeyond, StaleOthers:
+		cfg.Faults.OwnFresh = b == StaleOthers
 		cfg.Faults.TrueStaleness = 4*(p.TTL+p.Staleness) + p.Staleness
 		cfg.Faults.Cripple = false
 	case TwoSpaces:

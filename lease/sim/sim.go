@@ -38,6 +38,7 @@ type Faults struct {
 
 	// What breaks an assumption of the protocol, to show what it carries.
 	TrueStaleness time.Duration // of the store, if it is above Params.Staleness
+	OwnFresh      bool          // ... though each region reads its own flag fresh, so that reading it back shows nothing
 	Split         bool          // region 0 was given another namespace
 	OtherTTL      time.Duration // region 0 is given another TTL when it starts anew
 	Cripple       bool          // region 0 can write and not read once all faults have ended
@@ -106,7 +107,7 @@ func Run(cfg Config) Result {
 	w.end = Time(cfg.Duration)
 	w.store = newStore(w.rng, n, cfg.Faults.TrueStaleness > 0)
 	w.store.staleness = max(cfg.Params.Staleness, cfg.Faults.TrueStaleness)
-	w.store.split = cfg.Faults.Split
+	w.store.split, w.store.ownFresh = cfg.Faults.Split, cfg.Faults.OwnFresh
 	if cfg.Faults.Lazy > 0 {
 		w.store.lazy = cfg.Faults.Lazy
 	}

@@ -43,6 +43,7 @@ type store struct {
 	infos     []register
 	caches    [][edges]cached // by reader, kind and register
 	replicas  []replica       // by reader; nil unless every reader has a lagging replica
+	ownFresh  bool            // which has the reader's own flag all the same
 }
 
 // replica is a copy of all flags at once: a whole store that lags.
@@ -74,7 +75,7 @@ func (s *store) read(reader, owner int, info bool, sent, now Time) record {
 	switch {
 	case s.split && (reader == 0) != (owner == 0):
 		return record{}
-	case s.staleness == 0:
+	case s.staleness == 0, s.ownFresh && reader == owner:
 		return regs[owner].value
 	case s.replicas != nil && !info:
 		r := &s.replicas[reader]
