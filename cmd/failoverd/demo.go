@@ -7,7 +7,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/openova-io/failoverd/demo"
 )
@@ -69,21 +68,11 @@ Exit codes: 0 no two ever answered at once, and every gap kept to its bound;
 // wrap can't be.
 const leastWidth = 40
 
-// newScreen is a live one on a terminal. With NO_COLOR (https://no-color.org) there are no escape
-// codes of any kind.
+// newScreen is a live one on a terminal.
 func newScreen(out io.Writer) *demo.Screen {
 	screen := &demo.Screen{Out: out, Members: demo.Params().Members, Width: 80}
-	f, ok := out.(*os.File)
-	if !ok || os.Getenv("TERM") == "dumb" || os.Getenv("TERM") == "" || os.Getenv("NO_COLOR") != "" {
-		return screen
+	if columns, ok := terminal(out); ok {
+		screen.Width, screen.Live = columns, columns >= leastWidth
 	}
-	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return screen // no terminal
-	}
-	if size.Col > 0 { // some terminals don't say
-		screen.Width = int(size.Col)
-	}
-	screen.Live = screen.Width >= leastWidth
 	return screen
 }

@@ -3,11 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/config"
@@ -26,10 +24,9 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), "\nWhat runs:")
 	}
-	progress := newProgress(cmd.ErrOrStderr())
 	found := check.Live(cmd.Context(), check.Config{
 		Params: cfg.Params(), Witness: w, RoundTrip: assumedRoundTrip,
-		Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: progress.waitFor,
+		Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
 	})
 	if err := cmd.Context().Err(); err != nil {
 		return fmt.Errorf("ask what runs: %w", err) // what is silent since nobody waited is no finding
@@ -54,32 +51,18 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 	return nil
 }
 
-// progress is the last line of a terminal, for as long as something is waited for; nothing elsewhere.
-type progress struct {
-	terminal io.Writer // nil: there is none
-	width    int       // in columns: a line that wraps can't be taken back
-}
-
-func newProgress(out io.Writer) progress {
-	f, ok := out.(*os.File)
-	if !ok || os.Getenv("TERM") == "dumb" {
-		return progress{}
+// newProgress shows on the last line of a terminal what is waited for; it shows nothing elsewhere.
+func newProgress(out io.Writer) (waiting func(what []string)) {
+	width, ok := terminal(out)
+	if !ok {
+		return nil
 	}
-	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return progress{}
+	return func(what []string) {
+		line := ""
+		if len(what) > 0 {
+			line = "waiting for " + strings.Join(what, ", ")
+		}
+		const clearLine = "\r\x1b[K"
+		fmt.Fprint(out, clearLine, line[:min(len(line), width-1)]) // one that wraps can't be taken back
 	}
-	return progress{f, int(size.Col)}
-}
-
-func (p progress) waitFor(what []string) {
-	if p.terminal == nil {
-		return
-	}
-	line := ""
-	if len(what) > 0 {
-		line = "waiting for " + strings.Join(what, ", ")
-	}
-	const clearLine = "\r\x1b[K"
-	fmt.Fprint(p.terminal, clearLine, line[:min(len(line), max(0, p.width-1))])
 }
