@@ -159,19 +159,25 @@ func TestDaemonVerbs(t *testing.T) {
 		d.close()
 	}()
 
-	var status agent.Status
 	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for status.State != lease.Standby {
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			t.Fatalf("the agent is %q, want a standby", status.State)
+	await := func(what string, is func() bool) {
+		t.Helper()
+		for !is() {
+			select {
+			case <-tick.C:
+			case <-limit.C:
+				t.Fatalf("it does not come to this: %s", what)
+			}
 		}
-		mustJSON(t, &status, "status", "--config", path, "--address", address)
 	}
+	var status agent.Status
+	await("the agent is a standby", func() bool {
+		mustJSON(t, &status, "status", "--config", path, "--address", address)
+		return status.State == lease.Standby
+	})
 	wants(t, must(t, "status", "--config", path, "--address", address),
 		"a of group g is standby", "no authority; last known holder: nobody yet", "PEER", "b", "none seen", "its info record has never been seen",
 		"LAYER", "none", "witness answers; staleness bound 0.0 s")
@@ -183,12 +189,12 @@ func TestDaemonVerbs(t *testing.T) {
 	}
 	mustJSON(t, &agent.Status{}, "explain", "--config", path, "--address", address)
 
+	await("the newest of the history is to standby", func() bool { // it is written after the status says so
+		var entries []statedir.Entry
+		mustJSON(t, &entries, "history", "--config", path, "--limit", "1")
+		return len(entries) == 1 && entries[0].To == lease.Standby
+	})
 	wants(t, must(t, "history", "--config", path), "TIME", "fencing", "starting", "standby", "fenced")
-	var entries []statedir.Entry
-	mustJSON(t, &entries, "history", "--config", path, "--limit", "1")
-	if len(entries) != 1 || entries[0].To != lease.Standby {
-		t.Errorf("the newest of the history is %+v, want one, to standby", entries)
-	}
 }
 
 func TestWrongUse(t *testing.T) {
