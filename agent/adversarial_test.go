@@ -141,6 +141,8 @@ type span struct{ from, to lease.Instant }
 
 func (l *spanLayer) Name() string { return "span" }
 
+func (l *spanLayer) Tier() layers.Tier { return layers.Custom }
+
 func (l *spanLayer) Activate(context.Context, layers.Order) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -353,6 +353,8 @@ type testLayer region
 
 func (l *testLayer) Name() string { return "test" }
 
+func (l *testLayer) Tier() layers.Tier { return layers.Custom }
+
 func (l *testLayer) Activate(ctx context.Context, o layers.Order) error {
 	return l.apply(ctx, layers.Active, o)
 }

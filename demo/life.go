@@ -182,6 +182,8 @@ type layer struct {
 
 func (l layer) Name() string { return "service" }
 
+func (l layer) Tier() layers.Tier { return layers.Custom }
+
 func (l layer) Activate(_ context.Context, o layers.Order) error {
 	return l.life.effect(func() error { l.service.epoch.Store(o.Epoch); return nil })
 }

@@ -36,6 +36,9 @@ type Layer interface {
 	// in a region and never changes.
 	Name() string
 
+	// Tier is the layer's place between the data and the outside.
+	Tier() Tier
+
 	// Activate makes one attempt to make the layer active. Nil means that the
 	// effect is there, not that it was asked for. It is idempotent: on a layer
 	// that is active already it changes nothing and returns nil, and it goes on
@@ -56,4 +59,14 @@ type Layer interface {
 	// itself, not at what was last ordered. Unknown with a nil error means that
 	// this layer can't be observed; with an error, that it could not be this time.
 	Observe(context.Context) (State, error)
+}
+
+// A Watcher is a layer that notices when what it acts on is changed by others, so
+// that the caller can keep the effect there.
+type Watcher interface {
+	Layer
+	// Watch calls changed each time that the effect of the last order that returned
+	// nil may be gone, until ctx ends. changed does not block, and may be called by
+	// any goroutine.
+	Watch(ctx context.Context, changed func())
 }

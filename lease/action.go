@@ -57,6 +57,7 @@ type Fence struct {
 	Deadline Instant
 	Epoch    uint64
 	Reason   ReasonCode
+	Planned  bool // authority is given up by choice: there is time to fence in order (§4, hand-over)
 }
 
 // Activate makes every layer active, and keeps trying until all are or until a

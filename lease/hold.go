@@ -111,7 +111,8 @@ func (s *State) orderFence(why ReasonCode) {
 		by = s.deadline
 	}
 	s.layers = layerState{order: s.newID(), fenceBy: by}
-	s.act(Fence{ID: s.layers.order, Deadline: by, Epoch: max(s.epoch, s.highest), Reason: why})
+	planned := why == ReasonHandedOver || why == ReasonReleased
+	s.act(Fence{ID: s.layers.order, Deadline: by, Epoch: max(s.epoch, s.highest), Reason: why, Planned: planned})
 }
 
 // orderActivate tells the layers to become active.

@@ -2,6 +2,7 @@ package applier
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/openova-io/failoverd/layers"
@@ -25,7 +26,7 @@ type Timer interface {
 type Config struct {
 	Group  string
 	Region lease.Region
-	Layers []layers.Layer // in the order in which they are activated
+	Layers []layers.Layer // in the order of the configuration
 	Clock  Clock
 	Timer  Timer // becomes the applier's own; Close closes it
 
@@ -41,6 +42,10 @@ type Applier struct {
 	results chan result
 	done    chan struct{} // closed when run has ended
 	err     error         // of Timer.Close, once done
+	tiers   []layers.Tier
+
+	watchers     sync.WaitGroup
+	stopWatching context.CancelFunc
 
 	// What follows belongs to run.
 	workers  []*worker // one for each layer, in the same order
@@ -54,6 +59,7 @@ type worker struct {
 	state   layers.State
 	running *attempt
 	ready   bool          // the effect of the newest order is there
+	changed bool          // it may be gone again since the running attempt began
 	retryAt lease.Instant // no attempt begins before
 	pause   time.Duration // after the next failure
 }
@@ -71,8 +77,14 @@ func New(c Config) *Applier {
 		results: make(chan result),
 		done:    make(chan struct{}),
 	}
-	for _, l := range c.Layers {
+	watching, stop := context.WithCancel(context.Background())
+	a.stopWatching = stop
+	for i, l := range c.Layers {
 		a.workers = append(a.workers, &worker{layer: l, state: layers.Unknown})
+		a.tiers = append(a.tiers, l.Tier())
+		if w, ok := l.(layers.Watcher); ok {
+			a.watchers.Go(func() { w.Watch(watching, func() { a.mailbox.putChanged(i) }) })
+		}
 	}
 	go a.run()
 	return a
@@ -80,12 +92,14 @@ func New(c Config) *Applier {
 
 // Fence makes every layer inactive, in place of whatever was ordered before.
 func (a *Applier) Fence(f lease.Fence) {
-	a.mailbox.putOrder(order{f.ID, layers.Fence, f.Deadline, f.Epoch, f.Reason})
+	a.mailbox.putOrder(order{id: f.ID, action: layers.Fence, deadline: f.Deadline, epoch: f.Epoch, reason: f.Reason,
+		stages: layers.Plan(layers.Fence, f.Planned, a.tiers)})
 }
 
 // Activate makes every layer active, in place of whatever was ordered before.
 func (a *Applier) Activate(o lease.Activate) {
-	a.mailbox.putOrder(order{o.ID, layers.Activate, o.Deadline, o.Epoch, o.Reason})
+	a.mailbox.putOrder(order{id: o.ID, action: layers.Activate, deadline: o.Deadline, epoch: o.Epoch, reason: o.Reason,
+		stages: layers.Plan(layers.Activate, false, a.tiers)})
 }
 
 // Extend moves the deadline of the Activate that stands, of attempts that are
@@ -96,6 +110,8 @@ func (a *Applier) Extend(deadline lease.Instant) { a.mailbox.putExtend(deadline)
 // Close calls off what is running and returns when all of it has ended. It leaves
 // the layers as they are. Orders given later are ignored.
 func (a *Applier) Close() error {
+	a.stopWatching()
+	a.watchers.Wait()
 	a.mailbox.putClose()
 	<-a.done
 	return a.err
@@ -116,7 +132,9 @@ func (a *Applier) run() {
 			a.order.deadline = in.deadline
 		}
 		now := a.config.Clock.Now()
+		a.noteChanges(in.changed, now)
 		a.callOffOverdue(now)
+		a.beginStages(now)
 		a.begin(now)
 		a.finish()
 		a.config.Timer.Set(a.next(now))
@@ -146,8 +164,45 @@ func (a *Applier) replace(o *order) {
 		if w.running != nil {
 			w.running.callOff(errSuperseded)
 		}
-		w.ready, w.retryAt, w.pause = false, 0, firstRetry
+		w.ready, w.changed, w.retryAt, w.pause = false, false, 0, firstRetry
 	}
+}
+
+// noteChanges has the effect of the newest order put back on layers where it may be
+// gone. An order that was not carried out yet does so anyhow.
+func (a *Applier) noteChanges(changed []int, now lease.Instant) {
+	for _, i := range changed {
+		w := a.workers[i]
+		switch {
+		case w.running != nil:
+			w.changed = true
+		case w.ready:
+			w.ready, w.retryAt = false, max(w.retryAt, now)
+		}
+	}
+}
+
+// beginStages begins the stages of the newest order that are due.
+func (a *Applier) beginStages(now lease.Instant) {
+	o := a.order
+	if o == nil {
+		return
+	}
+	for o.begun < len(o.stages) && (a.allReady(o.stages[:o.begun]) || o.action == layers.Fence && now >= o.next) {
+		o.begun++
+		o.next = now.Add(max(0, o.deadline.Sub(now)) / time.Duration(len(o.stages)-o.begun+1))
+	}
+}
+
+func (a *Applier) allReady(stages []layers.Stage) bool {
+	for _, stage := range stages {
+		for _, i := range stage {
+			if !a.workers[i].ready {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (a *Applier) callOffOverdue(now lease.Instant) {
@@ -158,17 +213,17 @@ func (a *Applier) callOffOverdue(now lease.Instant) {
 	}
 }
 
-// due are the workers that are to be made ready next: all for a fence, one
-// after the other for an activation.
+// due are the workers of the stages that have begun that are to be made ready.
 func (a *Applier) due() []*worker {
 	var due []*worker
-	for _, w := range a.workers {
-		if a.order == nil || w.ready {
-			continue
-		}
-		due = append(due, w)
-		if a.order.action == layers.Activate {
-			break
+	if a.order == nil {
+		return nil
+	}
+	for _, stage := range a.order.stages[:a.order.begun] {
+		for _, i := range stage {
+			if w := a.workers[i]; !w.ready {
+				due = append(due, w)
+			}
 		}
 	}
 	return due
@@ -227,7 +282,9 @@ func (a *Applier) ended(r result) {
 		return // what an older order has done proves nothing for this one
 	}
 	if r.err == nil {
-		w.ready = true
+		// What changed while the attempt ran may have come too late for it.
+		w.ready, w.changed, w.pause = !w.changed, false, firstRetry
+		w.retryAt = now.Add(upkeepPause)
 		return
 	}
 	w.retryAt, w.pause = now.Add(w.pause), nextRetry(w.pause)
@@ -235,7 +292,7 @@ func (a *Applier) ended(r result) {
 
 // finish reports an order that has been carried out.
 func (a *Applier) finish() {
-	if a.order == nil || a.finished || len(a.due()) > 0 {
+	if a.order == nil || a.finished || !a.allReady(a.order.stages) {
 		return
 	}
 	a.finished = true
@@ -250,6 +307,9 @@ func (a *Applier) next(now lease.Instant) lease.Instant {
 		if w.running != nil && w.running.called == nil {
 			next = min(next, w.running.end())
 		}
+	}
+	if o := a.order; o != nil && o.action == layers.Fence && o.begun < len(o.stages) {
+		next = min(next, o.next)
 	}
 	for _, w := range a.due() {
 		// One that is due now and does not run is too late: only Extend helps.

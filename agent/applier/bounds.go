@@ -10,6 +10,10 @@ const (
 	firstRetry = 100 * time.Millisecond // after the first failed attempt of an order
 	lastRetry  = 2 * time.Second        // and never more
 
+	// upkeepPause is from an attempt that succeeded to the next one, however often others
+	// change the layer. It is well below the second within which a change is undone.
+	upkeepPause = 100 * time.Millisecond
+
 	// minFenceAttempt is what every attempt to fence gets, also when the order's
 	// deadline is near or has passed: an attempt that has no time can't succeed.
 	minFenceAttempt = 5 * time.Second

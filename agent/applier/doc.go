@@ -12,11 +12,12 @@
 //     begun on that layer (see [layers.Layer] for what a return promises).
 //   - A layer whose attempt does not return, though it was called off, holds up
 //     nobody but itself, and a later layer of an activation.
-//   - Fencing goes on for all layers at once, and never gives up.
-//   - Activation goes from layer to layer in the given order, and no attempt of it
-//     begins or goes on at or after the deadline, by a clock that counts suspend. A
-//     process that is frozen can't hold to that until it is thawed; then it is the
-//     first thing that happens.
+//   - Layers are acted on in the stages of [layers.Plan]. Fencing never gives up, and
+//     by its deadline it has begun on every layer, whatever became of the others.
+//   - No attempt of an activation begins or goes on at or after the deadline, by a
+//     clock that counts suspend. A process that is frozen can't hold to that until it
+//     is thawed; then it is the first thing that happens.
+//   - What others change on a [layers.Watcher] is put back while the order stands.
 //   - Fence, Activate and Extend never block, and may be called by any goroutine.
 //     Calls count in the order in which they are made.
 //   - Events are reported one after the other, from a goroutine of the applier.

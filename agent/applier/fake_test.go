@@ -139,6 +139,7 @@ func (w *world) start(ls ...layers.Layer) *applier.Applier {
 type layer struct {
 	*world
 	name string
+	tier layers.Tier
 	do   func(ctx context.Context, action layers.Action, o layers.Order) error
 
 	mu       sync.Mutex
@@ -147,6 +148,8 @@ type layer struct {
 }
 
 func (l *layer) Name() string { return l.name }
+
+func (l *layer) Tier() layers.Tier { return l.tier }
 
 func (l *layer) Activate(ctx context.Context, o layers.Order) error {
 	return l.attempt(ctx, layers.Activate, o)
@@ -186,7 +189,7 @@ type behaviour func(ctx context.Context, n int) error
 // layer makes one that behaves in the given ways.
 func (w *world) layer(name string, activate, fence behaviour) *layer {
 	n := map[layers.Action]int{}
-	return &layer{world: w, name: name, do: func(ctx context.Context, action layers.Action, _ layers.Order) error {
+	return &layer{world: w, name: name, tier: layers.Custom, do: func(ctx context.Context, action layers.Action, _ layers.Order) error {
 		n[action]++
 		if action == layers.Activate {
 			return activate(ctx, n[action])

@@ -1,6 +1,7 @@
 package applier
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/openova-io/failoverd/layers"
@@ -14,6 +15,9 @@ type order struct {
 	deadline lease.Instant
 	epoch    uint64
 	reason   lease.ReasonCode
+	stages   []layers.Stage // in which layers are acted on, as layers.Plan says
+	begun    int            // how many of them have begun
+	next     lease.Instant  // a fence: the next one begins, whatever became of those before
 }
 
 // A mailbox holds what was ordered since the applier looked last. Only the
@@ -23,6 +27,7 @@ type mailbox struct {
 
 	mu       sync.Mutex
 	order    *order
+	changed  []int // layers whose effect may be gone
 	extended bool
 	deadline lease.Instant // if extended: of the order that was there before
 	closed   bool
@@ -53,11 +58,20 @@ func (m *mailbox) putExtend(deadline lease.Instant) {
 	})
 }
 
+func (m *mailbox) putChanged(layer int) {
+	m.put(func() {
+		if !slices.Contains(m.changed, layer) {
+			m.changed = append(m.changed, layer)
+		}
+	})
+}
+
 func (m *mailbox) putClose() { m.put(func() { m.closed = true }) }
 
 // contents are what take found.
 type contents struct {
 	order    *order // nil: none
+	changed  []int
 	extended bool
 	deadline lease.Instant
 	closed   bool
@@ -66,7 +80,7 @@ type contents struct {
 func (m *mailbox) take() contents {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := contents{m.order, m.extended, m.deadline, m.closed}
-	m.order, m.extended = nil, false
+	c := contents{m.order, m.changed, m.extended, m.deadline, m.closed}
+	m.order, m.changed, m.extended = nil, nil, false
 	return c
 }

@@ -57,6 +57,9 @@ func New(c Config) (*Hook, error) {
 // Name returns the configured name.
 func (h *Hook) Name() string { return h.config.Name }
 
+// Tier is that of what the daemon does not know.
+func (h *Hook) Tier() layers.Tier { return layers.Custom }
+
 // Activate runs the activate command.
 func (h *Hook) Activate(ctx context.Context, o layers.Order) error {
 	return h.apply(ctx, layers.Activate, h.config.Activate, o)
