@@ -28,18 +28,22 @@ func keyOf(r lease.Region) ed25519.PrivateKey {
 
 func publicOf(r lease.Region) ed25519.PublicKey { return keyOf(r).Public().(ed25519.PublicKey) }
 
-// listen opens both sockets of a DNS server on one port of loopback.
+// listen opens both sockets of a DNS server on one port of loopback, which may have to be looked for.
 func listen(t *testing.T) (address string, udp net.PacketConn, tcp net.Listener) {
 	t.Helper()
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		var err error
+		if tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		address = tcp.Addr().String()
+		if udp, err = net.ListenPacket("udp", address); err == nil {
+			return address, udp, tcp
+		}
+		tcp.Close()
 	}
-	udp, err = net.ListenPacket("udp", tcp.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tcp.Addr().String(), udp, tcp
+	t.Fatal("no port of 127.0.0.1 is free for both UDP and TCP")
+	return
 }
 
 // startRegion starts the responder of hel, which grants every pledge.

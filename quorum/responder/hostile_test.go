@@ -235,3 +235,38 @@ func TestAmplification(t *testing.T) {
 	}
 	r.granted(r.exchange("tcp", m), q)
 }
+
+// TestForgedSources: forged questions from so many sources that no limit of theirs holds. Their signatures are no longer
+// verified, and a member's own question still comes through, over TCP.
+func TestForgedSources(t *testing.T) {
+	const allowed = 3
+	r := start(t, allowed)
+	for i := range 30 {
+		d := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.IPv4(127, 0, 1, byte(i))}}
+		conn, err := d.Dial("udp", r.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		for range allowed {
+			r.send(conn, r.pack(query(r.name(r.question(), "hel"), dns.TypeTXT)))
+		}
+	}
+	await(t, "all have come", func() bool {
+		c := r.server.Counts()
+		return c[responder.BadSignature]+c[responder.Limited] == 30*allowed
+	})
+	if c := r.server.Counts(); c[responder.BadSignature] != 20*allowed {
+		t.Errorf("%d signatures were verified, want %d", c[responder.BadSignature], 20*allowed)
+	}
+	q := r.question()
+	m := query(r.name(q, "fsn"), dns.TypeTXT)
+	if reply := r.exchange("udp", m); !reply.Truncated || reply.Rcode != dns.RcodeSuccess {
+		t.Errorf("got %v, want that it is to ask over TCP", reply)
+	}
+	r.wantAsked(0)
+	r.granted(r.exchange("tcp", m), q)
+	if reply := r.exchange("udp", query("hel."+zone, dns.TypeSOA)); len(reply.Answer) != 1 {
+		t.Errorf("what needs no signature: got %v", reply)
+	}
+}

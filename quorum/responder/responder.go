@@ -60,6 +60,11 @@ const maxPending = 256
 // many take a small part of one processor.
 const maxHints = 1000
 
+// manySources is at how many sources' rate of questions over UDP a signature is no longer verified,
+// which takes thirty times as long as anything else: from then on all who ask are told to ask over
+// TCP, where nobody can forge his source. A group asks far less.
+const manySources = 20
+
 // A Responder is the server. Its methods may be used concurrently.
 type Responder struct {
 	cfg       Config
@@ -67,6 +72,7 @@ type Responder struct {
 	datagrams limiter
 	streams   limiter       // apart from datagrams, whose sources may be forged
 	hints     *rate.Limiter // to ask over TCP
+	verified  *rate.Limiter // questions by datagrams
 
 	mu      sync.Mutex
 	window  *quorum.Window
@@ -97,7 +103,8 @@ func New(cfg Config) (*Responder, error) {
 	return &Responder{
 		cfg: cfg, zone: zone,
 		datagrams: newLimiter(cfg.Rate), streams: newLimiter(cfg.Rate), hints: rate.NewLimiter(maxHints, maxHints),
-		window: quorum.NewWindow(cfg.Window, maxPending), answers: map[asked]*answer{}, counts: map[Kind]uint64{},
+		verified: rate.NewLimiter(rate.Limit(manySources*cfg.Rate), manySources*cfg.Rate),
+		window:   quorum.NewWindow(cfg.Window, maxPending), answers: map[asked]*answer{}, counts: map[Kind]uint64{},
 	}, nil
 }
 
@@ -168,7 +175,12 @@ func (r *Responder) serve(ctx context.Context, w dns.ResponseWriter, query *dns.
 		_ = w.Close()
 		return
 	}
-	reply, kind := r.zone.reply(query, func(name string) ([]string, Kind) { return r.ask(ctx, name) })
+	reply, kind := r.zone.reply(query, func(name string) ([]string, Kind) {
+		if datagram && !r.verified.AllowN(r.cfg.Now(), 1) {
+			return nil, Limited
+		}
+		return r.ask(ctx, name)
+	})
 	r.count(kind)
 	if datagram {
 		fit(reply, query)
@@ -180,11 +192,13 @@ func (r *Responder) serve(ctx context.Context, w dns.ResponseWriter, query *dns.
 func (r *Responder) garbage([]byte, error) { r.count(Refused) }
 
 func source(addr net.Addr) netip.Addr {
-	ap, err := netip.ParseAddrPort(addr.String())
-	if err != nil {
-		return netip.Addr{} // all that have none share one limit
+	switch a := addr.(type) {
+	case *net.UDPAddr:
+		return a.AddrPort().Addr()
+	case *net.TCPAddr:
+		return a.AddrPort().Addr()
 	}
-	return ap.Addr()
+	return netip.Addr{} // all others share one limit
 }
 
 // ask asks the region what is asked by name, once for all who bring the same question.

@@ -26,7 +26,7 @@ const (
 	Flood        Kind = "flood"         // one of too many of one member
 	Plain        Kind = "plain"         // an ordinary query for a name of the zone
 	Refused      Kind = "refused"       // not for this zone, or not a query that it answers, or garbage
-	Limited      Kind = "limited"       // over the rate of its source: not answered
+	Limited      Kind = "limited"       // over the rate: dropped, or told to ask over TCP
 )
 
 func refusal(err error) Kind {
@@ -119,6 +119,10 @@ func (z *zone) reply(query *dns.Msg, ask func(name string) ([]string, Kind)) (*d
 		return m, kind
 	case kind == Answered && q.Qtype == dns.TypeTXT:
 		text, kind := ask(name)
+		if kind == Limited {
+			m.Truncated = true
+			return m, kind
+		}
 		if text == nil {
 			// A forged question learns nothing: it gets what any name that is not there gets.
 			m.Rcode = dns.RcodeNameError
