@@ -21,16 +21,13 @@ const (
 	Name = string(Region) + "." + Zone
 )
 
-// askers is how many members ask: each counts for 256 questions at once.
-const askers = 64
-
-// Members are those who may ask.
-func Members() []lease.Region {
-	members := []lease.Region{Region}
-	for i := range askers {
-		members = append(members, lease.Region(fmt.Sprintf("m%02d", i)))
+// Askers are the members that ask it: 256 questions of each count at once.
+func Askers() []lease.Region {
+	var askers []lease.Region
+	for i := range 64 {
+		askers = append(askers, lease.Region(fmt.Sprintf("m%02d", i)))
 	}
-	return members
+	return askers
 }
 
 // Key is the key of a member, or of anyone: the same one each time.
@@ -40,14 +37,14 @@ func Key(m lease.Region) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(seed)
 }
 
-// questions are n queries for questions to the region, no two of them the same, in the name of its members in turn. All
-// are signed by forger; each by its own asker if there is none.
-func questions(n int, forger lease.Region) ([]string, error) {
+// questions are n queries for questions to a region, no two of them the same, in the name of askers in turn. All are
+// signed by forger; each by its own asker if there is none.
+func questions(n int, to lease.Region, askers []lease.Region, forger lease.Region) ([]string, error) {
 	queries := make([]string, n)
 	for i := range queries {
 		q := quorum.Question{
 			Question: lease.Question{Verb: lease.VerbPledge, Epoch: 7, Safety: "0011223344556677"},
-			Group:    Group, Asker: Members()[1+i%askers], To: Region, Sent: time.Now(),
+			Group:    Group, Asker: askers[i%len(askers)], To: to, Sent: time.Now(),
 		}
 		binary.BigEndian.PutUint32(q.Nonce[:], uint32(i))
 		signer := q.Asker

@@ -50,11 +50,11 @@ func TestThroughput(t *testing.T) {
 		}
 		t.Logf("%s: %.0f queries a second, nsd %.0f: ratio %.2f", tt.what, best[0], best[1], best[0]/best[1])
 	}
-	signed, err := questions(*questionsFlag, "")
+	signed, err := questions(*questionsFlag, Region, Askers(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged, err := questions(*questionsFlag, Region)
+	forged, err := questions(*questionsFlag, Region, Askers(), "mallory")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func main() {
 
 func serve(address string) error {
 	keys := map[lease.Region]ed25519.PublicKey{}
-	for _, m := range dnsload.Members() {
+	for _, m := range append(dnsload.Askers(), dnsload.Region) {
 		keys[m] = dnsload.Key(m).Public().(ed25519.PublicKey)
 	}
 	r, err := responder.New(responder.Config{
