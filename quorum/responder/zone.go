@@ -3,6 +3,7 @@ package responder
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ type zone struct {
 	parent string
 	apex   string // with the final dot, as all names here
 	group  string
-	keys   []lease.Region // who may ask
+	askers []lease.Region // who may ask: all members but the region itself
 	ns     *dns.NS
 	now    func() time.Time
 }
@@ -59,12 +60,11 @@ func newZone(cfg Config) (zone, error) {
 		return zone{}, fmt.Errorf("quorum.zone: %q is no DNS name", cfg.Zone)
 	}
 	z := zone{parent: parent, apex: apex, group: cfg.Group, now: cfg.Now}
-	for m := range cfg.Keys {
-		z.keys = append(z.keys, m)
-	}
-	if err := quorum.CheckNames(cfg.Group, z.keys, parent); err != nil {
+	members := slices.Collect(maps.Keys(cfg.Keys))
+	if err := quorum.CheckNames(cfg.Group, members, parent); err != nil {
 		return zone{}, fmt.Errorf("quorum.zone: %w", err)
 	}
+	z.askers = slices.DeleteFunc(members, func(m lease.Region) bool { return m == cfg.Region })
 	z.ns = &dns.NS{Hdr: z.header(dns.TypeNS), Ns: apex}
 	return z, nil
 }
@@ -168,7 +168,7 @@ func (z *zone) name(name string) (kind Kind, exists bool) {
 		case 1:
 			ok = label == string(lease.VerbStatus) || label == string(lease.VerbPledge)
 		case 2:
-			ok = slices.Contains(z.keys, lease.Region(label))
+			ok = slices.Contains(z.askers, lease.Region(label))
 		case 3, 4, 5: // payload and signature
 		default:
 			ok = false
