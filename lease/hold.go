@@ -100,6 +100,7 @@ func (s *State) authoritySaved(ev AuthoritySaved) {
 	s.clear(NoticeSaveFailed, "")
 	if ev.ID == s.saved.order && s.saved.removal {
 		s.saved.deadline = 0
+		s.tellSuccessor()
 	}
 }
 

@@ -189,13 +189,22 @@ func (s *State) beginHandOver(epoch uint64) {
 		s.handOver.to = s.successor()
 	}
 	s.handOver.epoch, s.handOver.until = epoch, s.now.Add(2*s.p.RequestTimeout)
-	s.asker.statusAt = s.now
-	s.endQuestions()
+	s.tellSuccessor()
+}
+
+// tellSuccessor tells the region that authority is handed over to, if there is one
+// that can be granted a pledge: told too early, it would ask in vain, and wait for
+// retry_interval.
+func (s *State) tellSuccessor() {
+	if s.handingOverTo(s.handOver.to) {
+		s.asker.statusAt = s.now
+		s.endQuestions()
+	}
 }
 
 // handingOverTo reports whether region j is being told to take.
 func (s *State) handingOverTo(j int) bool {
-	return j != nobody && j == s.handOver.to && s.name == Standby
+	return j != nobody && j == s.handOver.to && s.name == Standby && s.savedGone()
 }
 
 // endHandOver ends a hand-over that has come to its end: another region is

@@ -127,7 +127,8 @@ func (w *world) takeover(dead *region, outage time.Duration) {
 
 // restart starts the dead agent of a region, unless an operator has said to another
 // one that it is down: it is to stay down for a TTL, and until the other one has
-// renewed at the witness.
+// renewed at the witness. When all faults have ended, a word that came to nothing, as
+// the other one did not take it or no longer goes by it, keeps nobody down.
 func (w *world) restart(r *region) {
 	again := happening{at: w.now.Add(w.cfg.Params.TTL), kind: restart, region: r.number, life: r.life}
 	if w.now < r.keptDown {
@@ -135,7 +136,7 @@ func (w *world) restart(r *region) {
 		return
 	}
 	for _, o := range w.regions {
-		if o.wordOf == r {
+		if o.wordOf == r && (w.chaos || o.decision.Authority || o.fencedByWord(r)) {
 			w.schedule(again)
 			return
 		}

@@ -35,7 +35,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleMalformedIsEvidence}, Unbroken, 25, "overlap:"},
 	{[]lease.Rule{lease.RuleStartEvidence}, Unbroken, 656, "overlap:"},
 	{[]lease.Rule{lease.RuleRank}, Unbroken, 10, "gap"},
-	{[]lease.Rule{lease.RuleCandidateTurn}, Unbroken, 11, "liveness:"},
+	{[]lease.Rule{lease.RuleCandidateTurn}, Unbroken, 349, "liveness:"},
 	{[]lease.Rule{lease.RuleYield}, Unbroken, 23, "liveness:"},
 	{[]lease.Rule{lease.RuleSilentWithdrawal}, Unbroken, 24, "overlap:"},
 	{[]lease.Rule{lease.RuleFlagExpires}, Unbroken, 10166, "overlap:"},
@@ -43,7 +43,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleSettle}, Unbroken, 1, "overlap:"},
 	{[]lease.Rule{lease.RuleStalenessWait}, Unbroken, 2938, "overlap:"},
 	{[]lease.Rule{lease.RuleDrift}, Unbroken, 9, "overlap:"},
-	{[]lease.Rule{lease.RuleMissingIsNotFree}, Unbroken, 5, "overlap:"},
+	{[]lease.Rule{lease.RuleMissingIsNotFree}, Unbroken, 44, "overlap:"},
 	{[]lease.Rule{lease.RuleReadFromSending}, StaleBeyond, 57, "overlap:"},
 	{[]lease.Rule{lease.RuleReadWhenDue}, Unbroken, 28, "gap"},
 	{[]lease.Rule{lease.RuleCompleteRound}, Unbroken, 17, "liveness:"},
@@ -63,8 +63,8 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RulePledgeSameSafety}, TwoTTLs, 340, "overlap:"},
 	{[]lease.Rule{lease.RuleFencedUntilSeen}, Unbroken, 164, "overlap:"},
 	{[]lease.Rule{lease.RuleGrantVoids, lease.RuleGrantEpoch}, Unbroken, 4, "overlap:"},
-	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 22, "liveness:"},
-	{[]lease.Rule{lease.RuleEpochAbove, lease.RuleYield}, Unbroken, 133, "liveness:"},
+	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 648, "liveness:"},
+	{[]lease.Rule{lease.RuleEpochAbove, lease.RuleYield}, Unbroken, 148, "liveness:"},
 }
 
 // codes are those of rules.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/openova-io/failoverd/lease"
@@ -140,6 +141,11 @@ func (r *region) step(ev lease.Event) {
 	r.carryOut(actions)
 	r.ticks++
 	w.schedule(happening{at: max(r.clock.when(decision.Wake), w.now+1), kind: tick, region: r.number, life: r.life, id: r.ticks})
+}
+
+// fencedByWord reports whether the agent goes by an operator's word that o is fenced.
+func (r *region) fencedByWord(o *region) bool {
+	return slices.ContainsFunc(r.state.Peers(), func(p lease.PeerView) bool { return p.Region == o.name && p.Fenced })
 }
 
 // carryOut begins actions in order; in a chaotic world the agent may freeze
