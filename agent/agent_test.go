@@ -78,6 +78,26 @@ func TestHangingWitness(t *testing.T) {
 	})
 }
 
+// TestWitnessBack: a region that lost its lease since its writes failed says that the witness is back when it is, though a
+// standby does not write its flag.
+func TestWitnessBack(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.regions["a"]
+		a.saved = lease.Authority{Epoch: 4, Deadline: w.at(30 * time.Second), BootID: "boot"}
+		w.store.set(errors.New("no route"))
+		a.start()
+		w.until(31 * time.Second)
+		if status := a.agent.Status(); status.State != lease.Standby || status.Witness.Up || len(status.Witness.Trouble) == 0 {
+			t.Errorf("got %s, witness up %v, %v; want a standby without a witness", status.State, status.Witness.Up, status.Witness.Trouble)
+		}
+		w.store.set(nil)
+		w.until(45 * time.Second)
+		if status := a.agent.Status(); status.State != lease.Standby || !status.Witness.Up || len(status.Witness.Trouble) > 0 {
+			t.Errorf("got %s, witness up %v, %v; want a standby with a witness", status.State, status.Witness.Up, status.Witness.Trouble)
+		}
+	})
+}
+
 func TestStart(t *testing.T) {
 	const resumed, fenced = "0.0 a layer active, epoch 4", "0.0 a layer inactive, epoch"
 	for _, tt := range []struct {

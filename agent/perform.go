@@ -93,6 +93,9 @@ func (a *Agent) receive(calls context.Context, message any) {
 	switch m := message.(type) {
 	case outcome:
 		a.noteTrouble(m.op, m.err)
+		if m.op == opWriteInfo && m.err == nil {
+			a.noteTrouble(opWriteFlag, nil) // a standby writes no flag: that the other register takes writes is what it can know
+		}
 		a.step(calls, m.event)
 	case *question:
 		a.beAsked(calls, m)

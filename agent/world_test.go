@@ -386,12 +386,13 @@ func (l *testLayer) apply(ctx context.Context, to layers.State, o layers.Order) 
 	return nil
 }
 
-// store is the witness: a map that takes 0.1 s, and that can hang.
+// store is the witness: a map that takes 0.1 s, and that can hang or be down.
 type store struct {
 	mu     sync.Mutex
 	values map[string][]byte
 	puts   int
 	hangs  chan struct{} // calls take no notice of their context until it is closed; nil: they answer
+	down   error         // what every call returns; nil: it is up
 }
 
 func (s *store) call(do func()) {
@@ -407,12 +408,14 @@ func (s *store) call(do func()) {
 	do()
 }
 
-func (s *store) Put(ctx context.Context, key string, value []byte) error {
+func (s *store) Put(ctx context.Context, key string, value []byte) (err error) {
 	s.call(func() {
-		s.values[key] = value
-		s.puts++
+		if err = s.down; err == nil {
+			s.values[key] = value
+			s.puts++
+		}
 	})
-	return nil
+	return err
 }
 
 func (s *store) Get(ctx context.Context, key string) (value []byte, err error) {
@@ -421,8 +424,17 @@ func (s *store) Get(ctx context.Context, key string) (value []byte, err error) {
 		if value, ok = s.values[key]; !ok {
 			err = witness.ErrNotFound
 		}
+		if s.down != nil {
+			err = s.down
+		}
 	})
 	return value, err
+}
+
+func (s *store) set(down error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
 }
 
 func (s *store) hang() {
