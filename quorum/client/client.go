@@ -70,6 +70,12 @@ func (c *Client) Ask(ctx context.Context, to lease.Region, what lease.Question, 
 	for i, resolver := range c.cfg.Resolvers {
 		ballots[i] = quorum.Ballot{Resolver: resolver, Outcome: quorum.Silent}
 	}
+	var mu sync.Mutex // of ballots
+	soFar := func() quorum.Verdict {
+		mu.Lock()
+		defer mu.Unlock()
+		return quorum.Count(c.cfg.Required, ballots)
+	}
 	came := make(chan brought, len(ballots))
 	// The slow ones are counted too, though nobody waits for them.
 	go c.each(context.WithoutCancel(ctx), func(ctx context.Context, i int, resolver string) {
@@ -83,20 +89,22 @@ func (c *Client) Ask(ctx context.Context, to lease.Region, what lease.Question, 
 		told := false
 		for n := range ballots {
 			b := <-came
+			mu.Lock()
 			ballots[b.i] = b.ballot
-			verdict := quorum.Count(c.cfg.Required, ballots)
+			mu.Unlock()
+			verdict := soFar()
 			if !told && (verdict.Reached || n == len(ballots)-1) {
 				told = true
 				early <- verdict
 			}
 		}
-		counted(quorum.Count(c.cfg.Required, ballots))
+		counted(soFar())
 	}()
 	select {
 	case verdict := <-early:
 		return verdict, nil
 	case <-ctx.Done():
-		return quorum.Verdict{Required: c.cfg.Required}, nil
+		return soFar(), nil
 	}
 }
 

@@ -235,6 +235,25 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
+// TestNoTimeLeft: who can't wait any longer is told what has come so far.
+func TestNoTimeLeft(t *testing.T) {
+	region := startRegion(t)
+	release := make(chan struct{})
+	slow := func(_ string, _ *dns.Msg, forward func() *dns.Msg) *dns.Msg {
+		<-release
+		return forward()
+	}
+	defer close(release)
+	good, one, other := startResolver(t, region, honest), startResolver(t, region, slow), startResolver(t, region, slow)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	verdict, err := newClient("fsn", good, one, other).Ask(ctx, "hel", question(lease.VerbPledge), func(quorum.Verdict) {})
+	want := "1 of 3 resolvers agree, 2 are required: " + one + " silent, " + other + " silent"
+	if got := verdict.Describe(); err != nil || got != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
 // TestStranger: a question that the region does not take gets no quorum, by resolvers that are honest.
 func TestStranger(t *testing.T) {
 	region := startRegion(t)
