@@ -41,15 +41,15 @@ type Series struct {
 func Table(series []Series) string {
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\tn\tmin\tp50\tp90\tmax\tbound")
+	fmt.Fprintln(table, "\tn\tmin\tp50\tp90\tp99\tmax\tbound")
 	for _, s := range series {
 		if len(s.Values) == 0 {
-			fmt.Fprintf(table, "%s\t0\t\t\t\t\t%s\n", s.Name, s.Bound)
+			fmt.Fprintf(table, "%s\t0\t\t\t\t\t\t%s\n", s.Name, s.Bound)
 			continue
 		}
 		v := slices.Sorted(slices.Values(s.Values))
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", s.Name, len(v),
-			millis(v[0]), millis(quantile(v, 0.5)), millis(quantile(v, 0.9)), millis(v[len(v)-1]), s.Bound)
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, len(v),
+			millis(v[0]), millis(quantile(v, 0.5)), millis(quantile(v, 0.9)), millis(quantile(v, 0.99)), millis(v[len(v)-1]), s.Bound)
 	}
 	table.Flush()
 	return b.String()

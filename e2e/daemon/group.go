@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,8 +34,8 @@ type Group struct {
 // A Quorum is the section quorum of every region.
 type Quorum struct {
 	Zone      string
-	Listen    map[lease.Region]string // where each is asked
-	Resolvers []string                // of all of them
+	Listen    map[lease.Region]string   // where each is asked
+	Resolvers map[lease.Region][]string // whom each asks
 	Timeout   time.Duration
 }
 
@@ -141,9 +142,9 @@ identity:
 layers:
   hooks:
     - name: file
-      activate: [%[18]s, %[19]s]
-      fence: [%[18]s, %[19]s]
-%[21]sapi: {listen: "127.0.0.1:0", socket: %[22]s}
+      activate: [%[18]q, %[19]q]
+      fence: [%[18]q, %[19]q]
+%[21]sapi: {listen: "127.0.0.1:0", socket: %[22]q}
 state_dir: %[20]s
 log: {level: debug, format: text}
 `, p.Group, r.Name, strings.Join(members, ", "),
@@ -159,7 +160,7 @@ func (r *Region) quorum() string {
 		return ""
 	}
 	return fmt.Sprintf("quorum: {zone: %s, listen: %q, resolvers: [%s], timeout: %v}\n",
-		q.Zone, q.Listen[r.Name], `"`+strings.Join(q.Resolvers, `", "`)+`"`, q.Timeout)
+		q.Zone, q.Listen[r.Name], `"`+strings.Join(q.Resolvers[r.Name], `", "`)+`"`, q.Timeout)
 }
 
 // Start starts the region's daemon and returns when its API answers. There must not be one that runs.
@@ -176,6 +177,23 @@ func (r *Region) Start(tb testing.TB) *Process {
 		tb.Fatalf("daemon: start %s: %v", r.Name, err)
 	}
 	return p
+}
+
+// Address is where the API of the last run is, host:port.
+func (r *Region) Address() string { return r.address }
+
+// CLI runs a command of the daemon's binary with the region's configuration, and returns its exit code and all that it wrote.
+func (r *Region) CLI(ctx context.Context, args ...string) (code int, output string, err error) {
+	p, err := StartProcess(append([]string{r.group.Binaries.Daemon}, append(args, "--config", r.ConfigFile())...)...)
+	if err != nil {
+		return 0, "", err
+	}
+	code, err = p.Wait(ctx)
+	if err != nil {
+		err = errors.Join(err, p.Kill())
+	}
+	stdout, stderr := p.Output()
+	return code, stdout + stderr, err
 }
 
 // Process is the last run of the region's daemon.

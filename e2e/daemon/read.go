@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -28,7 +29,15 @@ type Status struct {
 		State       string       `json:"state"`
 		Known       bool         `json:"known"`
 		EvidenceAge float64      `json:"evidence_age_seconds"`
+		Quorum      *struct {
+			Reached bool `json:"reached"`
+		} `json:"quorum"` // nil without a quorum
 	} `json:"peers"`
+	Gates []struct {
+		Reason
+		Open    bool     `json:"open"`
+		OpensIn *float64 `json:"opens_in_seconds"`
+	} `json:"gates"`
 	Layers []struct {
 		State string `json:"state"`
 	} `json:"layers"`
@@ -73,6 +82,37 @@ func (r *Region) Status(ctx context.Context) (Status, error) {
 		return s, fmt.Errorf("GET /status: %s", resp.Status)
 	}
 	return s, json.NewDecoder(resp.Body).Decode(&s)
+}
+
+// An Answer is what one resolver brought of a question to a region, as failoverd_quorum_answers_total has it.
+type Answer struct {
+	Resolver string // host:port
+	Peer     lease.Region
+	Outcome  string
+}
+
+// Answers asks the region's agent how many there were.
+func (r *Region) Answers(ctx context.Context) (map[Answer]int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.address+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := api.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	answers := map[Answer]int{}
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		var a Answer
+		var n int
+		_, err := fmt.Sscanf(lines.Text(), "failoverd_quorum_answers_total{outcome=%q,peer=%q,resolver=%q} %d", &a.Outcome, &a.Peer, &a.Resolver, &n)
+		if err == nil {
+			answers[a] = n
+		}
+	}
+	return answers, lines.Err()
 }
 
 // A HookRun is one line that the hook has written.

@@ -27,12 +27,12 @@ var params = lease.Params{
 // said of hel tells which it was, through every resolver alike.
 func TestLive(t *testing.T) {
 	lab := resolvers.Start(t, params.Members)
-	q := &daemon.Quorum{Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Timeout: 5 * time.Second}
+	q := &daemon.Quorum{Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: 5 * time.Second}
 	for _, m := range params.Members {
 		q.Listen[m] = lab.Region(m)
-	}
-	for _, r := range lab.Resolvers {
-		q.Resolvers = append(q.Resolvers, r.Address)
+		for _, r := range lab.Resolvers {
+			q.Resolvers[m] = append(q.Resolvers[m], r.Address)
+		}
 	}
 	group := daemon.NewGroup(t, daemon.Build(t, true), params, q)
 	fsn, hel := group.Regions[0], group.Regions[1]
