@@ -1,0 +1,29 @@
+package quorum_test
+
+import (
+	"testing"
+
+	"github.com/openova-io/failoverd/e2e/daemon"
+)
+
+// TestQuorum runs each scenario on a group and with resolvers of its own. The longest ones come first.
+func TestQuorum(t *testing.T) {
+	binaries := daemon.Build(t, true)
+	for _, scenario := range []struct {
+		name string
+		run  func(*testing.T, daemon.Binaries)
+	}{
+		{"witness down", witnessDown},
+		{"witness down, holder dead", holderDead},
+		{"holder cut off", holderCutOff},
+		{"switchover", switchover},
+		{"bad resolvers", badResolvers},
+		{"stale witness, no quorum", staleWithoutQuorum},
+		{"veto", veto},
+	} {
+		t.Run(scenario.name, func(t *testing.T) {
+			t.Parallel()
+			scenario.run(t, binaries)
+		})
+	}
+}

@@ -1,0 +1,155 @@
+package quorum_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/e2e/resolvers"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// staleParams leave a candidate a long time between its flag and its taking, and its questions a long time.
+func staleParams() lease.Params {
+	p := params()
+	p.TTL, p.Staleness, p.RequestTimeout = 8*time.Second, 4*time.Second, 3*time.Second
+	return p
+}
+
+// A staleWay is a way to the witness on which one key can be frozen: reads of it return what they did before, however long
+// ago. All else is as fresh as the store is.
+type staleWay struct {
+	url string
+
+	mu     sync.Mutex
+	frozen string            // the end of a key; empty for none
+	last   map[string][]byte // bodies of reads that succeeded, by path
+}
+
+// newStaleWay starts one to an API of Workers KV.
+func newStaleWay(t *testing.T, baseURL string) *staleWay {
+	t.Helper()
+	api, err := url.Parse(baseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &staleWay{last: map[string][]byte{}}
+	proxy := &httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: api.Scheme, Host: api.Host}) },
+		ModifyResponse: s.remember,
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		body, ok := s.last[r.URL.Path]
+		stale := ok && s.frozen != "" && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, s.frozen)
+		s.mu.Unlock()
+		if stale {
+			_, _ = w.Write(body)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	s.url = server.URL + api.Path
+	return s
+}
+
+func (s *staleWay) remember(resp *http.Response) error {
+	if resp.Request.Method != http.MethodGet || resp.StatusCode != http.StatusOK {
+		return nil
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last[resp.Request.URL.Path] = body
+	return err
+}
+
+// freeze freezes the key of a region's flag.
+func (s *staleWay) freeze(r lease.Region) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frozen = "/flag/" + string(r)
+}
+
+// staleWitness starts a group whose witness shows one standby, which it returns, a record of the holder that is stale for
+// longer than witness.staleness, and for ever.
+func staleWitness(t *testing.T, w *world) (holder, standby *region) {
+	t.Helper()
+	ways := map[*region]*staleWay{}
+	for _, r := range w.regions {
+		way := newStaleWay(t, r.Link.BaseURL)
+		ways[r] = way
+		yaml := strings.Replace(r.YAML(), r.Link.BaseURL, way.url, 1)
+		if err := os.WriteFile(r.ConfigFile(), []byte(yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.start()
+	holder, standbys := w.settle()
+	standby = standbys[0] // of the best rank
+	ways[standby].freeze(holder.Name)
+	return holder, standby
+}
+
+// staleWithoutQuorum shows what a witness does that breaks its staleness bound: two regions are active at once.
+func staleWithoutQuorum(t *testing.T, binaries daemon.Binaries) {
+	w := &world{t: t, params: staleParams()}
+	for _, r := range daemon.NewGroup(t, binaries, w.params, nil).Regions {
+		w.regions = append(w.regions, &region{Region: r})
+	}
+	holder, standby := staleWitness(t, w)
+	frozen := now()
+	w.await(string(standby.Name)+" is active", func() bool { _, ok := w.hook(standby, "activate", "end", frozen); return ok })
+	w.await(string(holder.Name)+" notices", func() bool { _, ok := w.became(holder, lease.Standby, frozen); return ok })
+	overlaps := w.overlaps()
+	if len(overlaps) == 0 {
+		t.Error("the witness lies, and no two regions were active at once: the test of the veto is worth nothing")
+	}
+	t.Logf("without the quorum: %s", strings.Join(overlaps, "; "))
+}
+
+// veto: the same with the quorum, which the standby is cut off from until it is about to take. It asks, and does not.
+func veto(t *testing.T, binaries daemon.Binaries) {
+	w := makeWorld(t, binaries, staleParams())
+	holder, standby := staleWitness(t, w)
+	for _, way := range standby.ways {
+		way.Set(resolvers.Drops)
+	}
+	// It asks request_timeout before it would take. What it asks over UDP is still lost; over TCP it is not.
+	w.await(string(standby.Name)+" is about to take", func() bool {
+		s, ok := w.status(standby)
+		for _, g := range s.Gates {
+			if ok && s.State == lease.Candidate && g.Code == lease.GateStalenessWait && g.OpensIn != nil {
+				return *g.OpensIn < (w.params.RequestTimeout - 4*lookAgain).Seconds()
+			}
+		}
+		return false
+	})
+	for _, way := range standby.ways {
+		way.Set(resolvers.Honest)
+	}
+	w.await(string(standby.Name)+" withdraws", func() bool { s, ok := w.status(standby); return ok && s.State == lease.Standby })
+	w.holds(holder, 2*w.params.TTL)
+	w.noOverlap()
+	if _, log := standby.Process().Output(); !strings.Contains(log, "reason="+string(lease.NoticeWitnessStale)) {
+		t.Errorf("the log of %s does not say %s", standby.Name, lease.NoticeWitnessStale)
+	}
+	if _, status := w.cli(standby, "status", "--address", standby.Address()); !strings.Contains(status, "witness staler than its bound ("+string(holder.Name)+")") {
+		t.Errorf("status of %s does not say that the witness is stale:\n%s", standby.Name, status)
+	}
+	for _, r := range w.regions {
+		t.Logf("%s: %v", r.Name, r.transitions)
+	}
+}
