@@ -1,14 +1,15 @@
 // Package demo is a failover group that anyone can watch on one machine: three
-// agents in one process, with real sockets, state directories and a file witness, and
-// times short enough that all is over within a minute.
+// agents in one process, with real sockets, state directories, a file witness and
+// caching resolvers, and times short enough that all is over within a minute.
 //
-// It kills, freezes and cuts off whichever region is active, while a client asks
-// all three ten times a second, and reports how long nobody answered, beside the
+// It kills, freezes and cuts off whichever region is active, takes the witness away
+// from all of them, has a resolver lie, and switches over, while a client asks all
+// three ten times a second, and reports how long nobody answered, beside the
 // computed bound, and whether ever two did.
 //
-// The agents are those that `failoverd run` runs. What an operating system does to
-// a process is done to them from outside, by what stands between an agent and its
-// clock, disk, witness and layer: see life.
+// The agents are those that `failoverd run` runs. What an operating system and a
+// network do to a process is done to them from outside, by what stands between an
+// agent and its clock, disk, witness, resolvers and layer: see life.
 package demo
 
 import (
@@ -29,14 +30,14 @@ const groupName = "demo"
 // limit ends a demo that hangs.
 const limit = time.Minute
 
-// Params are the parameters of every region, but for Region: a linearizable witness
-// and a TTL of 3 s.
+// Params are the parameters of every region, but for Region: a linearizable witness,
+// the quorum, and a TTL of 3 s.
 func Params() lease.Params {
 	return lease.Params{
 		Group: groupName, Members: []lease.Region{"fsn", "hel", "nbg"},
 		TTL: 3 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond,
 		PollInterval: 200 * time.Millisecond, RequestTimeout: 500 * time.Millisecond, FenceTimeout: 500 * time.Millisecond,
-		MaxClockDrift: 0.002, Keys: map[lease.Region]string{},
+		MaxClockDrift: 0.002, Quorum: true, Keys: map[lease.Region]string{},
 	}
 }
 
@@ -50,25 +51,31 @@ func Run(ctx context.Context, log hclog.Logger, watch Watcher) (*Report, error) 
 		return nil, fmt.Errorf("make a temporary folder (TMPDIR says where): %w", err)
 	}
 	defer os.RemoveAll(dir)
-	regions, err := newRegions(dir, log)
+	witnessDir := filepath.Join(dir, "witness")
+	if err := os.Mkdir(witnessDir, 0o700); err != nil {
+		return nil, err
+	}
+	world, err := newWorld(witnessDir)
 	if err != nil {
 		return nil, err
 	}
+	defer world.close()
+	regions, err := newRegions(world, dir, log)
 	defer func() {
 		for _, r := range regions {
 			r.close()
 		}
 	}()
-	return direct(ctx, regions, watch)
-}
-
-// newRegions makes the regions, none of which runs yet.
-func newRegions(dir string, log hclog.Logger) ([]*region, error) {
-	params := Params()
-	witnessDir := filepath.Join(dir, "witness")
-	if err := os.Mkdir(witnessDir, 0o700); err != nil {
+	if err != nil {
 		return nil, err
 	}
+	return direct(ctx, world, regions, watch)
+}
+
+// newRegions makes the regions, none of which runs yet. Those that it returns are to be closed, with
+// an error too.
+func newRegions(world *world, dir string, log hclog.Logger) ([]*region, error) {
+	params := Params()
 	identities, err := newIdentities(params.Members)
 	if err != nil {
 		return nil, err
@@ -81,7 +88,7 @@ func newRegions(dir string, log hclog.Logger) ([]*region, error) {
 		p := params
 		p.Region = name
 		r := &region{
-			name: name, params: p, identities: identities, witnessDir: witnessDir,
+			name: name, params: p, identities: identities, world: world,
 			stateDir: filepath.Join(dir, string(name)), log: log.Named(string(name)),
 		}
 		regions = append(regions, r)

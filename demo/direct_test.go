@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func directed(t *testing.T, rounds ...string) *director {
 		samples <- s
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	d := &director{ctx: ctx, samples: samples, watch: watcher(func() {
+	d := &director{ctx: ctx, world: &world{witness: newGate()}, samples: samples, watch: watcher(func() {
 		if len(samples) == 0 {
 			cancel(errOver)
 		}
@@ -60,7 +61,7 @@ func TestTakeover(t *testing.T) {
 			if err := d.takeover("killed", d.regions[0], measured.takeover); err != nil {
 				t.Fatal(err)
 			}
-			f := d.report.Faults[0]
+			f := d.report.Acts[0]
 			if got := (answer{f.Successor, f.Epoch}); got != tt.next || d.active.answer != tt.next {
 				t.Errorf("%v took over, want %v", got, tt.next)
 			}
@@ -69,6 +70,52 @@ func TestTakeover(t *testing.T) {
 			}
 			if d.report.None != tt.none || d.report.Two != tt.two {
 				t.Errorf("none answered %d times, two %d times; want %d and %d", d.report.None, d.report.Two, tt.none, tt.two)
+			}
+		})
+	}
+}
+
+// TestStays: while the active region is to go on, a gap is what nobody answers, and nobody else may.
+func TestStays(t *testing.T) {
+	steady := slices.Repeat([]string{"fsn1"}, 40)
+	with := func(rounds ...string) []string { return append(slices.Clone(steady[:5]), append(rounds, steady...)...) }
+	for _, tt := range []struct {
+		name   string
+		rounds []string
+		gap    float64
+		want   string // in the error; "" for none
+	}{
+		{"goes on", steady, 0, ""},
+		{"a round without an answer", with(""), 0.2, ""},
+		{"a silence", with("", "", "", ""), 0.5, ""},
+		{"another takes over", append(slices.Clone(steady[:30]), slices.Repeat([]string{"hel2"}, 30)...), 0, "hel for epoch 2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := directed(t, tt.rounds...)
+			d.active.answer = answer{"fsn", 1}
+			if err := d.rest(askEvery); err != nil {
+				t.Fatal(err)
+			}
+			d.gap = 0
+			err := d.stays("witness down", d.regions[0])
+			if tt.want != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v, want %q", err, tt.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := d.report.Acts[0]
+			if diff := a.Gap - tt.gap; diff < -1e-9 || diff > 1e-9 || a.Successor != "fsn" || a.Epoch != 1 {
+				t.Errorf("got %+v, want a gap of %v s and fsn with epoch 1", a, tt.gap)
+			}
+			if d.now < d.regions[0].params.TTL {
+				t.Errorf("it looked on for %v only, and what was there before lasts as long", d.now)
+			}
+			if d.report.Calm != 0 {
+				t.Errorf("counted %d rounds as calm", d.report.Calm)
 			}
 		})
 	}

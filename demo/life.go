@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -18,17 +19,15 @@ type life struct {
 	effects sync.RWMutex // read-locked while something has an effect on the world
 	ended   bool         // nothing has any more
 
+	running *gate // shut while the agent stands still
+	linked  *gate // shut while it is cut off from the witness
+	routed  *gate // shut while it is cut off from everything else
+
 	mu      sync.Mutex
-	frozen  chan struct{} // closed unless the agent stands still
-	linked  chan struct{} // closed unless it is cut off from the witness
 	slowest measured
 }
 
-func newLife() *life {
-	open := make(chan struct{})
-	close(open)
-	return &life{frozen: open, linked: open}
-}
+func newLife() *life { return &life{running: newGate(), linked: newGate(), routed: newGate()} }
 
 // end is the end of the process: what is under way has its effect, what would follow
 // has none.
@@ -36,48 +35,22 @@ func (l *life) end() {
 	l.effects.Lock()
 	l.ended = true
 	l.effects.Unlock()
-	l.thaw() // so that its goroutines can end
-	l.heal()
+	for _, g := range []*gate{l.running, l.linked, l.routed} {
+		g.reopen() // so that its goroutines can end
+	}
 }
 
 // effect does something to the world, if the life has not ended, and once it is not frozen: what a
 // stopped process was about to do, it does late. Of a life that has ended it says that all went
 // well: that way the agent comes to its end by itself.
 func (l *life) effect(do func() error) error {
-	<-l.gate(&l.frozen)
+	<-l.running.passed()
 	l.effects.RLock()
 	defer l.effects.RUnlock()
 	if l.ended {
 		return nil
 	}
 	return do()
-}
-
-func (l *life) freeze() { l.close(&l.frozen) }
-func (l *life) thaw()   { l.open(&l.frozen) }
-func (l *life) cut()    { l.close(&l.linked) }
-func (l *life) heal()   { l.open(&l.linked) }
-
-func (l *life) close(gate *chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	*gate = make(chan struct{})
-}
-
-func (l *life) open(gate *chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case <-*gate:
-	default:
-		close(*gate)
-	}
-}
-
-func (l *life) gate(gate *chan struct{}) <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return *gate
 }
 
 // note notes how long something took.
@@ -101,7 +74,7 @@ func (l *life) take() measured {
 func (l *life) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
-		case <-l.gate(&l.frozen):
+		case <-l.running.passed():
 			next.ServeHTTP(w, r)
 		case <-r.Context().Done():
 		}
@@ -116,34 +89,43 @@ type clock struct {
 }
 
 func (c clock) Now() lease.Instant {
-	<-c.life.gate(&c.life.frozen)
+	<-c.life.running.passed()
 	return c.BootClock.Now()
 }
 
-// A link is the way to the witness. When it is cut, requests hang, as they do when a network
-// is at fault.
+// errKilled is what an agent gets that was killed, where it wants to know something.
+var errKilled = errors.New("the agent has been killed")
+
+// A link is the way to the witness. When it is cut, or the witness is down, requests hang, as they do
+// when a network is at fault.
 type link struct {
-	store witness.Store
-	life  *life
+	store   witness.Store
+	witness *gate // shut while the witness is down, for everyone
+	life    *life
 }
 
 func (l link) Put(ctx context.Context, key string, value []byte) error {
 	return l.request(ctx, "put", key, func() error { return l.store.Put(ctx, key, value) })
 }
 
-func (l link) Get(ctx context.Context, key string) (value []byte, err error) {
-	err = l.request(ctx, "get", key, func() error {
+func (l link) Get(ctx context.Context, key string) ([]byte, error) {
+	value, err := []byte(nil), errKilled
+	if unsent := l.request(ctx, "get", key, func() error {
 		value, err = l.store.Get(ctx, key)
-		return err
-	})
+		return nil
+	}); unsent != nil {
+		return nil, unsent
+	}
 	return value, err
 }
 
 func (l link) request(ctx context.Context, op, key string, do func() error) error {
-	select {
-	case <-l.life.gate(&l.life.linked):
-	case <-ctx.Done():
-		return witness.Interrupted(ctx, op, key)
+	for _, g := range []*gate{l.life.linked, l.witness} {
+		select {
+		case <-g.passed():
+		case <-ctx.Done():
+			return witness.Interrupted(ctx, op, key)
+		}
 	}
 	return l.life.effect(func() error {
 		begun := time.Now()

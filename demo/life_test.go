@@ -17,19 +17,19 @@ func TestEndOfLife(t *testing.T) {
 	done := 0
 	do := func() error { done++; return nil }
 	l.effect(do)
-	l.freeze()
+	l.running.shut()
 	l.end()
 	if err := l.effect(do); err != nil || done != 1 {
 		t.Errorf("got %v and %d effects, want nothing and 1", err, done)
 	}
-	<-l.gate(&l.frozen) // and it is not frozen, so that its goroutines end
+	<-l.running.passed() // and it is not frozen, so that its goroutines end
 }
 
 // TestFreeze: a frozen agent learns no time and has no effect, until it is thawed; time has gone on then.
 func TestFreeze(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLife()
-		l.freeze()
+		l.running.shut()
 		var now, began lease.Instant
 		done := 0
 		began = clock{life: newLife()}.Now()
@@ -39,7 +39,7 @@ func TestFreeze(t *testing.T) {
 		if now != 0 || done != 0 {
 			t.Errorf("frozen, it reads the time %d and has %d effects, want neither", now, done)
 		}
-		l.thaw()
+		l.running.reopen()
 		synctest.Wait()
 		if now < began || done != 1 {
 			t.Errorf("thawed, it reads the time %d and has %d effects; want at least %d, and 1", now, done, began)
@@ -47,17 +47,24 @@ func TestFreeze(t *testing.T) {
 	})
 }
 
-// TestCut: what is asked of the witness by one that is cut off hangs until its deadline, and never comes.
-func TestCut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLife()
-		l.cut()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		begun := time.Now()
-		err := link{life: l}.Put(ctx, "k", nil) // there is no store that it could come to
-		if werr := (*witness.Error)(nil); !errors.As(err, &werr) || time.Since(begun) != time.Second {
-			t.Errorf("after %v it got %v; want a *witness.Error after 1s", time.Since(begun), err)
-		}
-	})
+// TestWitnessOutOfReach: what is asked of the witness by one that is cut off, or while the witness is
+// down, hangs until its deadline, and never comes.
+func TestWitnessOutOfReach(t *testing.T) {
+	for _, what := range []string{"cut off", "down"} {
+		synctest.Test(t, func(t *testing.T) {
+			l := link{witness: newGate(), life: newLife()} // there is no store that it could come to
+			if what == "down" {
+				l.witness.shut()
+			} else {
+				l.life.linked.shut()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			begun := time.Now()
+			err := l.Put(ctx, "k", nil)
+			if werr := (*witness.Error)(nil); !errors.As(err, &werr) || time.Since(begun) != time.Second {
+				t.Errorf("%s: after %v it got %v; want a *witness.Error after 1s", what, time.Since(begun), err)
+			}
+		})
+	}
 }

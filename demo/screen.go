@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,17 +54,20 @@ func (s *Screen) End() {
 	s.erase()
 	fmt.Fprintln(&s.page)
 	s.draw()
-	fmt.Fprintf(&s.page, "\n%*s%s answers  %s stands by  %s killed  %s frozen  %s cut off\n", labelWidth, "",
-		s.paint(answers), s.paint(standsBy), s.paint(isKilled), s.paint(isFrozen), s.paint(isCut))
-	fmt.Fprintf(&s.page, "%*sclient: blank if none answers, %s if two do; a column is %.1f s\n\n", labelWidth, "",
-		s.paint(several), s.cell().Seconds())
+	fmt.Fprintf(&s.page, `
+%[1]*[2]s%[3]s answers  %[4]s answers, though cut off  %[5]s stands by, works
+%[1]*[2]s%[6]s killed, down  %[7]s frozen  %[8]s cut off  %[9]s one of them lies
+%[1]*[2]sclient: blank if none answers, %[10]s if two do; a column is %.1[11]f s
+
+`, labelWidth, "", s.paint(answers), s.paint(holdsOn), s.paint(standsBy), s.paint(isKilled), s.paint(isFrozen),
+		s.paint(isCut), s.paint(oneLies), s.paint(several), s.cell().Seconds())
 	s.flush()
 }
 
 func (s *Screen) redraw() {
 	if s.Live && len(s.samples) > 0 {
 		s.draw()
-		s.drawn = len(s.Members) + 1
+		s.drawn = len(s.Members) + len(shared)
 		s.drawnAt = s.samples[len(s.samples)-1].At
 	}
 }
@@ -89,13 +93,18 @@ type mark struct {
 
 var (
 	answers  = mark{"█", 32}
+	holdsOn  = mark{"▒", 32}
 	standsBy = mark{"·", 90}
 	isKilled = mark{"x", 31}
 	isFrozen = mark{"*", 36}
 	isCut    = mark{"/", 33}
+	oneLies  = mark{"?", 35}
 	nobody   = mark{" ", 0}
 	several  = mark{"!", 41}
 )
+
+// shared are the lines below those of the members.
+var shared = []string{"witness", "resolvers", "client"}
 
 func (s *Screen) paint(m mark) string {
 	if !s.Live || m.color == 0 {
@@ -111,15 +120,19 @@ func (s *Screen) cell() time.Duration {
 		return least
 	}
 	last := s.samples[len(s.samples)-1].At
-	return max(least, (last/columns + least).Truncate(least))
+	return max(least, (last/columns + askEvery).Truncate(askEvery))
 }
 
 func (s *Screen) draw() {
-	lines := make([]strings.Builder, len(s.Members)+1)
-	for i, m := range s.Members {
-		fmt.Fprintf(&lines[i], "%-*s", labelWidth, m)
+	var names []string
+	for _, m := range s.Members {
+		names = append(names, string(m))
 	}
-	fmt.Fprintf(&lines[len(s.Members)], "%-*s", labelWidth, "client")
+	names = append(names, shared...)
+	lines := make([]strings.Builder, len(names))
+	for i, name := range names {
+		fmt.Fprintf(&lines[i], "%-*s", labelWidth, name)
+	}
 	for _, c := range s.cells() {
 		for i := range lines {
 			lines[i].WriteString(s.paint(c[i]))
@@ -130,7 +143,7 @@ func (s *Screen) draw() {
 	}
 }
 
-// cells are the columns of the timeline: a mark for each member, and one for the client.
+// cells are the columns of the timeline: a mark for each line.
 func (s *Screen) cells() [][]mark {
 	var out [][]mark
 	width := s.cell()
@@ -146,25 +159,24 @@ func (s *Screen) cells() [][]mark {
 	return out
 }
 
-// column is what the samples of a cell come to: the worst for the client, and for a region
-// that it answered, if it did.
+// column is what the samples of a cell come to: the worst for the client, for a region that it
+// answered, if it did, and for the rest what was so at the end.
 func (s *Screen) column(samples []Sample) []mark {
-	marks := make([]mark, len(s.Members)+1)
+	marks := make([]mark, len(s.Members), len(s.Members)+len(shared))
+	witness, resolvers, client := standsBy, standsBy, answers
 	for i := range s.Members {
 		marks[i] = nobody
 	}
-	client := answers
 	for _, sample := range samples {
 		for i, m := range s.Members {
-			if marks[i] != answers {
+			switch {
+			case slices.Contains(sample.Answered, m):
+				marks[i] = answering(sample.Conditions[i])
+			case marks[i] != answers && marks[i] != holdsOn:
 				marks[i] = condition(sample.Conditions[i])
 			}
-			for _, a := range sample.Answered {
-				if a == m {
-					marks[i] = answers
-				}
-			}
 		}
+		witness, resolvers = condition(sample.Witness), condition(sample.Resolvers)
 		switch {
 		case len(sample.Answered) > 1:
 			client = several
@@ -172,18 +184,28 @@ func (s *Screen) column(samples []Sample) []mark {
 			client = nobody
 		}
 	}
-	marks[len(s.Members)] = client
-	return marks
+	return append(marks, witness, resolvers, client)
 }
 
+// answering is the mark of a region that answers in a condition.
+func answering(c Condition) mark {
+	if c == Cut || c == Isolated {
+		return holdsOn
+	}
+	return answers
+}
+
+// condition is the mark of what does not answer.
 func condition(c Condition) mark {
 	switch c {
-	case Killed:
+	case Killed, Down:
 		return isKilled
 	case Frozen:
 		return isFrozen
-	case Cut:
+	case Cut, Isolated:
 		return isCut
+	case Lying:
+		return oneLies
 	}
 	return standsBy
 }

@@ -14,25 +14,33 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write testdata anew; read the diff")
 
-// story is a demo in short: fsn answers, is killed, nobody does, hel does, and then two do.
+// story is a demo in short: fsn answers, is killed, nobody does, hel does, whatever happens to the
+// witness and a resolver, is cut off, and then two do.
 func story(w Watcher) {
 	at := time.Duration(0)
-	show := func(n int, fsn Condition, answered ...lease.Region) {
+	witness, resolvers := Up, Up
+	show := func(n int, fsn, hel Condition, answered ...lease.Region) {
 		for range n {
-			w.Sample(Sample{at, answered, []Condition{fsn, Up, Up}})
+			w.Sample(Sample{at, answered, []Condition{fsn, hel, Up}, witness, resolvers})
 			at += askEvery
 		}
 	}
 	w.Event(Event{at, "three regions start"})
-	show(10, Up)
-	show(12, Up, "fsn")
+	show(10, Up, Up)
+	show(12, Up, Up, "fsn")
 	w.Event(Event{at, "fsn is killed"})
-	show(9, Killed)
-	show(10, Killed, "hel")
-	show(5, Frozen, "hel")
-	show(5, Cut, "hel")
-	show(3, Up, "hel", "fsn")
-	show(4, Up, "hel")
+	show(9, Killed, Up)
+	show(10, Killed, Up, "hel")
+	witness = Down
+	show(5, Frozen, Up, "hel")
+	resolvers = Lying
+	show(5, Up, Up, "hel")
+	witness, resolvers = Up, Up
+	show(5, Up, Cut, "hel")
+	show(5, Up, Isolated, "hel")
+	show(10, Up, Isolated)
+	show(3, Up, Up, "fsn", "hel")
+	show(4, Up, Up, "fsn")
 }
 
 func TestScreen(t *testing.T) {
@@ -48,6 +56,9 @@ func TestScreen(t *testing.T) {
 			tt.screen.Out, tt.screen.Members = &out, Params().Members
 			story(&tt.screen)
 			tt.screen.End()
+			if !tt.screen.Live {
+				wantNarrow(t, out.String())
+			}
 			got := strings.ReplaceAll(out.String(), "\x1b", "^[")
 			if !tt.screen.Live && strings.Contains(got, "^[") {
 				t.Error("there are escape codes")
