@@ -45,11 +45,7 @@ func (d *director) begin() error {
 	if err != nil {
 		return err
 	}
-	for _, r := range d.regions {
-		if r.name == next.region {
-			d.add("first start", r, next, measured.firstStart)
-		}
-	}
+	d.add("first start", next.region, next, measured.firstStart)
 	d.say("... as all are there and pledge: nobody waits for a lease to run out")
 	return nil
 }
@@ -172,7 +168,7 @@ func (d *director) restart(r *region) error {
 			r.name, d.active.epoch, next.region, next.epoch)
 	}
 	gone := back.Sub(killed)
-	d.add("restarted", r, next, func(m measured, _ lease.Params) bound { return m.restarted(gone) })
+	d.add("restarted", r.name, next, func(m measured, _ lease.Params) bound { return m.restarted(gone) })
 	return nil
 }
 

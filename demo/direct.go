@@ -53,7 +53,7 @@ func (d *director) takeover(name string, from *region, b func(measured, lease.Pa
 	if err != nil {
 		return err
 	}
-	d.add(name, from, next, b)
+	d.add(name, from.name, next, b)
 	return nil
 }
 
@@ -66,16 +66,16 @@ func (d *director) stays(name string, r *region) error {
 	if _, err := d.holder(); err != nil {
 		return err
 	}
-	d.add(name, r, d.active, measured.goesOn)
+	d.add(name, r.name, d.active, measured.goesOn)
 	return nil
 }
 
 // add notes an act that is over.
-func (d *director) add(name string, r *region, next seen, of func(measured, lease.Params) bound) {
+func (d *director) add(name string, active lease.Region, next seen, of func(measured, lease.Params) bound) {
 	m := d.take()
 	b := of(m, d.regions[0].params)
 	a := Act{
-		Name: name, Region: r.name, Successor: next.region, Epoch: next.epoch,
+		Name: name, Region: active, Successor: next.region, Epoch: next.epoch,
 		Gap: d.gap.Seconds(), Bound: b.value.Seconds(), Formula: b.formula,
 		RoundTrip: m.roundTrip.Seconds(), Question: m.question.Seconds(), Save: m.save.Seconds(), Pause: m.pause.Seconds(),
 	}

@@ -22,6 +22,9 @@ func TestEndOfLife(t *testing.T) {
 	if err := l.effect(do); err != nil || done != 1 {
 		t.Errorf("got %v and %d effects, want nothing and 1", err, done)
 	}
+	if value, err := (link{witness: newGate(), life: l}).Get(t.Context(), "k"); !errors.Is(err, errKilled) {
+		t.Errorf("it reads %q, %v; want that it learns nothing", value, err)
+	}
 	<-l.running.passed() // and it is not frozen, so that its goroutines end
 }
 

@@ -48,7 +48,7 @@ type Watcher interface {
 // it.
 type Act struct {
 	Name      string       `json:"act"`
-	Region    lease.Region `json:"region"`    // that was active
+	Region    lease.Region `json:"region"`    // that was active, or became so at the first start
 	Successor lease.Region `json:"successor"` // who answered next: another region, unless authority went on
 	Epoch     uint64       `json:"epoch"`     // ... under which authority
 	// Gap is the longest time from one answer to the next that nobody answered between, or that
