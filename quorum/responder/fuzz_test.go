@@ -24,7 +24,7 @@ func newServer(tb testing.TB) (*Responder, *[]quorum.Question) {
 	r, err := New(Config{
 		Zone: "failover.example.com", Group: "rtz", Region: "hel", PrivateKey: keyOf("hel"),
 		Keys:   map[lease.Region]ed25519.PublicKey{"fsn": keyOf("fsn").Public().(ed25519.PublicKey), "hel": keyOf("hel").Public().(ed25519.PublicKey)},
-		Window: 30 * time.Second, Rate: 50, Now: func() time.Time { return noon },
+		Window: 30 * time.Second, Rate: 1 << 20, Now: func() time.Time { return noon },
 		Answer: func(_ context.Context, q quorum.Question) (quorum.Answer, error) {
 			*asked = append(*asked, q)
 			return quorum.Answer{Answer: lease.Answer{State: lease.Standby, Epoch: 6, Granted: true, Safety: q.Safety}}, nil
