@@ -108,8 +108,9 @@ func New(cfg Config) (*Responder, error) {
 	}, nil
 }
 
-// Serve answers what comes on both, the first of which is a *net.UDPConn, until ctx ends; then it finishes what it has begun, closes
-// both and returns nil. It returns an error if one of them can't be read any more.
+// Serve answers what comes on both, the first of which is a *net.UDPConn, until ctx ends; then it
+// answers what has come, with SERVFAIL where the region has not said anything yet, closes both and
+// returns nil. It returns an error if one of them can't be read any more.
 func (r *Responder) Serve(ctx context.Context, udp net.PacketConn, tcp net.Listener) error {
 	handler := dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) { r.serve(ctx, w, query) })
 	servers := []*dns.Server{

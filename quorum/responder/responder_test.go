@@ -412,3 +412,27 @@ func TestBadConfig(t *testing.T) {
 		}
 	}
 }
+
+// TestStop: who has asked when the server stops is told that there is no answer, and may ask elsewhere.
+func TestStop(t *testing.T) {
+	for _, network := range []string{"udp", "tcp"} {
+		r := start(t, 1000)
+		r.hold = make(chan struct{})
+		q := query(r.name(r.question(), "fsn"), dns.TypeTXT)
+		client := dns.Client{Net: network, Timeout: 5 * time.Second}
+		rcode := make(chan int, 1)
+		go func() {
+			reply, _, err := client.Exchange(q, r.address)
+			if err != nil {
+				t.Error(err)
+				reply = new(dns.Msg)
+			}
+			rcode <- reply.Rcode
+		}()
+		await(t, "the region is asked", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.asked) == 1 })
+		r.stop()
+		if got := <-rcode; got != dns.RcodeServerFailure {
+			t.Errorf("over %s: got %s, want SERVFAIL", network, dns.RcodeToString[got])
+		}
+	}
+}
