@@ -19,6 +19,7 @@ type load struct {
 	queries  []string      // "name type"
 	duration time.Duration // queries are repeated until then; 0: each once
 	rate     int           // a second; 0: as many as there are answers to, 100 of them outstanding
+	flood    bool          // as many as can be sent, answered or not
 }
 
 // figures are what dnsperf says.
@@ -52,6 +53,9 @@ func (l load) start(t *testing.T, server string) *daemon.Process {
 	}
 	if l.rate > 0 {
 		args = append(args, "-Q", strconv.Itoa(l.rate))
+	}
+	if l.flood {
+		args = append(args, "-q", "60000") // it does not wait for answers
 	}
 	p, err := daemon.StartProcess(args...)
 	if err != nil {

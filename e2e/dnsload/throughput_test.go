@@ -19,7 +19,7 @@ import (
 var (
 	runFlag       = flag.Duration("run", 2*time.Second, "TestThroughput: how `long` each run of dnsperf is")
 	roundsFlag    = flag.Int("rounds", 1, "TestThroughput: how often each is run, in turn; the best counts")
-	questionsFlag = flag.Int("questions", 4096, "TestThroughput: how many signed `questions` are asked; at most 16384")
+	questionsFlag = flag.Int("questions", 2048, "TestThroughput: how many signed `questions` are asked; at most 16384")
 )
 
 // TestThroughput has dnsperf ask the responder and NLnet Labs' nsd, which serves the same zone, in turn. What only the
