@@ -77,6 +77,10 @@ func newMetrics(a *Agent) *metrics {
 	return m
 }
 
+// Register adds the metrics of something else that this process does to the
+// agent's page.
+func (a *Agent) Register(c prometheus.Collector) { a.metrics.registry.MustRegister(c) }
+
 func (m *metrics) renewal(err error) {
 	outcome := "acked"
 	if err != nil {

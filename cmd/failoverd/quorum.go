@@ -6,6 +6,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/quorum/client"
@@ -56,7 +58,23 @@ func listenQuorum(cfg *config.Config, secrets *config.Secrets, a *agent.Agent) (
 		udp.Close()
 		return nil, fmt.Errorf("quorum.listen: %w; change quorum.listen, or stop what uses the address", err)
 	}
+	a.Register(queries{r})
 	return &quorumServer{r, udp, tcp}, nil
+}
+
+// queries are the metrics of the server.
+type queries struct{ *responder.Responder }
+
+var descQueries = prometheus.NewDesc("failoverd_quorum_queries_total",
+	"DNS queries to this region's own server, by what they were: answered, repeated, unanswered, bad_signature, malformed, stale, flood, plain, refused or limited.",
+	[]string{"kind"}, nil)
+
+func (queries) Describe(out chan<- *prometheus.Desc) { out <- descQueries }
+
+func (q queries) Collect(out chan<- prometheus.Metric) {
+	for kind, n := range q.Counts() {
+		out <- prometheus.MustNewConstMetric(descQueries, prometheus.CounterValue, float64(n), string(kind))
+	}
 }
 
 func (s *quorumServer) serve(ctx context.Context) error { return s.responder.Serve(ctx, s.udp, s.tcp) }

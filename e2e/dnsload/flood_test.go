@@ -1,6 +1,7 @@
 package dnsload
 
 import (
+	"bufio"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -117,6 +118,25 @@ func (g *group) agreed() (agreed, other int) {
 	return agreed, other
 }
 
+// queries are what came to the holder's server, by kind, as failoverd_quorum_queries_total has it.
+func (g *group) queries() map[string]float64 {
+	resp, err := http.Get("http://" + g.holder.Address() + "/metrics")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	kinds := map[string]float64{}
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		var kind string
+		var n float64
+		if _, err := fmt.Sscanf(lines.Text(), "failoverd_quorum_queries_total{kind=%q} %g", &kind, &n); err == nil {
+			kinds[kind] = n
+		}
+	}
+	return kinds
+}
+
 // renewals are the times between the holder's renewals since an instant: the first of them begins before it.
 func (g *group) renewals(since lease.Instant) []time.Duration {
 	g.mu.Lock()
@@ -204,6 +224,13 @@ func TestFlood(t *testing.T) {
 			t.Errorf("%s: %d of %d answers agreed: the other region's questions don't come through", tt.what, agreed, agreed+other)
 		}
 		g.await(tt.what+": the other region reaches the holder again", func() bool { return g.status(g.standby).Peers[0].Quorum.Reached })
+	}
+	kinds := g.queries()
+	t.Logf("what the queries were: %v", kinds)
+	for _, kind := range []string{"answered", "repeated", "plain", "bad_signature", "limited"} {
+		if kinds[kind] == 0 {
+			t.Errorf("/metrics counts no query of the kind %s", kind)
+		}
 	}
 	history, err := g.holder.History()
 	if err != nil {
