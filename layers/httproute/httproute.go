@@ -1,0 +1,189 @@
+package httproute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/kube"
+)
+
+// Config says which routes are the layer's.
+type Config struct {
+	Selector   string   // of labels
+	Namespaces []string // none: all
+}
+
+// A Layer is the routes of one group.
+type Layer struct {
+	client *kube.Client
+	kinds  []kind
+}
+
+// A kind is one kind of route that the cluster has.
+type kind struct {
+	set      *kube.Set
+	protocol string // of its backends
+}
+
+var _ layers.Watcher = (*Layer)(nil)
+
+const group = "gateway.networking.k8s.io"
+
+// versions are those of the Gateway API that routes have been served in, the newest
+// first.
+var versions = []string{"v1", "v1beta1", "v1alpha3", "v1alpha2"}
+
+// routes are all kinds of routes with backends. A cluster has at least the first.
+var routes = []struct{ resource, protocol string }{
+	{"httproutes", "TCP"}, {"grpcroutes", "TCP"}, {"tlsroutes", "TCP"}, {"tcproutes", "TCP"}, {"udproutes", "UDP"},
+}
+
+// New asks the API server which kinds of routes it has. It returns a
+// *kube.MissingKindError if it has no HTTPRoute.
+func New(ctx context.Context, client *kube.Client, c Config) (*Layer, error) {
+	l := &Layer{client: client}
+	for i, r := range routes {
+		gvr, err := served(ctx, client, r.resource)
+		var missing *kube.MissingKindError
+		switch {
+		case errors.As(err, &missing) && i > 0:
+		case err != nil:
+			return nil, fmt.Errorf("layers.httproute: %w", err)
+		default:
+			l.kinds = append(l.kinds, kind{kube.NewSet(client, gvr, c.Selector, c.Namespaces), r.protocol})
+		}
+	}
+	return l, nil
+}
+
+// served is the newest version in which the cluster has a kind.
+func served(ctx context.Context, client *kube.Client, resource string) (schema.GroupVersionResource, error) {
+	for _, v := range versions {
+		gvr := schema.GroupVersionResource{Group: group, Version: v, Resource: resource}
+		var missing *kube.MissingKindError
+		if err := client.Has(ctx, gvr); !errors.As(err, &missing) {
+			return gvr, err
+		}
+	}
+	gvr := schema.GroupVersionResource{Group: group, Version: versions[0], Resource: resource}
+	return gvr, &kube.MissingKindError{Resource: gvr}
+}
+
+// Name is that of the section of the configuration.
+func (l *Layer) Name() string { return "httproute" }
+
+// Tier is that of routes.
+func (l *Layer) Tier() layers.Tier { return layers.External }
+
+// Activate puts the backends of every route back.
+func (l *Layer) Activate(ctx context.Context, order layers.Order) error {
+	return l.apply(ctx, layers.Activate, order, activate(order), nil)
+}
+
+// Fence points every route at the fence Service.
+func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
+	return l.apply(ctx, layers.Fence, order, fence(order), l.ensureServices)
+}
+
+// apply edits the routes of all kinds, all at once, when prepare has done what they
+// need.
+func (l *Layer) apply(ctx context.Context, action layers.Action, order layers.Order, edit kube.Edit, prepare func(context.Context, []*kube.Pass) error) error {
+	passes := make([]*kube.Pass, len(l.kinds))
+	err := l.each(func(i int, k kind) (err error) {
+		passes[i], err = k.set.Begin(ctx, action, order, edit)
+		return err
+	})
+	// What was read is worked on, whatever else could not be.
+	if prepare != nil {
+		err = errors.Join(err, prepare(ctx, passes))
+	}
+	return errors.Join(err, l.each(func(i int, _ kind) error {
+		if passes[i] == nil {
+			return nil
+		}
+		return passes[i].Finish(ctx)
+	}))
+}
+
+// each does something with all kinds at once.
+func (l *Layer) each(do func(int, kind) error) error {
+	errs := make([]error, len(l.kinds))
+	var running sync.WaitGroup
+	for i, k := range l.kinds {
+		running.Go(func() { errs[i] = do(i, k) })
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+// ensureServices sees to the fence Services that the routes need. A namespace in
+// which that fails is fenced all the same: its routes then lead nowhere.
+func (l *Layer) ensureServices(ctx context.Context, passes []*kube.Pass) error {
+	needed := map[string][]port{}
+	for i, pass := range passes {
+		if pass == nil {
+			continue
+		}
+		for _, route := range pass.Objects {
+			for _, rule := range rulesOf(route) {
+				if refs := backendsOf(rule); len(refs) > 0 {
+					needed[route.GetNamespace()] = append(needed[route.GetNamespace()], port{l.kinds[i].protocol, portOf(refs)})
+				}
+			}
+		}
+	}
+	var mu sync.Mutex
+	var errs []error
+	var running sync.WaitGroup
+	for namespace, ports := range needed {
+		running.Go(func() {
+			if err := ensureService(ctx, l.client, namespace, ports); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			}
+		})
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+// Observe looks at the backends of every route. Without any route that leads somewhere
+// the layer can't be observed.
+func (l *Layer) Observe(ctx context.Context) (layers.State, error) {
+	fenced, active := 0, 0
+	for _, k := range l.kinds {
+		routes, err := k.set.List(ctx)
+		if err != nil {
+			return layers.Unknown, err
+		}
+		for _, route := range routes {
+			for _, rule := range rulesOf(route) {
+				switch refs := backendsOf(rule); {
+				case len(refs) == 0:
+				case isFence(refs):
+					fenced++
+				default:
+					active++
+				}
+			}
+		}
+	}
+	switch {
+	case fenced > 0 && active == 0:
+		return layers.Inactive, nil
+	case active > 0 && fenced == 0:
+		return layers.Active, nil
+	}
+	return layers.Unknown, nil
+}
+
+// Watch notices what others make of the routes.
+func (l *Layer) Watch(ctx context.Context, changed func()) {
+	_ = l.each(func(_ int, k kind) error { k.set.Watch(ctx, changed); return nil })
+}

@@ -1,0 +1,98 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// FieldManager is the name under which the daemon writes.
+const FieldManager = "failoverd"
+
+// A Client is the way to one cluster's API server.
+type Client struct {
+	dynamic.Interface
+	Metrics *Metrics
+	Config  *rest.Config
+
+	discovery *discovery.DiscoveryClient
+}
+
+// Connect reads a kubeconfig file, or without one takes the service account of the
+// pod that it runs in. It asks nobody yet.
+func Connect(kubeconfig, version string) (*Client, error) {
+	config, err := restConfig(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.UserAgent = "failoverd/" + version
+	return New(config)
+}
+
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		config, err := rest.InClusterConfig()
+		if errors.Is(err, rest.ErrNotInCluster) {
+			return nil, errors.New("kubernetes.kubeconfig is not set, and this is no pod of a cluster; set kubernetes.kubeconfig, or leave out the layers that need a cluster")
+		}
+		return config, err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes.kubeconfig %s: %w", kubeconfig, err)
+	}
+	return config, nil
+}
+
+// New returns a client of a cluster. Nothing limits its rate but the API server
+// itself: a region is fenced as fast as that can take it.
+func New(config *rest.Config) (*Client, error) {
+	config = rest.CopyConfig(config)
+	config.QPS = -1
+	dyn, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client of the API server: %w", err)
+	}
+	disco, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client of the API server: %w", err)
+	}
+	return &Client{Interface: dyn, Metrics: newMetrics(), Config: config, discovery: disco}, nil
+}
+
+// A MissingKindError says that the cluster does not have a kind of object.
+type MissingKindError struct{ Resource schema.GroupVersionResource }
+
+func (e *MissingKindError) Error() string {
+	return fmt.Sprintf("the API server has no %s of %s; install its CRD, or leave out the layer", e.Resource.Resource, e.Resource.GroupVersion())
+}
+
+// Has returns nil if the cluster serves a kind of object, and a *MissingKindError if
+// it does not.
+func (c *Client) Has(ctx context.Context, gvr schema.GroupVersionResource) error {
+	path := "/apis/" + gvr.GroupVersion().String()
+	if gvr.Group == "" {
+		path = "/api/" + gvr.Version
+	}
+	var list metav1.APIResourceList
+	err := c.discovery.RESTClient().Get().AbsPath(path).Do(ctx).Into(&list)
+	if apierrors.IsNotFound(err) {
+		return &MissingKindError{gvr}
+	}
+	if err != nil {
+		return fmt.Errorf("ask the API server for its kinds: %w", err)
+	}
+	if !slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == gvr.Resource }) {
+		return &MissingKindError{gvr}
+	}
+	return nil
+}

@@ -1,0 +1,226 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/openova-io/failoverd/layers"
+)
+
+// An Edit makes an object what it is to be, and reports whether that changed it. It is
+// pure: it looks at nothing but the object, and on one that it has edited it changes
+// nothing. After an error the object is left as it is.
+type Edit func(o *unstructured.Unstructured) (changed bool, err error)
+
+// parallel is how many objects are read or written at once.
+const parallel = 64
+
+// page is how many objects one answer to a list holds.
+const page = 500
+
+// A Set is the objects of one kind that a layer acts on. Passes must not overlap; Watch
+// may run beside them.
+type Set struct {
+	client     *Client
+	resource   schema.GroupVersionResource
+	selector   string
+	namespaces []string // none: all
+
+	mu      sync.Mutex
+	edit    Edit // of the newest order; nil before the first
+	order   layers.Order
+	action  layers.Action
+	applied bool            // ... by a pass that has left nothing
+	drifted map[object]bool // that others have changed since
+}
+
+// object tells objects of a set from one another.
+type object struct{ namespace, name string }
+
+func (o object) String() string {
+	if o.namespace == "" {
+		return o.name
+	}
+	return o.namespace + "/" + o.name
+}
+
+func objectOf(u *unstructured.Unstructured) object { return object{u.GetNamespace(), u.GetName()} }
+
+// NewSet returns the objects of a kind with the labels of a selector, in some
+// namespaces, or in all.
+func NewSet(client *Client, resource schema.GroupVersionResource, selector string, namespaces []string) *Set {
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	return &Set{client: client, resource: resource, selector: selector, namespaces: namespaces, drifted: map[object]bool{}}
+}
+
+// A Pass is one attempt to carry an order out on a set.
+type Pass struct {
+	Objects []*unstructured.Unstructured // that the attempt looks at
+
+	set    *Set
+	edit   Edit
+	upkeep bool
+}
+
+// Begin makes edit what the objects are to be. The pass looks at all of them, or, when
+// the order has been carried out already, at those that others have changed since.
+func (s *Set) Begin(ctx context.Context, action layers.Action, order layers.Order, edit Edit) (*Pass, error) {
+	p := &Pass{set: s, edit: edit}
+	s.mu.Lock()
+	p.upkeep = s.applied && s.action == action && s.order == order
+	s.edit, s.action, s.order, s.applied = edit, action, order, false
+	drifted := s.drifted
+	s.drifted = map[object]bool{}
+	s.mu.Unlock()
+	var err error
+	if p.upkeep {
+		p.Objects, err = s.read(ctx, drifted)
+	} else {
+		p.Objects, err = s.List(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Finish edits the objects and writes those that this changed. It returns an
+// *Unfinished if not all are what they are to be.
+func (p *Pass) Finish(ctx context.Context) error {
+	s := p.set
+	left := each(p.Objects, func(o *unstructured.Unstructured) error {
+		changed, err := s.write(ctx, o, p.edit)
+		if changed && p.upkeep {
+			s.client.Metrics.drift.WithLabelValues(s.resource.Resource).Inc()
+		}
+		return err
+	})
+	s.client.Metrics.left.WithLabelValues(s.resource.Resource).Set(float64(len(left)))
+	s.mu.Lock()
+	s.applied = len(left) == 0
+	s.mu.Unlock()
+	return unfinished(s.resource.Resource, len(p.Objects), left)
+}
+
+// write edits an object and writes it, until that is done or can't be.
+func (s *Set) write(ctx context.Context, o *unstructured.Unstructured, edit Edit) (wrote bool, err error) {
+	resource := s.in(o.GetNamespace())
+	for {
+		changed, err := edit(o)
+		if err != nil || !changed {
+			return wrote, err
+		}
+		_, err = resource.Update(ctx, o, metav1.UpdateOptions{FieldManager: FieldManager})
+		switch {
+		case err == nil:
+			s.count("ok")
+			return true, nil
+		case apierrors.IsNotFound(err):
+			return false, nil // deleted meanwhile
+		case !apierrors.IsConflict(err):
+			s.count("error")
+			return false, err
+		}
+		s.count("conflict")
+		if o, err = resource.Get(ctx, o.GetName(), metav1.GetOptions{}); apierrors.IsNotFound(err) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+}
+
+func (s *Set) count(outcome string) {
+	s.client.Metrics.writes.WithLabelValues(s.resource.Resource, outcome).Inc()
+}
+
+func (s *Set) in(namespace string) dynamic.ResourceInterface {
+	if namespace == "" {
+		return s.client.Resource(s.resource)
+	}
+	return s.client.Resource(s.resource).Namespace(namespace)
+}
+
+// List reads all objects from the API server.
+func (s *Set) List(ctx context.Context) ([]*unstructured.Unstructured, error) {
+	var out []*unstructured.Unstructured
+	for _, ns := range s.namespaces {
+		options := metav1.ListOptions{LabelSelector: s.selector, Limit: page}
+		for {
+			list, err := s.in(ns).List(ctx, options)
+			if err != nil {
+				return nil, fmt.Errorf("list %s: %w", s.resource.Resource, err)
+			}
+			for i := range list.Items {
+				out = append(out, &list.Items[i])
+			}
+			if options.Continue = list.GetContinue(); options.Continue == "" {
+				break
+			}
+		}
+	}
+	return out, nil
+}
+
+// read reads some objects; those that are gone, or not of the set any more, are left
+// out.
+func (s *Set) read(ctx context.Context, which map[object]bool) ([]*unstructured.Unstructured, error) {
+	var mu sync.Mutex
+	var out []*unstructured.Unstructured
+	var names []object
+	for o := range which {
+		names = append(names, o)
+	}
+	left := each(names, func(o object) error {
+		got, err := s.in(o.namespace).Get(ctx, o.name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) || err == nil && !s.selects(got) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		out = append(out, got)
+		return nil
+	})
+	return out, unfinished(s.resource.Resource, len(names), left)
+}
+
+// each does something to all of them, many at once, and returns those for which it
+// failed.
+func each[T any](all []T, do func(T) error) []Left {
+	var mu sync.Mutex
+	var left []Left
+	var running sync.WaitGroup
+	room := make(chan struct{}, parallel)
+	for _, x := range all {
+		room <- struct{}{}
+		running.Go(func() {
+			defer func() { <-room }()
+			if err := do(x); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				left = append(left, Left{fmt.Sprint(name(x)), err})
+			}
+		})
+	}
+	running.Wait()
+	return left
+}
+
+func name(x any) any {
+	if o, ok := x.(*unstructured.Unstructured); ok {
+		return objectOf(o)
+	}
+	return x
+}
