@@ -148,7 +148,7 @@ var Reasons = []Reason{
 	{RefusedCandidate, Informational, "asks itself", "the region that was asked is about to take itself, and comes earlier in members", ""},
 	{RefusedHandingOver, Informational, "hands over to another", "the region that was asked is handing over to another one", ""},
 
-	{NoticeWitnessStale, Critical, "witness staler than its bound", "the own flag was read back staler than witness.staleness allows: what safety rests on does not hold", "raise witness.staleness in all regions, or use a linearizable witness"},
+	{NoticeWitnessStale, Critical, "witness staler than its bound", "a record of this region, or of the one that is named, was read staler than witness.staleness allows: what safety rests on does not hold", "raise witness.staleness in all regions, or use a linearizable witness"},
 	{NoticeWitnessDown, Warning, "witness unreachable", "reads or writes of the witness fail", "check the way to the witness from this region, and the token"},
 	{NoticeMalformed, Warning, "malformed record", "a record in the witness can't be parsed or its signature is wrong: it counts as a sign of life and as nothing else", "see who else writes to this namespace, and whether the public keys are right"},
 	{NoticeSafetyDiffers, Critical, "parameters differ", "a member runs with other parameters that safety rests on; this region will not take", "make the named parameters the same in all regions"},
