@@ -20,14 +20,13 @@ func switchover(t *testing.T, binaries daemon.Binaries) {
 	w := newWorld(t, binaries, params())
 	series := []chaos.Series{
 		{Name: "authority gap: given up until taken", Bound: "1 s"},
-		{Name: "  of an activity: fencing begins until taken"},
-		{Name: "  of the layer: its fence hook begins until the other's activate hook has ended"},
-		{Name: "order until fencing begins"},
-		{Name: "fencing: until its hook has ended"},
-		{Name: "until authority is given up"},
-		{Name: "until the other takes"},
-		{Name: "until the other's hook begins"},
-		{Name: "until it has ended"},
+		{Name: "  and fencing: ordered until taken"},
+		{Name: "layer gap: fence hook begins until the other's activate hook has ended"},
+		{Name: "steps: order until fencing"},
+		{Name: "  until the fence hook has ended"},
+		{Name: "  until authority is given up"},
+		{Name: "  taken until the activate hook begins"},
+		{Name: "  until it has ended"},
 	}
 	for range *switchoversFlag {
 		from, standbys := w.settle()
@@ -57,7 +56,7 @@ func switchover(t *testing.T, binaries daemon.Binaries) {
 		for i, d := range []time.Duration{
 			active.At.Sub(standby.At), active.At.Sub(fencing.At), activated.At.Sub(begins.At),
 			fencing.At.Sub(ordered), ends.At.Sub(fencing.At), standby.At.Sub(ends.At),
-			active.At.Sub(standby.At), activates.At.Sub(active.At), activated.At.Sub(activates.At),
+			activates.At.Sub(active.At), activated.At.Sub(activates.At),
 		} {
 			series[i].Values = append(series[i].Values, d)
 		}

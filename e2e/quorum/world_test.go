@@ -3,6 +3,7 @@ package quorum_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -110,18 +111,11 @@ func (w *world) await(what string, holds func() bool) {
 			for _, r := range w.regions {
 				s, err := r.Status(w.t.Context())
 				b, _ := json.Marshal(s)
-				state = append(state, string(r.Name)+": "+string(b)+errorText(err))
+				state = append(state, fmt.Sprintf("%s: %s %v", r.Name, b, err))
 			}
 			w.t.Fatalf("waited %v in vain: %s\n%s", awaitLimit, what, strings.Join(state, "\n"))
 		}
 	}
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 // status asks the region's agent. ok is false if it does not answer.
@@ -163,7 +157,7 @@ func (w *world) holds(holder *region, d time.Duration) (margin time.Duration) {
 	before := w.changes()
 	epoch, margin := holder.transitions[len(holder.transitions)-1].Epoch, w.params.TTL
 	end := now().Add(d)
-	w.await("time", func() bool {
+	w.await("the end of "+d.String(), func() bool {
 		at := now() // before the reading: what is read is no older
 		saved, err := holder.Saved()
 		if err != nil {
@@ -177,7 +171,7 @@ func (w *world) holds(holder *region, d time.Duration) (margin time.Duration) {
 	})
 	w.collect()
 	if got := w.changes(); got != before {
-		w.t.Fatalf("something changed in %v: transitions and hooks were %v, and are %v", d, before, got)
+		w.t.Fatalf("something changed in %v: transitions and hooks were %s, and are %s", d, before, got)
 	}
 	if margin <= 0 {
 		w.t.Errorf("the authority of %s on disk had run out %v before, while it was active", holder.Name, -margin)
@@ -185,12 +179,13 @@ func (w *world) holds(holder *region, d time.Duration) (margin time.Duration) {
 	return margin
 }
 
-// changes is how many transitions and hooks there have been, by region.
-func (w *world) changes() (n [3][2]int) {
-	for i, r := range w.regions {
-		n[i] = [2]int{len(r.transitions), len(r.hooks)}
+// changes tells how many transitions and hooks there have been, by region, to be compared.
+func (w *world) changes() string {
+	var n [][2]int
+	for _, r := range w.regions {
+		n = append(n, [2]int{len(r.transitions), len(r.hooks)})
 	}
-	return n
+	return fmt.Sprint(n)
 }
 
 // nobodyTakes follows the group for some time, in which no region may become active nor any hook run.
@@ -199,10 +194,10 @@ func (w *world) nobodyTakes(d time.Duration) {
 	w.collect()
 	before := w.changes()
 	end := now().Add(d)
-	w.await("time", func() bool { return now() >= end })
+	w.await("the end of "+d.String(), func() bool { return now() >= end })
 	w.collect()
 	if got := w.changes(); got != before {
-		w.t.Fatalf("something changed in %v: transitions and hooks were %v, and are %v", d, before, got)
+		w.t.Fatalf("something changed in %v: transitions and hooks were %s, and are %s", d, before, got)
 	}
 }
 

@@ -29,7 +29,7 @@ const (
 	startTimeout = 60 * time.Second
 )
 
-// A Lab is the DNS of one test. Its methods may be used concurrently once it is started.
+// A Lab is the DNS of one test. Its methods are for one goroutine.
 type Lab struct {
 	Resolvers []Resolver // three, of different makes
 
@@ -79,7 +79,7 @@ func (l *Lab) Region(r lease.Region) string {
 	return address
 }
 
-// Address is one more address, host:port, of the lab's own network. It is not to be called concurrently.
+// Address is one more address, host:port, of the lab's own network.
 func (l *Lab) Address() string { return l.network.next() }
 
 // find is the path of a program of e2e/setup.sh; Debian puts servers where users' PATH does not look.
