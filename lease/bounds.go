@@ -12,9 +12,9 @@ type Bound struct {
 }
 
 // Bounds are all promises of §6 for a witness that answers within roundTrip,
-// in the order of a failover.
+// in the order of a failover; the quorum answers within it too.
 func (p Params) Bounds(roundTrip time.Duration) []Bound {
-	return []Bound{
+	bounds := []Bound{
 		{"fencing starts", "§2", "ttl - fence_timeout", p.FenceStart(),
 			"after the sending of the last acknowledged renewal"},
 		{"authority ends, layers inactive", "§2", "ttl", p.TTL,
@@ -30,6 +30,11 @@ func (p Params) Bounds(roundTrip time.Duration) []Bound {
 		{"turn", "§3", "longer(2 staleness) + ttl/3", p.Turn(),
 			"more for each better-ranked region that is down too"},
 	}
+	if p.Quorum {
+		bounds = append(bounds, Bound{"hand-over", "§4", "2 round trips", p.HandOver(roundTrip),
+			"from the moment at which the layers of the active region are inactive to the next authority: a planned switchover, while every region answers through the quorum within a round trip"})
+	}
+	return bounds
 }
 
 // FenceStart is how long after the sending of the last acknowledged renewal a
@@ -56,6 +61,10 @@ func (p Params) LongestGapFresh(roundTrip time.Duration) time.Duration {
 func (p Params) LongestGapStale(roundTrip time.Duration) time.Duration {
 	return p.Longer(p.TTL+2*p.Staleness) + p.PollInterval + 3*roundTrip
 }
+
+// HandOver is from the moment at which a region that hands over is fenced to the next
+// authority: one question tells the other region, and one brings it the pledges (§4).
+func (p Params) HandOver(roundTrip time.Duration) time.Duration { return 2 * roundTrip }
 
 // Turn is how long a region is given to show that it is taking before the next
 // raises its flag: longer(2Δ) + 2·lead (§3, suspect).

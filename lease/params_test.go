@@ -104,8 +104,9 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
 	}
-	if n := len(workersKV.Bounds(0)); n != 7 {
-		t.Errorf("Bounds lists %d promises, want 7", n)
+	workersKV.Quorum = true
+	if n := len(workersKV.Bounds(0)); n != 8 {
+		t.Errorf("Bounds lists %d promises, want 8", n)
 	}
 }
 

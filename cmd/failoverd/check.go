@@ -110,7 +110,7 @@ func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, fou
 		fmt.Fprintf(table, "  %s\t%.1f s\t= %s\t%s\n", b.Name, b.Value.Seconds(), b.Formula, b.Section)
 	}
 	table.Flush()
-	fmt.Fprintf(out, "\nThe gaps are counted from the last renewal of a region that dies; one that dies\nbetween a renewal's landing and its answer adds up to renew_interval (%v).\n", params.RenewInterval)
+	fmt.Fprintf(out, "\nThe gaps are counted from the last renewal of a region that dies; one that dies\nbetween a renewal's landing and its answer adds up to renew_interval (%v). The\nhand-over is counted from the moment at which the layers are inactive.\n", params.RenewInterval)
 	fmt.Fprintf(out, "All regions together make about %d requests to the witness in 5 minutes.\n", config.RequestsPer5m(params))
 	fmt.Fprintf(out, "All regions must print this: safety parameters %s\n", lease.SafetyHash(params.Safety()))
 	for _, w := range cfg.Warnings() {

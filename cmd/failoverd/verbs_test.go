@@ -16,6 +16,7 @@ import (
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/check"
+	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -89,8 +90,12 @@ func TestCheck(t *testing.T) {
 			}
 		}
 		mustJSON(t, &result, "check", "--offline", "--config", file)
-		if len(result.Bounds) != 7 {
-			t.Errorf("%s: got %d bounds, want 7", file, len(result.Bounds))
+		want := 7
+		if cfg, err := config.Load(file); err == nil && cfg.Quorum != nil {
+			want++ // the hand-over
+		}
+		if len(result.Bounds) != want {
+			t.Errorf("%s: got %d bounds, want %d", file, len(result.Bounds), want)
 		}
 		for _, b := range result.Bounds {
 			wants(t, out, b.Name, "= "+b.Formula)
