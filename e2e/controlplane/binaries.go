@@ -1,0 +1,49 @@
+package controlplane
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// root is the folder e2e, found upwards from the working folder, which `go test` sets to the folder of the package under
+// test.
+func root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for d := dir; ; d = filepath.Dir(d) {
+		if _, err := os.Stat(filepath.Join(d, "setup.sh")); err == nil {
+			return d, nil
+		}
+		if d == filepath.Dir(d) {
+			return "", fmt.Errorf("no setup.sh in %s or any folder above it; tests that use controlplane live below e2e/", dir)
+		}
+	}
+}
+
+// Binary is the path of a program that e2e/setup.sh builds into e2e/bin; kubectl is one of them.
+func Binary(name string) (string, error) {
+	dir, err := root()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "bin", name)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%s is not built; run e2e/setup.sh (%w)", name, err)
+	}
+	return path, nil
+}
+
+// dieWithUs writes into dir a script that runs a program which the kernel kills when the thread that started it ends: envtest
+// starts its programs without that, and a test binary that panics or times out stops nothing.
+func dieWithUs(dir, name string) (string, error) {
+	program, err := Binary(name)
+	if err != nil {
+		return "", err
+	}
+	script := filepath.Join(dir, name)
+	text := fmt.Sprintf("#!/bin/sh\nexec setpriv --pdeathsig=KILL '%s' \"$@\"\n", program)
+	return script, os.WriteFile(script, []byte(text), 0o700)
+}
