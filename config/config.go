@@ -28,10 +28,13 @@ type Config struct {
 	Witness  Witness  `yaml:"witness" json:"witness"`
 	Quorum   *Quorum  `yaml:"quorum,omitempty" json:"quorum,omitempty"` // nil: there is none
 	Identity Identity `yaml:"identity" json:"identity"`
-	Layers   Layers   `yaml:"layers" json:"layers"`
-	API      API      `yaml:"api" json:"api"`
-	StateDir string   `yaml:"state_dir" json:"state_dir"` // where authority and epochs are kept
-	Log      Log      `yaml:"log" json:"log"`
+
+	Kubernetes Kubernetes `yaml:"kubernetes" json:"kubernetes"`
+
+	Layers   Layers `yaml:"layers" json:"layers"`
+	API      API    `yaml:"api" json:"api"`
+	StateDir string `yaml:"state_dir" json:"state_dir"` // where authority and epochs are kept
+	Log      Log    `yaml:"log" json:"log"`
 
 	// doc is the file that the Config was read from, nil for one that was
 	// made by a program. It lets a later problem name its line.
@@ -90,7 +93,8 @@ type Identity struct {
 
 // Layers are what the daemon makes active and fences.
 type Layers struct {
-	Hooks []Hook `yaml:"hooks" json:"hooks"`
+	HTTPRoute *Objects `yaml:"httproute,omitempty" json:"httproute,omitempty"` // nil: no layer
+	Hooks     []Hook   `yaml:"hooks" json:"hooks"`
 }
 
 // A Hook is a layer that the user's own programs apply. Each command is an

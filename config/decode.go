@@ -76,7 +76,9 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 			field{"private_key_file", text(&c.Identity.PrivateKeyFile)},
 			field{"public_keys", names(&c.Identity.PublicKeys)},
 		)},
+		field{"kubernetes", section(field{"kubeconfig", text(&c.Kubernetes.Kubeconfig)})},
 		field{"layers", section(
+			field{"httproute", optional(&c.Layers.HTTPRoute, objects)},
 			field{"hooks", list(hook, &c.Layers.Hooks)},
 		)},
 		field{"api", section(
@@ -91,6 +93,13 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 	)
 	file(d, "", root)
 	return d.problems
+}
+
+func objects(o *Objects) setter {
+	return section(
+		field{"selector", text(&o.Selector)},
+		field{"namespaces", list(text[string], &o.Namespaces)},
+	)
 }
 
 func hook(h *Hook) setter {

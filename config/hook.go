@@ -60,6 +60,7 @@ func (c *Config) CheckFiles() error {
 			}
 		}
 	}
+	v.checkKubeconfig()
 	if f := c.Witness.File; f != nil {
 		// A directory that is missing is not made: on a host where the shared
 		// file system is not mounted, that would be a witness of its own.

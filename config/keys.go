@@ -49,7 +49,15 @@ var expected = map[string]string{
 	"identity.public_keys":      "a section with the public key of every member, as failoverd keygen prints it",
 	"identity.public_keys.*":    "a public key as failoverd keygen prints it: the standard base64 of 32 bytes, 44 characters",
 
-	"layers":                  "a section with hooks",
+	"kubernetes":            "a section with kubeconfig",
+	"kubernetes.kubeconfig": "the absolute path of a kubeconfig file, or nothing for the service account of the pod",
+
+	"layers":                        "a section such as httproute or hooks",
+	"layers.httproute":              "a section with selector",
+	"layers.httproute.selector":     "the labels of the objects that are the layer's, such as failover.openova.io/group=rtz-prod (not empty: that would be everything)",
+	"layers.httproute.namespaces":   "a list of namespaces, such as [shop], or none for all",
+	"layers.httproute.namespaces[]": "the name of a namespace, a DNS label such as shop",
+
 	"layers.hooks":            "a list of hooks, each with name, activate and fence",
 	"layers.hooks[]":          "a hook: a section with name, activate and fence",
 	"layers.hooks[].name":     "the hook's name, a DNS label (lower-case letters, digits and -, at most 63) such as edge",
@@ -73,10 +81,8 @@ var expected = map[string]string{
 // later are the keys of the design that this version does not implement, and
 // what each is. They are refused with that reason, not as unknown.
 var later = map[string]string{
-	"kubernetes":             "access to a Kubernetes cluster",
 	"health":                 "health probes",
 	"gpu":                    "GPU health and eviction",
-	"layers.httproute":       "the HTTPRoute layer",
 	"layers.cilium":          "the Cilium layer",
 	"layers.cnpg":            "the CloudNativePG layer",
 	"layers.strimzi":         "the Strimzi layer",

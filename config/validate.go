@@ -46,6 +46,8 @@ func (c *Config) validate(d *document) Problems {
 	v.witness()
 	v.quorum()
 	v.identity()
+	v.kubernetes()
+	v.objects("layers.httproute", c.Layers.HTTPRoute)
 	for i := range c.Layers.Hooks {
 		v.hook(i)
 	}

@@ -61,6 +61,13 @@ type Layer interface {
 	Observe(context.Context) (State, error)
 }
 
+// A Checker is a layer that can tell beforehand whether its surroundings are as it
+// needs them: it returns an error that says what is not, and changes nothing.
+type Checker interface {
+	Layer
+	Check(ctx context.Context) error
+}
+
 // A Watcher is a layer that notices when what it acts on is changed by others, so
 // that the caller can keep the effect there.
 type Watcher interface {

@@ -18,6 +18,8 @@ import (
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/config"
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
 )
@@ -83,7 +85,7 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if err != nil {
 		return d, err
 	}
-	layers, err := buildLayers(d.cfg)
+	acted, cluster, err := buildLayers(d.cfg)
 	if err != nil {
 		return d, err
 	}
@@ -95,6 +97,9 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 		Name: "failoverd", Level: hclog.LevelFromString(d.cfg.Log.Level), JSONFormat: d.cfg.Log.Format == "json", Output: os.Stderr,
 	})
 	if err = askWitness(ctx, d.cfg, w, d.log); err != nil {
+		return d, err
+	}
+	if err = checkLayers(ctx, d.cfg, acted, d.log); err != nil {
 		return d, err
 	}
 	if d.listen, err = net.Listen("tcp", d.cfg.API.Listen); err != nil {
@@ -110,11 +115,17 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 		return d, err
 	}
 	d.agent, err = agent.New(agent.Config{
-		Params: params, Version: fullVersion(), Witness: w, Quorum: newQuorumClient(d.cfg, secrets), Layers: layers,
+		Params: params, Version: fullVersion(), Witness: w, Quorum: newQuorumClient(d.cfg, secrets), Layers: acted,
 		Disk: d.dir, Clock: agent.BootClock{}, Log: d.log,
 	})
-	if err != nil || d.cfg.Quorum == nil {
+	if err != nil {
 		return d, err
+	}
+	if cluster != nil {
+		d.agent.Register(cluster.Metrics)
+	}
+	if d.cfg.Quorum == nil {
+		return d, nil
 	}
 	d.quorum, err = listenQuorum(d.cfg, secrets, d.agent)
 	return d, err
@@ -147,6 +158,29 @@ func askWitness(ctx context.Context, cfg *config.Config, w *witness.Witness, log
 		return fmt.Errorf("ask the witness: %w", err)
 	case err != nil && class != "":
 		log.Warn("the witness does not answer yet", "error", err)
+	}
+	return nil
+}
+
+// checkLayers asks the layers whether they can do what they are for. A kind of object
+// that the cluster does not have will not come by itself, and ends the start; an API
+// server that does not answer does not, since the lease must go on without it.
+func checkLayers(ctx context.Context, cfg *config.Config, all []layers.Layer, log hclog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(cfg.Lease.RequestTimeout))
+	defer cancel()
+	for _, l := range all {
+		c, ok := l.(layers.Checker)
+		if !ok {
+			continue
+		}
+		err := c.Check(ctx)
+		var missing *kube.MissingKindError
+		switch {
+		case errors.As(err, &missing):
+			return fmt.Errorf("layers.%s: %w", l.Name(), err)
+		case err != nil:
+			log.Warn("a layer can't be checked yet", "layer", l.Name(), "error", err)
+		}
 	}
 	return nil
 }

@@ -3,8 +3,8 @@ package httproute
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -21,7 +21,10 @@ type Config struct {
 // A Layer is the routes of one group.
 type Layer struct {
 	client *kube.Client
-	kinds  []kind
+	config Config
+
+	mu    sync.Mutex
+	known []kind // once the API server has said which it has
 }
 
 // A kind is one kind of route that the cluster has.
@@ -30,7 +33,10 @@ type kind struct {
 	protocol string // of its backends
 }
 
-var _ layers.Watcher = (*Layer)(nil)
+var (
+	_ layers.Watcher = (*Layer)(nil)
+	_ layers.Checker = (*Layer)(nil)
+)
 
 const group = "gateway.networking.k8s.io"
 
@@ -43,22 +49,37 @@ var routes = []struct{ resource, protocol string }{
 	{"httproutes", "TCP"}, {"grpcroutes", "TCP"}, {"tlsroutes", "TCP"}, {"tcproutes", "TCP"}, {"udproutes", "UDP"},
 }
 
-// New asks the API server which kinds of routes it has. It returns a
-// *kube.MissingKindError if it has no HTTPRoute.
-func New(ctx context.Context, client *kube.Client, c Config) (*Layer, error) {
-	l := &Layer{client: client}
+// New returns the layer. It asks nobody yet.
+func New(client *kube.Client, c Config) *Layer { return &Layer{client: client, config: c} }
+
+// kinds asks the API server which kinds of routes it has, until it has answered once.
+// It returns a *kube.MissingKindError if that has no HTTPRoute.
+func (l *Layer) kinds(ctx context.Context) ([]kind, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known != nil {
+		return l.known, nil
+	}
+	var found []kind
 	for i, r := range routes {
-		gvr, err := served(ctx, client, r.resource)
+		gvr, err := served(ctx, l.client, r.resource)
 		var missing *kube.MissingKindError
 		switch {
 		case errors.As(err, &missing) && i > 0:
 		case err != nil:
-			return nil, fmt.Errorf("layers.httproute: %w", err)
+			return nil, err
 		default:
-			l.kinds = append(l.kinds, kind{kube.NewSet(client, gvr, c.Selector, c.Namespaces), r.protocol})
+			found = append(found, kind{kube.NewSet(l.client, gvr, l.config.Selector, l.config.Namespaces), r.protocol})
 		}
 	}
-	return l, nil
+	l.known = found
+	return found, nil
+}
+
+// Check asks whether the cluster has routes.
+func (l *Layer) Check(ctx context.Context) error {
+	_, err := l.kinds(ctx)
+	return err
 }
 
 // served is the newest version in which the cluster has a kind.
@@ -92,17 +113,21 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 
 // apply edits the routes of all kinds, all at once, when prepare has done what they
 // need.
-func (l *Layer) apply(ctx context.Context, action layers.Action, order layers.Order, edit kube.Edit, prepare func(context.Context, []*kube.Pass) error) error {
-	passes := make([]*kube.Pass, len(l.kinds))
-	err := l.each(func(i int, k kind) (err error) {
+func (l *Layer) apply(ctx context.Context, action layers.Action, order layers.Order, edit kube.Edit, prepare func(context.Context, []kind, []*kube.Pass) error) error {
+	kinds, err := l.kinds(ctx)
+	if err != nil {
+		return err
+	}
+	passes := make([]*kube.Pass, len(kinds))
+	err = each(kinds, func(i int, k kind) (err error) {
 		passes[i], err = k.set.Begin(ctx, action, order, edit)
 		return err
 	})
 	// What was read is worked on, whatever else could not be.
 	if prepare != nil {
-		err = errors.Join(err, prepare(ctx, passes))
+		err = errors.Join(err, prepare(ctx, kinds, passes))
 	}
-	return errors.Join(err, l.each(func(i int, _ kind) error {
+	return errors.Join(err, each(kinds, func(i int, _ kind) error {
 		if passes[i] == nil {
 			return nil
 		}
@@ -111,10 +136,10 @@ func (l *Layer) apply(ctx context.Context, action layers.Action, order layers.Or
 }
 
 // each does something with all kinds at once.
-func (l *Layer) each(do func(int, kind) error) error {
-	errs := make([]error, len(l.kinds))
+func each(kinds []kind, do func(int, kind) error) error {
+	errs := make([]error, len(kinds))
 	var running sync.WaitGroup
-	for i, k := range l.kinds {
+	for i, k := range kinds {
 		running.Go(func() { errs[i] = do(i, k) })
 	}
 	running.Wait()
@@ -123,7 +148,7 @@ func (l *Layer) each(do func(int, kind) error) error {
 
 // ensureServices sees to the fence Services that the routes need. A namespace in
 // which that fails is fenced all the same: its routes then lead nowhere.
-func (l *Layer) ensureServices(ctx context.Context, passes []*kube.Pass) error {
+func (l *Layer) ensureServices(ctx context.Context, kinds []kind, passes []*kube.Pass) error {
 	needed := map[string][]port{}
 	for i, pass := range passes {
 		if pass == nil {
@@ -132,7 +157,7 @@ func (l *Layer) ensureServices(ctx context.Context, passes []*kube.Pass) error {
 		for _, route := range pass.Objects {
 			for _, rule := range rulesOf(route) {
 				if refs := backendsOf(rule); len(refs) > 0 {
-					needed[route.GetNamespace()] = append(needed[route.GetNamespace()], port{l.kinds[i].protocol, portOf(refs)})
+					needed[route.GetNamespace()] = append(needed[route.GetNamespace()], port{kinds[i].protocol, portOf(refs)})
 				}
 			}
 		}
@@ -156,8 +181,12 @@ func (l *Layer) ensureServices(ctx context.Context, passes []*kube.Pass) error {
 // Observe looks at the backends of every route. Without any route that leads somewhere
 // the layer can't be observed.
 func (l *Layer) Observe(ctx context.Context) (layers.State, error) {
+	kinds, err := l.kinds(ctx)
+	if err != nil {
+		return layers.Unknown, err
+	}
 	fenced, active := 0, 0
-	for _, k := range l.kinds {
+	for _, k := range kinds {
 		routes, err := k.set.List(ctx)
 		if err != nil {
 			return layers.Unknown, err
@@ -185,5 +214,18 @@ func (l *Layer) Observe(ctx context.Context) (layers.State, error) {
 
 // Watch notices what others make of the routes.
 func (l *Layer) Watch(ctx context.Context, changed func()) {
-	_ = l.each(func(_ int, k kind) error { k.set.Watch(ctx, changed); return nil })
+	kinds, err := l.kinds(ctx)
+	for err != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(askAgain):
+			kinds, err = l.kinds(ctx)
+		}
+	}
+	_ = each(kinds, func(_ int, k kind) error { k.set.Watch(ctx, changed); return nil })
 }
+
+// askAgain is how soon a watch asks an API server again that has not told which kinds
+// it has. Attempts ask too, so nothing but the noticing of changes waits for it.
+const askAgain = time.Second
