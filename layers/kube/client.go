@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -23,8 +21,6 @@ type Client struct {
 	dynamic.Interface
 	Metrics *Metrics
 	Config  *rest.Config
-
-	discovery *discovery.DiscoveryClient
 }
 
 // Connect reads a kubeconfig file, or without one takes the service account of the
@@ -62,11 +58,7 @@ func New(config *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the API server: %w", err)
 	}
-	disco, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("make a client of the API server: %w", err)
-	}
-	return &Client{Interface: dyn, Metrics: newMetrics(), Config: config, discovery: disco}, nil
+	return &Client{Interface: dyn, Metrics: newMetrics(), Config: config}, nil
 }
 
 // A MissingKindError says that the cluster does not have a kind of object.
@@ -77,22 +69,15 @@ func (e *MissingKindError) Error() string {
 }
 
 // Has returns nil if the cluster serves a kind of object, and a *MissingKindError if
-// it does not.
+// it does not. It asks for the list: that takes no other permission than the layer
+// needs anyhow, and client-go's discovery would bring the types of all of Kubernetes.
 func (c *Client) Has(ctx context.Context, gvr schema.GroupVersionResource) error {
-	path := "/apis/" + gvr.GroupVersion().String()
-	if gvr.Group == "" {
-		path = "/api/" + gvr.Version
-	}
-	var list metav1.APIResourceList
-	err := c.discovery.RESTClient().Get().AbsPath(path).Do(ctx).Into(&list)
-	if apierrors.IsNotFound(err) {
+	_, err := c.Resource(gvr).List(ctx, metav1.ListOptions{Limit: 1})
+	switch {
+	case apierrors.IsNotFound(err):
 		return &MissingKindError{gvr}
-	}
-	if err != nil {
-		return fmt.Errorf("ask the API server for its kinds: %w", err)
-	}
-	if !slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == gvr.Resource }) {
-		return &MissingKindError{gvr}
+	case err != nil:
+		return fmt.Errorf("ask the API server for its %s: %w", gvr.Resource, err)
 	}
 	return nil
 }

@@ -7,7 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -16,7 +17,17 @@ import (
 func (s *Set) Watch(ctx context.Context, changed func()) {
 	var watches sync.WaitGroup
 	for _, ns := range s.namespaces {
-		informer := dynamicinformer.NewFilteredDynamicInformer(s.client, s.resource, ns, 0, nil, func(o *metav1.ListOptions) { o.LabelSelector = s.selector }).Informer()
+		// Not dynamicinformer's: that brings all typed clients with it.
+		informer := cache.NewSharedInformer(&cache.ListWatch{
+			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+				o.LabelSelector = s.selector
+				return s.in(ns).List(ctx, o)
+			},
+			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+				o.LabelSelector = s.selector
+				return s.in(ns).Watch(ctx, o)
+			},
+		}, &unstructured.Unstructured{}, 0)
 		look := func(obj any) {
 			if o, ok := obj.(*unstructured.Unstructured); ok && s.noteDrift(o) {
 				changed()
