@@ -15,7 +15,8 @@ func (s *State) acquire() {
 	if s.name == Candidate {
 		s.doubtCandidacy()
 	}
-	if s.name == Standby && allOpen(s.raiseGates(s.gates[:0])) {
+	// While it hands over it stays out of the other one's way, which may come later in members.
+	if s.name == Standby && s.handOver.to == nobody && allOpen(s.raiseGates(s.gates[:0])) {
 		s.raise(ReasonSuspected)
 	}
 	if s.name == Candidate && allOpen(s.takeGates(s.gates[:0])) {

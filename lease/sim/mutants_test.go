@@ -64,7 +64,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleFencedUntilSeen}, Unbroken, 164, "overlap:"},
 	{[]lease.Rule{lease.RuleGrantVoids, lease.RuleGrantEpoch}, Unbroken, 4, "overlap:"},
 	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 648, "liveness:"},
-	{[]lease.Rule{lease.RuleEpochAbove, lease.RuleYield}, Unbroken, 148, "liveness:"},
+	{[]lease.Rule{lease.RuleEpochAbove, lease.RuleYield}, Unbroken, 149, "liveness:"},
 }
 
 // codes are those of rules.
