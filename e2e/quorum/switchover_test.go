@@ -28,6 +28,9 @@ func switchover(t *testing.T, binaries daemon.Binaries) {
 		{Name: "  taken until the activate hook begins"},
 		{Name: "  until it has ended"},
 	}
+	// Held for so long that by the witness every other lease has run out: who hands over then could raise its own flag at once.
+	held, _ := w.settle()
+	w.holds(held, 3*w.params.TTL)
 	for range *switchoversFlag {
 		from, standbys := w.settle()
 		to := standbys[0]
