@@ -37,13 +37,14 @@ func Binary(name string) (string, error) {
 }
 
 // dieWithUs writes into dir a script that runs a program which the kernel kills when the thread that started it ends: envtest
-// starts its programs without that, and a test binary that panics or times out stops nothing.
+// starts its programs without that, and a test binary that panics or times out stops nothing. The script writes the
+// number of the process to <name>.pid.
 func dieWithUs(dir, name string) (string, error) {
 	program, err := Binary(name)
 	if err != nil {
 		return "", err
 	}
 	script := filepath.Join(dir, name)
-	text := fmt.Sprintf("#!/bin/sh\nexec setpriv --pdeathsig=KILL '%s' \"$@\"\n", program)
+	text := fmt.Sprintf("#!/bin/sh\necho $$ >'%s.pid'\nexec setpriv --pdeathsig=KILL '%s' \"$@\"\n", script, program)
 	return script, os.WriteFile(script, []byte(text), 0o700)
 }

@@ -6,8 +6,8 @@
 // this package's own (testdata/strimzi.yaml). There is no kubelet, so no Pod ever runs: a test writes
 // the status of Pods itself, and makes the Nodes that they name. A Cluster of CloudNativePG stays at "Setting up primary".
 //
-// A plane takes 3 to 5 s and 500 MB, so a test binary should start its planes once, and each test have a namespace of
-// its own there:
+// A plane takes 3 s and 300 MB, and the CRDs of each project a second or two and 100 MB more. So a test binary should name
+// only the CRDs that it needs and start its planes once, and each test have a namespace of its own there:
 //
 //	var regions = controlplane.Share(2, controlplane.Options{CRDs: []controlplane.CRDs{controlplane.GatewayAPI}})
 //

@@ -18,6 +18,9 @@ func (p *Plane) startControllerManager() error {
 		"--kubeconfig=" + p.Kubeconfig,
 		"--controllers=disruption-controller,endpointslice-controller,garbage-collector-controller",
 		"--secure-port=0",
+		// It is alone, and it ends when it can't renew its lease: a test may freeze kube-apiserver for longer than usual.
+		"--leader-elect-lease-duration=2h",
+		"--leader-elect-renew-deadline=1h",
 	}, func(ctx context.Context) error {
 		lease, err := client.CoordinationV1().Leases("kube-system").Get(ctx, "kube-controller-manager", metav1.GetOptions{})
 		if err == nil && (lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "") {

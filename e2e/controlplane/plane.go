@@ -142,7 +142,7 @@ func startOne(options Options, crds []*apiextensionsv1.CustomResourceDefinition)
 }
 
 func (p *Plane) stop() error {
-	var errs []error
+	errs := []error{p.thaw()}
 	for i := len(p.others) - 1; i >= 0; i-- {
 		errs = append(errs, p.others[i].stop())
 	}
