@@ -3,8 +3,8 @@
 //
 // What is real: all that admits, stores, lists and watches objects, at the versions of e2e/go.mod, and the CRDs of the
 // Gateway API, Cilium and CloudNativePG as their modules bear them. What is not: Strimzi's CRD, which no Go module bears, is
-// this package's own (testdata/strimzi.yaml). There is no kubelet, so no Pod ever runs: a test writes
-// the status of Pods itself, and makes the Nodes that they name. A Cluster of CloudNativePG stays at "Setting up primary".
+// this package's own (testdata/strimzi.yaml). There is no kubelet, so no Pod ever runs: a test writes the status of Pods
+// itself, and makes the Nodes that they name. A Cluster of CloudNativePG stays at "Setting up primary".
 //
 // A plane takes 3 s and 300 MB, and the CRDs of each project a second or two and 100 MB more. So a test binary should name
 // only the CRDs that it needs and start its planes once, and each test have a namespace of its own there:

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -30,13 +31,15 @@ func (p *Plane) ThawAPIServer(tb testing.TB) {
 func (p *Plane) KillAPIServer(tb testing.TB) {
 	tb.Helper()
 	pid := p.signalAPIServer(tb, syscall.SIGKILL)
+	ctx, cancel := context.WithTimeout(tb.Context(), startTimeout)
+	defer cancel()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for syscall.Kill(pid, 0) == nil {
 		select {
 		case <-tick.C:
-		case <-tb.Context().Done():
-			tb.Fatalf("controlplane: kube-apiserver still runs: %v", tb.Context().Err())
+		case <-ctx.Done():
+			tb.Fatalf("controlplane: kube-apiserver still runs: %v", ctx.Err())
 		}
 	}
 }

@@ -114,7 +114,7 @@ func stop(planes []*Plane) error {
 	return errors.Join(errs...)
 }
 
-func startOne(options Options, crds []*apiextensionsv1.CustomResourceDefinition) (_ *Plane, err error) {
+func startOne(options Options, crds []*apiextensionsv1.CustomResourceDefinition) (*Plane, error) {
 	dir, err := os.MkdirTemp("", "controlplane-")
 	if err != nil {
 		return nil, err
