@@ -17,7 +17,9 @@ var switchoversFlag = flag.Int("switchovers", 10, "TestQuorum/switchover: how `m
 // switchover hands authority over from region to region, with a hook that takes no time, and measures for how long there is
 // none.
 func switchover(t *testing.T, binaries daemon.Binaries) {
-	w := newWorld(t, binaries, params())
+	p := params() // but with patience for a machine that stands still for seconds
+	p.TTL, p.RequestTimeout = 8*time.Second, 3*time.Second
+	w := newWorld(t, binaries, p)
 	series := []chaos.Series{
 		{Name: "authority gap: given up until taken", Bound: "1 s"},
 		{Name: "  and fencing: ordered until taken"},
@@ -30,7 +32,7 @@ func switchover(t *testing.T, binaries daemon.Binaries) {
 	}
 	// Held for so long that by the witness every other lease has run out: who hands over then could raise its own flag at once.
 	held, _ := w.settle()
-	w.holds(held, 3*w.params.TTL)
+	w.holds(held, 2*w.params.TTL)
 	for range *switchoversFlag {
 		from, standbys := w.settle()
 		to := standbys[0]
