@@ -96,19 +96,32 @@ func (s *Set) Begin(ctx context.Context, action layers.Action, order layers.Orde
 // Finish edits the objects and writes those that this changed. It returns an
 // *Unfinished if not all are what they are to be.
 func (p *Pass) Finish(ctx context.Context) error {
+	return p.finish(each(p.Objects, parallel, func(o *unstructured.Unstructured) error { return p.Write(ctx, o) }))
+}
+
+// Each does something with all objects at once, which has Write among it: none waits
+// for another. It returns an *Unfinished if that failed for some; the pass has then not
+// carried the order out.
+func (p *Pass) Each(do func(*unstructured.Unstructured) error) error {
+	return p.finish(each(p.Objects, len(p.Objects), do))
+}
+
+func (p *Pass) finish(left []Left) error {
 	s := p.set
-	left := each(p.Objects, func(o *unstructured.Unstructured) error {
-		changed, err := s.write(ctx, o, p.edit)
-		if changed && p.upkeep {
-			s.client.Metrics.drift.WithLabelValues(s.resource.Resource).Inc()
-		}
-		return err
-	})
 	s.client.Metrics.left.WithLabelValues(s.resource.Resource).Set(float64(len(left)))
 	s.mu.Lock()
 	s.applied = len(left) == 0
 	s.mu.Unlock()
 	return unfinished(s.resource.Resource, len(p.Objects), left)
+}
+
+// Write edits one object and writes it, if that changed it.
+func (p *Pass) Write(ctx context.Context, o *unstructured.Unstructured) error {
+	changed, err := p.set.write(ctx, o, p.edit)
+	if changed && p.upkeep {
+		p.set.client.Metrics.drift.WithLabelValues(p.set.resource.Resource).Inc()
+	}
+	return err
 }
 
 // write edits an object and writes it, until that is done or can't be.
@@ -180,7 +193,7 @@ func (s *Set) read(ctx context.Context, which map[object]bool) ([]*unstructured.
 	for o := range which {
 		names = append(names, o)
 	}
-	left := each(names, func(o object) error {
+	left := each(names, parallel, func(o object) error {
 		got, err := s.in(o.namespace).Get(ctx, o.name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil && !s.selects(got) {
 			return nil
@@ -196,13 +209,13 @@ func (s *Set) read(ctx context.Context, which map[object]bool) ([]*unstructured.
 	return out, unfinished(s.resource.Resource, len(names), left)
 }
 
-// each does something to all of them, many at once, and returns those for which it
+// each does something to all of them, some at once, and returns those for which it
 // failed.
-func each[T any](all []T, do func(T) error) []Left {
+func each[T any](all []T, atOnce int, do func(T) error) []Left {
 	var mu sync.Mutex
 	var left []Left
 	var running sync.WaitGroup
-	room := make(chan struct{}, parallel)
+	room := make(chan struct{}, atOnce)
 	for _, x := range all {
 		room <- struct{}{}
 		running.Go(func() {

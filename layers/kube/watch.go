@@ -29,7 +29,7 @@ func (s *Set) Watch(ctx context.Context, changed func()) {
 			},
 		}, &unstructured.Unstructured{}, 0)
 		look := func(obj any) {
-			if o, ok := obj.(*unstructured.Unstructured); ok && s.noteDrift(o) {
+			if o, ok := obj.(*unstructured.Unstructured); ok && s.Drifted(o) {
 				changed()
 			}
 		}
@@ -39,8 +39,9 @@ func (s *Set) Watch(ctx context.Context, changed func()) {
 	watches.Wait()
 }
 
-// noteDrift notes whether the newest order would change an object.
-func (s *Set) noteDrift(o *unstructured.Unstructured) bool {
+// Drifted reports whether the newest order would change an object. If so the next
+// attempt looks at it.
+func (s *Set) Drifted(o *unstructured.Unstructured) bool {
 	s.mu.Lock()
 	edit := s.edit
 	s.mu.Unlock()

@@ -1,0 +1,254 @@
+package cnpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/kube"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// Config says which Clusters are the layer's.
+type Config struct {
+	Selector   string   // of labels
+	Namespaces []string // none: all
+
+	MaxLag       uint64        // bytes that a promotion without a token may lose
+	Silence      time.Duration // after which a region from which nothing new comes is gone
+	FenceTimeout time.Duration // that stopping has, which Findings compares with
+}
+
+// A Layer is the Clusters of one group.
+type Layer struct {
+	client    *kube.Client
+	board     layers.Board
+	config    Config
+	set       *kube.Set
+	instances *instances
+	publish   chan struct{} // asks Watch to publish now
+	ear       ear
+
+	mu    sync.Mutex
+	known map[string]seen // positions, by namespace/name
+	token map[string]had  // the newest token, by namespace/name
+}
+
+// A seen is a position that was read.
+type seen struct {
+	position
+	at time.Time
+}
+
+// A had is a token of another region, and when it was first here.
+type had struct {
+	token string
+	since time.Time
+}
+
+var (
+	_ layers.Watcher = (*Layer)(nil)
+	_ layers.Checker = (*Layer)(nil)
+)
+
+var clusters = schema.GroupVersionResource{Group: "postgresql.cnpg.io", Version: "v1", Resource: "clusters"}
+
+// New returns the layer. It asks nobody yet.
+func New(client *kube.Client, board layers.Board, c Config) (*Layer, error) {
+	instances, err := newInstances(client, c.Namespaces)
+	if err != nil {
+		return nil, err
+	}
+	return &Layer{
+		client: client, board: board, config: c, instances: instances,
+		set:     kube.NewSet(client, clusters, c.Selector, c.Namespaces),
+		publish: make(chan struct{}, 1),
+		known:   map[string]seen{},
+		token:   map[string]had{},
+		ear:     ear{read: map[lease.Region]reading{}},
+	}, nil
+}
+
+// Name is that of the section of the configuration.
+func (l *Layer) Name() string { return "cnpg" }
+
+// Tier is that of databases.
+func (l *Layer) Tier() layers.Tier { return layers.Data }
+
+// Check asks whether the cluster has Clusters.
+func (l *Layer) Check(ctx context.Context) error { return l.client.Has(ctx, clusters) }
+
+// Fence demotes and stops every Cluster, and waits until none accepts writes.
+func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
+	edit := fence(order, func(c cluster) string { return leaderOf(c, l.hear(c)) })
+	pass, err := l.set.Begin(ctx, layers.Fence, order, edit)
+	if err != nil {
+		return err
+	}
+	pods := sync.OnceValues(func() (map[string][]unstructured.Unstructured, error) { return l.instances.all(ctx) })
+	return pass.Each(func(o *unstructured.Unstructured) error {
+		return l.until(ctx, o, func(c cluster, again bool) error {
+			if err := pass.Write(ctx, c.Unstructured); err != nil {
+				return err
+			}
+			l.publishNow()
+			by, err := pods()
+			of := by[c.String()]
+			if again || err != nil {
+				of, err = l.instances.of(ctx, c)
+			}
+			if err != nil {
+				return err
+			}
+			return l.inactive(ctx, c, of)
+		})
+	})
+}
+
+// Activate promotes every Cluster, and waits until all accept writes.
+func (l *Layer) Activate(ctx context.Context, order layers.Order) error {
+	var decided sync.Map // namespace/name -> promotion
+	edit := activate(order, func(c cluster) (promotion, error) {
+		p, ok := decided.Load(c.String())
+		if !ok {
+			return promotion{}, errors.New("it is a replica")
+		}
+		return p.(promotion), nil
+	})
+	pass, err := l.set.Begin(ctx, layers.Activate, order, edit)
+	if err != nil {
+		return err
+	}
+	return pass.Each(func(o *unstructured.Unstructured) error {
+		return l.until(ctx, o, func(c cluster, _ bool) error {
+			if c.isReplica() && c.distributed() && !c.deleted() && !c.hibernated() {
+				p, err := l.decide(ctx, c, order)
+				if err != nil {
+					return err
+				}
+				decided.Store(c.String(), p)
+			}
+			if err := pass.Write(ctx, c.Unstructured); err != nil {
+				return err
+			}
+			err := l.active(ctx, c)
+			if err == nil {
+				l.publishNow()
+			}
+			return err
+		})
+	})
+}
+
+// decide is how a replica is promoted.
+func (l *Layer) decide(ctx context.Context, c cluster, order layers.Order) (promotion, error) {
+	all := l.hear(c)
+	var own position
+	if needsPosition(c, order, all) {
+		pod := c.text("status", "currentPrimary")
+		if pod == "" {
+			return promotion{}, errors.New("waiting for the operator, which has named no designated primary yet: how far the data has come is not known")
+		}
+		answer, err := l.instances.ask(ctx, c.GetNamespace(), pod)
+		if err == nil {
+			own, err = answer.position()
+		}
+		if err != nil {
+			return promotion{}, fmt.Errorf("how far the data has come is not known: %w", err)
+		}
+	}
+	return decide(c, order, all, own, limits{l.config.MaxLag, l.config.Silence}, l.since(c, order, all))
+}
+
+// since is for how long the token of a promotion has been here.
+func (l *Layer) since(c cluster, order layers.Order, all []heard) time.Duration {
+	last, _ := newest(all, order.Epoch)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.token[c.String()].token != last.Token {
+		l.token[c.String()] = had{last.Token, time.Now()}
+	}
+	return time.Since(l.token[c.String()].since)
+}
+
+func (l *Layer) hear(c cluster) []heard { return l.ear.hear(c, l.board.Notes(l.Name())) }
+
+const (
+	firstPoll   = 50 * time.Millisecond
+	slowestPoll = time.Second
+
+	// attemptTime is after how long an attempt that waits says what for.
+	attemptTime = 3 * time.Second
+)
+
+// until does something with a Cluster, read anew each time, until that succeeds, and
+// returns what was missing last if that takes long.
+func (l *Layer) until(ctx context.Context, o *unstructured.Unstructured, do func(c cluster, again bool) error) error {
+	ends := time.Now().Add(attemptTime)
+	for pause := firstPoll; ; pause = min(pause*3/2, slowestPoll) {
+		err := do(cluster{o}, pause > firstPoll)
+		if err == nil || time.Now().Add(pause).After(ends) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+		case <-time.After(pause):
+		}
+		next, getErr := l.client.Resource(clusters).Namespace(o.GetNamespace()).Get(ctx, o.GetName(), metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(getErr):
+			return nil
+		case getErr == nil:
+			o = next
+		}
+	}
+}
+
+// Observe looks at every Cluster and its instances. Without any the layer can't be
+// observed.
+func (l *Layer) Observe(ctx context.Context) (layers.State, error) {
+	list, err := l.set.List(ctx)
+	if err != nil {
+		return layers.Unknown, err
+	}
+	pods, err := l.instances.all(ctx)
+	if err != nil {
+		return layers.Unknown, err
+	}
+	inactive, active := make([]error, len(list)), make([]error, len(list))
+	all(len(list), func(i int) {
+		c := cluster{list[i]}
+		if inactive[i] = l.inactive(ctx, c, pods[c.String()]); inactive[i] != nil {
+			active[i] = l.active(ctx, c)
+		} else {
+			active[i] = errors.New("it accepts no writes")
+		}
+	})
+	switch {
+	case len(list) == 0:
+		return layers.Unknown, nil
+	case errors.Join(inactive...) == nil:
+		return layers.Inactive, nil
+	case errors.Join(active...) == nil:
+		return layers.Active, nil
+	}
+	return layers.Unknown, nil
+}
+
+// all does something n times at once.
+func all(n int, do func(i int)) {
+	var running sync.WaitGroup
+	for i := range n {
+		running.Go(func() { do(i) })
+	}
+	running.Wait()
+}

@@ -1,0 +1,100 @@
+package cnpg
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/openova-io/failoverd/layers"
+)
+
+// Findings are what of the Clusters an operator should know before a failover. It looks
+// at all of them, and changes nothing.
+func (l *Layer) Findings(ctx context.Context) ([]layers.Finding, error) {
+	list, err := l.set.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	each := make([][]layers.Finding, len(list))
+	all(len(list), func(i int) {
+		c := cluster{list[i]}
+		each[i] = l.configured(c)
+		if f, ok := l.diverged(ctx, c); ok {
+			each[i] = append(each[i], f)
+		}
+	})
+	var out []layers.Finding
+	for _, findings := range each {
+		out = append(out, findings...)
+	}
+	return out, nil
+}
+
+// configured are the findings that the Cluster alone shows.
+func (l *Layer) configured(c cluster) []layers.Finding {
+	var out []layers.Finding
+	add := func(problem bool, got, remedy string) {
+		out = append(out, layers.Finding{Problem: problem, Object: c.String(), Got: got, Remedy: remedy})
+	}
+	switch {
+	case !c.distributed():
+		add(true, "it is part of no distributed topology: it can be stopped here, but no other region has it", "set spec.replica.self, primary and source, and spec.externalClusters")
+	case len(c.peers()) == 0:
+		add(true, "it has no peer that it could follow: it can be stopped, but not demoted", "name the Clusters of the other regions in spec.externalClusters, and in the annotation "+peersAnnotation+" if it is there")
+	}
+	if c.distributed() {
+		if _, ok := c.stanza()["minApplyDelay"]; ok {
+			add(true, "spec.replica.minApplyDelay is set: CloudNativePG takes no promotion token then", "remove it")
+		}
+	}
+	if delay := c.switchoverDelay(); delay > l.config.FenceTimeout {
+		add(true, fmt.Sprintf("spec.switchoverDelay is %v: its PostgreSQL may take that long to stop, and lease.fence_timeout is %v", delay, l.config.FenceTimeout), "set spec.switchoverDelay below lease.fence_timeout, or raise that")
+	}
+	if c.paused() {
+		add(false, "its annotation "+pausedAnnotation+" keeps the operator from it: it can be stopped and promoted, but gives no token", "remove the annotation")
+	}
+	if c.hibernated() {
+		add(false, "it is hibernated: activation does not wait for it, and promotes it when it wakes", "")
+	}
+	if c.deleted() {
+		add(false, "it is being deleted: activation leaves it as it is", "")
+	}
+	if c.stopped() && !c.stoppedByUs() {
+		add(false, "its annotation "+fencedAnnotation+" stops it, which failoverd did not set: it will not be active", "remove the annotation")
+	}
+	return out
+}
+
+// diverged finds a former primary that has written what the present one has not.
+func (l *Layer) diverged(ctx context.Context, c cluster) (layers.Finding, bool) {
+	pod := c.text("status", "currentPrimary")
+	if !c.isReplica() || pod == "" || c.hibernated() || c.stopped() {
+		return layers.Finding{}, false
+	}
+	last, ok := newest(l.hear(c), ^uint64(0))
+	if !ok || last.Role != primary || last.Promoted == 0 {
+		return layers.Finding{}, false
+	}
+	l.mu.Lock()
+	own := l.known[c.String()].position // where it crash-loops it does not tell
+	l.mu.Unlock()
+	answer, err := l.instances.ask(ctx, c.GetNamespace(), pod)
+	if err == nil {
+		if at, posErr := answer.position(); posErr == nil {
+			own = at
+		}
+	}
+	if err == nil && answer.Receiving || !goneAnotherWay(own, last) {
+		return layers.Finding{}, false
+	}
+	return layers.Finding{
+		Problem: true, Object: c.String(),
+		Got:    fmt.Sprintf("rebuild required: it does not stream from %s, which was promoted at %s, and it has written up to %s: its data has gone another way", last.region, last.Promoted, own.received),
+		Remedy: "save what it alone has if that is needed; then delete the Cluster with its volumes, and create it anew with spec.bootstrap.pg_basebackup or recovery from " + last.Self,
+	}, true
+}
+
+// goneAnotherWay reports whether data has parted from that of the primary: it goes
+// beyond where that was promoted, on an older timeline.
+func goneAnotherWay(own position, last heard) bool {
+	return own.timeline > 0 && own.timeline < last.Timeline && own.received > last.Promoted
+}

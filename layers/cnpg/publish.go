@@ -1,0 +1,118 @@
+package cnpg
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+const (
+	// publishEvery is how old a published position gets.
+	publishEvery = 5 * time.Second
+
+	// publishSoon is how old it gets while a token is awaited, and how long it lasts at
+	// least.
+	publishSoon = 200 * time.Millisecond
+)
+
+// Watch notices what others make of the Clusters, and publishes what the other regions
+// have to know of them.
+func (l *Layer) Watch(ctx context.Context, changed func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.set.Watch(ctx, changed)
+	}()
+	defer func() { <-done }()
+	for {
+		soon := l.publishAll(ctx, changed)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(publishSoon):
+		}
+		if soon {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.publish:
+		case <-time.After(publishEvery):
+		}
+	}
+}
+
+// publishNow has Watch publish without waiting for the time to come.
+func (l *Layer) publishNow() {
+	select {
+	case l.publish <- struct{}{}:
+	default: // it is about to
+	}
+}
+
+// publishAll publishes what the Clusters are, and reports whether one is to have a token
+// soon. It also has those looked at that no longer are what the newest order would make
+// them: they follow a region that is not the primary any more.
+func (l *Layer) publishAll(ctx context.Context, changed func()) (soon bool) {
+	ctx, cancel := context.WithTimeout(ctx, publishEvery)
+	defer cancel()
+	list, err := l.set.List(ctx)
+	if err != nil {
+		return false // the note that stands grows old, and says by its times that it does
+	}
+	all := make([]cluster, len(list))
+	for i, o := range list {
+		all[i] = cluster{o}
+		soon = soon || roleOf(all[i]) == demoting
+		if l.set.Drifted(o) {
+			changed()
+		}
+	}
+	l.say(all)
+	if !soon && l.readPositions(ctx, all) {
+		l.say(all)
+	}
+	return soon
+}
+
+// say publishes what is known.
+func (l *Layer) say(all []cluster) {
+	list := make([]said, len(all))
+	l.mu.Lock()
+	for i, c := range all {
+		known := l.known[c.String()]
+		list[i] = say(c, known.position, known.at)
+	}
+	l.mu.Unlock()
+	text, err := json.Marshal(list)
+	if err != nil {
+		return // it holds nothing that JSON can't
+	}
+	l.board.Publish(l.Name(), string(text))
+}
+
+// readPositions asks the first instance of every Cluster, and reports whether any has
+// told. Where one does not, what was read before is kept, with its time.
+func (l *Layer) readPositions(ctx context.Context, clusters []cluster) bool {
+	told := false
+	all(len(clusters), func(i int) {
+		c := clusters[i]
+		pod := c.text("status", "currentPrimary")
+		if pod == "" || c.deleted() || c.hibernated() || c.stopped() {
+			return
+		}
+		answer, err := l.instances.ask(ctx, c.GetNamespace(), pod)
+		if err != nil {
+			return
+		}
+		at, err := answer.position()
+		if err != nil {
+			return
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.known[c.String()], told = seen{at, time.Now()}, true
+	})
+	return told
+}
