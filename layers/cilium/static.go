@@ -1,0 +1,127 @@
+package cilium
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/kube"
+)
+
+// A staticFile is the group's policy as a file in the directory that the agent of this node
+// watches. Nil is none.
+//
+// The agent ends itself when a file there can't be parsed, and also when one that it has
+// been told of can't be read: a file that is removed soon after it was written, or while the
+// agent starts. So a file is only ever renamed into place, whole and on disk, and never
+// removed: to activate, a policy without effect takes the fence's place.
+type staticFile struct {
+	dir, name string
+}
+
+// fence puts the fence into place.
+func (f *staticFile) fence(group string, spec map[string]any, order layers.Order) error {
+	if f == nil {
+		return nil
+	}
+	has, _ := f.read() // what can't be read is written anew
+	if has == nil {
+		has = &unstructured.Unstructured{}
+	}
+	return f.write(newPolicy(group, kube.FencedEpoch(has, order), spec))
+}
+
+// check refuses an order to activate that is older than the file.
+func (f *staticFile) check(order layers.Order) error {
+	if f == nil {
+		return nil
+	}
+	has, err := f.read()
+	if has == nil || err != nil {
+		return nil // activate says so
+	}
+	if err := kube.CheckEpoch(has, order); err != nil {
+		return fmt.Errorf("the static policy %s: %w", f.path(), err)
+	}
+	return nil
+}
+
+// activate puts a policy without effect into the place of a fence. What can't be read may
+// be one.
+func (f *staticFile) activate(group string, order layers.Order) error {
+	if f == nil {
+		return nil
+	}
+	has, err := f.read()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	epoch := ""
+	if err == nil {
+		epoch = has.GetAnnotations()[kube.EpochAnnotation]
+	}
+	if epoch == "" {
+		epoch = fmt.Sprint(order.Epoch)
+	}
+	return f.write(newPolicy(group, epoch, idleSpec()))
+}
+
+func (f *staticFile) path() string { return filepath.Join(f.dir, f.name+".yaml") }
+
+func (f *staticFile) read() (*unstructured.Unstructured, error) {
+	text, err := os.ReadFile(f.path())
+	if err != nil {
+		return nil, err
+	}
+	policy := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(text, &policy.Object); err != nil {
+		return nil, err
+	}
+	return policy, nil
+}
+
+// write puts a policy into place, unless it is there already.
+func (f *staticFile) write(policy *unstructured.Unstructured) error {
+	text, err := yaml.Marshal(policy.Object)
+	if err != nil {
+		return err
+	}
+	if has, err := os.ReadFile(f.path()); err == nil && bytes.Equal(has, text) {
+		return nil
+	}
+	if err := f.replace(text); err != nil {
+		return fmt.Errorf("write the static policy %s: %w; layers.cilium.static_policies must be the directory of cilium-agent's --static-cnp-path", f.path(), err)
+	}
+	return nil
+}
+
+func (f *staticFile) replace(text []byte) error {
+	temporary := f.path() + ".tmp" // the agent looks at .yaml only
+	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	// Without this a power cut could leave an empty file behind, and an agent that can't
+	// start.
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, f.path()); err != nil {
+		return err
+	}
+	dir, err := os.Open(f.dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}

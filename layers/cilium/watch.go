@@ -1,0 +1,74 @@
+package cilium
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+)
+
+// askAgain is how soon a watch asks an API server again that has not told whether it has
+// ServiceExports.
+const askAgain = time.Second
+
+// Watch notices what others make of the policy, of Services and of ServiceExports.
+func (l *Layer) Watch(ctx context.Context, changed func()) {
+	var watches sync.WaitGroup
+	watches.Go(func() { l.policy.watch(ctx, changed) })
+	watches.Go(func() { l.services.Watch(ctx, changed) })
+	exports, err := l.exportSet(ctx)
+	for err != nil {
+		select {
+		case <-ctx.Done():
+			err = nil
+		case <-time.After(askAgain):
+			exports, err = l.exportSet(ctx)
+		}
+	}
+	if exports != nil {
+		watches.Go(func() { exports.Watch(ctx, changed) })
+	}
+	watches.Wait()
+}
+
+// watch calls changed when the policy is not what the newest order has made it.
+func (p *policyObject) watch(ctx context.Context, changed func()) {
+	only := fields.OneTermEqualSelector(metav1.ObjectNameField, p.name).String()
+	in := p.client.Resource(policies)
+	informer := cache.NewSharedInformer(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.FieldSelector = only
+			list, err := in.List(ctx, o)
+			// Of what is not there no event tells, if it was not there before.
+			if err == nil && len(list.Items) == 0 && p.drifted(nil) {
+				changed()
+			}
+			return list, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.FieldSelector = only
+			return in.Watch(ctx, o)
+		},
+	}, &unstructured.Unstructured{}, 0)
+	look := func(obj any) {
+		if o, ok := obj.(*unstructured.Unstructured); ok && p.drifted(o) {
+			changed()
+		}
+	}
+	informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    look,
+		UpdateFunc: func(_, obj any) { look(obj) },
+		DeleteFunc: func(any) {
+			if p.drifted(nil) {
+				changed()
+			}
+		},
+	})
+	informer.RunWithContext(ctx)
+}
