@@ -71,7 +71,7 @@ func badResolvers(t *testing.T, binaries daemon.Binaries) {
 		t.Errorf("it was fenced %v after its deadline", fenced.At.Sub(saved.Deadline))
 	}
 	w.await(string(holder.Name)+" is a standby", func() bool { s, ok := w.status(holder); return ok && s.State == lease.Standby })
-	w.nobodyTakes(2 * w.params.TTL)
+	w.nobodyTakes(w.params.TTL)
 	for _, r := range w.regions {
 		_, status := w.cli(r, "status", "--address", r.Address())
 		if want := "region unreachable"; !strings.Contains(status, want) {
@@ -96,11 +96,12 @@ func badResolvers(t *testing.T, binaries daemon.Binaries) {
 }
 
 // answers is what each resolver has brought of the region's questions so far.
-func (w *world) answers(r *region) map[daemon.Answer]int {
+func (w *world) answers(r *region) (answers map[daemon.Answer]int) {
 	w.t.Helper()
-	answers, err := r.Answers(w.t.Context())
-	if err != nil {
-		w.t.Fatalf("%s: %v", r.Name, err)
-	}
+	w.await("metrics of "+string(r.Name), func() (ok bool) {
+		var err error
+		answers, err = r.Answers(w.t.Context())
+		return err == nil
+	})
 	return answers
 }

@@ -1,8 +1,10 @@
 package quorum_test
 
 import (
+	"flag"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/kvserver"
@@ -10,17 +12,20 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// witnessDown: the witness is down for everyone, for 20 TTLs. The active region goes on as if nothing were.
+var outageFlag = flag.Int("outage", 6, "TestQuorum/witness_down: how many `TTLs`")
+
+// witnessDown: the witness is down for everyone. The active region goes on as if nothing were.
 func witnessDown(t *testing.T, binaries daemon.Binaries) {
 	w := newWorld(t, binaries, params())
 	holder, _ := w.settle()
 	w.everyWitness((*kvserver.Link).Hang)
-	margin := w.holds(holder, 20*w.params.TTL)
+	outage := time.Duration(*outageFlag) * w.params.TTL
+	margin := w.holds(holder, outage)
 	w.everyWitness((*kvserver.Link).Heal)
 	w.settle()
-	w.holds(holder, 2*w.params.TTL)
+	w.holds(holder, w.params.TTL)
 	w.noOverlap()
-	t.Logf("witness down for 20 TTLs (%v): authority gap 0; its deadline was never nearer than %v", 20*w.params.TTL, margin)
+	t.Logf("witness down for %d TTLs (%v): authority gap 0; its deadline was never nearer than %v", *outageFlag, outage, margin)
 }
 
 // holderDead: the witness is down, and the holder dies. Nobody can know whether it is dead, so nobody takes, until an
@@ -31,7 +36,7 @@ func holderDead(t *testing.T, binaries daemon.Binaries) {
 	w.everyWitness((*kvserver.Link).Refuse)
 	w.holds(holder, w.params.TTL)
 	w.kill(holder)
-	const ttls = 5
+	const ttls = 3
 	w.nobodyTakes(ttls * w.params.TTL)
 
 	taker := standbys[0]
@@ -60,7 +65,7 @@ func holderDead(t *testing.T, binaries daemon.Binaries) {
 		active, ok = w.hook(taker, "activate", "end", ordered)
 		return ok
 	})
-	w.holds(taker, 2*w.params.TTL)
+	w.holds(taker, w.params.TTL)
 	w.everyWitness((*kvserver.Link).Heal)
 	w.await("the witness is up", func() bool { s, ok := w.status(taker); return ok && s.Witness.Up })
 	w.holds(taker, w.params.TTL)
@@ -120,9 +125,9 @@ func holderCutOff(t *testing.T, binaries daemon.Binaries) {
 	t.Logf("healed: all resolvers reach it again after %v at most", now().Sub(healed))
 
 	taker.Link.Hang()
-	margin := w.holds(taker, 5*w.params.TTL)
+	margin := w.holds(taker, 2*w.params.TTL)
 	taker.Link.Heal()
 	w.settle()
 	w.noOverlap()
-	t.Logf("cut off from the witness alone for %v: authority gap 0; its deadline was never nearer than %v", 5*w.params.TTL, margin)
+	t.Logf("cut off from the witness alone for %v: authority gap 0; its deadline was never nearer than %v", 2*w.params.TTL, margin)
 }

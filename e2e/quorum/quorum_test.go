@@ -1,10 +1,22 @@
 package quorum_test
 
 import (
+	"flag"
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/openova-io/failoverd/e2e/daemon"
 )
+
+// TestMain has more scenarios run at once than there are processors, unless it is told otherwise: they mostly wait.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	os.Exit(m.Run())
+}
 
 // TestQuorum runs each scenario on a group and with resolvers of its own. The longest ones come first.
 func TestQuorum(t *testing.T) {

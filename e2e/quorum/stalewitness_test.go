@@ -117,7 +117,7 @@ func staleWithoutQuorum(t *testing.T, binaries daemon.Binaries) {
 // veto: the same with the quorum, which the standby is cut off from until it is about to take. It asks, and does not.
 func veto(t *testing.T, binaries daemon.Binaries) {
 	p := params() // with much time between the flag of a candidate and its taking, and for its questions
-	p.TTL, p.Staleness, p.RequestTimeout = 8*time.Second, 4*time.Second, 3*time.Second
+	p.Staleness = 4 * time.Second
 	w := makeWorld(t, binaries, p)
 	holder, standby := staleWitness(t, w)
 	for _, way := range standby.ways {

@@ -17,9 +17,7 @@ var switchoversFlag = flag.Int("switchovers", 10, "TestQuorum/switchover: how `m
 // switchover hands authority over from region to region, with a hook that takes no time, and measures for how long there is
 // none.
 func switchover(t *testing.T, binaries daemon.Binaries) {
-	p := params() // but with patience for a machine that stands still for seconds
-	p.TTL, p.RequestTimeout = 8*time.Second, 3*time.Second
-	w := newWorld(t, binaries, p)
+	w := newWorld(t, binaries, params())
 	series := []chaos.Series{
 		{Name: "authority gap: given up until taken", Bound: "1 s"},
 		{Name: "  and fencing: ordered until taken"},

@@ -25,12 +25,12 @@ const (
 	lookAgain = 25 * time.Millisecond
 )
 
-// params have room for a machine that is busy with other tests.
+// params have room for a machine that is busy with other tests, and stands still for seconds.
 func params() lease.Params {
 	return lease.Params{
 		Members: []lease.Region{"fsn", "hel", "nbg"},
-		TTL:     4 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond,
-		PollInterval: 250 * time.Millisecond, RequestTimeout: 800 * time.Millisecond, FenceTimeout: time.Second,
+		TTL:     10 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond,
+		PollInterval: 250 * time.Millisecond, RequestTimeout: 3 * time.Second, FenceTimeout: 2 * time.Second,
 		MaxClockDrift: 0.002,
 	}
 }
