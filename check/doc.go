@@ -1,5 +1,6 @@
-// Package check asks what runs, for failoverd check --live: the witness, the resolvers, and every
-// region of the group through each resolver. What it finds is for a person.
+// Package check asks what runs, for failoverd check --live: the witness, the resolvers, every
+// region of the group through each resolver, and the cluster that the layers act on. What it finds
+// is for a person.
 //
 // It guarantees that it changes nothing: it writes no record, and its questions are for epoch 0,
 // which an agent answers and does nothing else about (docs/protocol.md §4). Every call has a

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
 	"github.com/openova-io/failoverd/quorum/client"
@@ -18,6 +20,8 @@ type Config struct {
 	RoundTrip time.Duration  // of the witness, that the bounds assume
 	Quorum    *client.Config // nil: there is none
 	Window    time.Duration  // by how much the wall clocks of two regions may differ
+	Layers    []layers.Layer // of this region
+	Cluster   *kube.Client   // that they act on; nil if none needs one
 
 	// Waiting is told what is still waited for, whenever that changes, one call at a time. It may be
 	// nil.
@@ -36,13 +40,17 @@ type live struct {
 func Live(ctx context.Context, cfg Config) []Finding {
 	l := &live{Config: cfg}
 	var byWitness, byQuorum []Finding
+	byLayer := make([][]Finding, len(cfg.Layers))
 	var all sync.WaitGroup
 	all.Go(func() { l.during("the witness", func() { byWitness = l.askWitness(ctx) }) })
 	if cfg.Quorum != nil {
 		all.Go(func() { byQuorum = l.askQuorum(ctx) })
 	}
+	for i, layer := range cfg.Layers {
+		all.Go(func() { l.during("layer "+layer.Name(), func() { byLayer[i] = l.askLayer(ctx, layer) }) })
+	}
 	all.Wait()
-	return append(byWitness, byQuorum...)
+	return slices.Concat(byWitness, byQuorum, slices.Concat(byLayer...))
 }
 
 // askQuorum asks all resolvers, and all regions through them.

@@ -18,6 +18,10 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 	if err != nil {
 		return usageError{err}
 	}
+	acted, cluster, err := buildLayers(cfg)
+	if err != nil {
+		return usageError{err}
+	}
 	if output == "text" {
 		if err := printCheck(cmd, cfg, path, output, nil); err != nil {
 			return err
@@ -26,7 +30,7 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 	}
 	found := check.Live(cmd.Context(), check.Config{
 		Params: cfg.Params(), Witness: w, RoundTrip: assumedRoundTrip,
-		Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
+		Layers: acted, Cluster: cluster, Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
 	})
 	if err := cmd.Context().Err(); err != nil {
 		return fmt.Errorf("ask what runs: %w", err) // what is silent since nobody waited is no finding

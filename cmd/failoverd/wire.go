@@ -108,8 +108,8 @@ func buildLayers(cfg *config.Config) (out []layers.Layer, cluster *kube.Client, 
 			return nil, nil, err
 		}
 	}
-	if c := cfg.Layers.HTTPRoute; c != nil {
-		out = append(out, httproute.New(cluster, httproute.Config{Selector: c.Selector, Namespaces: c.Namespaces}))
+	for _, l := range clusterLayers(cfg, cluster) {
+		out = append(out, l)
 	}
 	for _, h := range cfg.Layers.Hooks {
 		layer, err := hook.New(hook.Config{Name: h.Name, Activate: h.Activate, Fence: h.Fence, Observe: h.Observe})
@@ -119,4 +119,12 @@ func buildLayers(cfg *config.Config) (out []layers.Layer, cluster *kube.Client, 
 		out = append(out, layer)
 	}
 	return out, cluster, nil
+}
+
+// clusterLayers makes the layers that act on a cluster.
+func clusterLayers(cfg *config.Config, cluster *kube.Client) (out []kube.Permitted) {
+	if c := cfg.Layers.HTTPRoute; c != nil {
+		out = append(out, httproute.New(cluster, httproute.Config{Selector: c.Selector, Namespaces: c.Namespaces}))
+	}
+	return out
 }

@@ -36,6 +36,7 @@ type kind struct {
 var (
 	_ layers.Watcher = (*Layer)(nil)
 	_ layers.Checker = (*Layer)(nil)
+	_ kube.Permitted = (*Layer)(nil)
 )
 
 const group = "gateway.networking.k8s.io"
@@ -62,14 +63,14 @@ func (l *Layer) kinds(ctx context.Context) ([]kind, error) {
 	}
 	var found []kind
 	for i, r := range routes {
-		gvr, err := served(ctx, l.client, r.resource)
+		set, err := l.served(ctx, r.resource)
 		var missing *kube.MissingKindError
 		switch {
 		case errors.As(err, &missing) && i > 0:
 		case err != nil:
 			return nil, err
 		default:
-			found = append(found, kind{kube.NewSet(l.client, gvr, l.config.Selector, l.config.Namespaces), r.protocol})
+			found = append(found, kind{set, r.protocol})
 		}
 	}
 	l.known = found
@@ -82,17 +83,38 @@ func (l *Layer) Check(ctx context.Context) error {
 	return err
 }
 
-// served is the newest version in which the cluster has a kind.
-func served(ctx context.Context, client *kube.Client, resource string) (schema.GroupVersionResource, error) {
+// served is the routes of a kind in the newest version in which the cluster has them.
+func (l *Layer) served(ctx context.Context, resource string) (*kube.Set, error) {
+	var first error
 	for _, v := range versions {
-		gvr := schema.GroupVersionResource{Group: group, Version: v, Resource: resource}
+		set := l.set(v, resource)
+		err := set.Served(ctx)
 		var missing *kube.MissingKindError
-		if err := client.Has(ctx, gvr); !errors.As(err, &missing) {
-			return gvr, err
+		if !errors.As(err, &missing) {
+			return set, err
+		}
+		if first == nil {
+			first = err
 		}
 	}
-	gvr := schema.GroupVersionResource{Group: group, Version: versions[0], Resource: resource}
-	return gvr, &kube.MissingKindError{Resource: gvr}
+	return nil, first
+}
+
+func (l *Layer) set(version, resource string) *kube.Set {
+	gvr := schema.GroupVersionResource{Group: group, Version: version, Resource: resource}
+	return kube.NewSet(l.client, gvr, l.config.Selector, l.config.Namespaces)
+}
+
+// Permissions are for all kinds of routes, though the cluster may not have them all
+// yet, and for the fence Service.
+func (l *Layer) Permissions() []kube.Permission {
+	var all []kube.Permission
+	for _, r := range routes {
+		all = append(all, l.set(versions[0], r.resource).Permissions())
+	}
+	return append(all,
+		kube.Permission{Resource: services.Resource, Verbs: []string{"create", "get", "update"}, Namespaces: l.config.Namespaces},
+		kube.Permission{Group: endpointSlices.Group, Resource: endpointSlices.Resource, Verbs: []string{"create", "get"}, Namespaces: l.config.Namespaces})
 }
 
 // Name is that of the section of the configuration.

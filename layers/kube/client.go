@@ -1,12 +1,9 @@
 package kube
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -66,18 +63,4 @@ type MissingKindError struct{ Resource schema.GroupVersionResource }
 
 func (e *MissingKindError) Error() string {
 	return fmt.Sprintf("the API server has no %s of %s; install its CRD, or leave out the layer", e.Resource.Resource, e.Resource.GroupVersion())
-}
-
-// Has returns nil if the cluster serves a kind of object, and a *MissingKindError if
-// it does not. It asks for the list: that takes no other permission than the layer
-// needs anyhow, and client-go's discovery would bring the types of all of Kubernetes.
-func (c *Client) Has(ctx context.Context, gvr schema.GroupVersionResource) error {
-	_, err := c.Resource(gvr).List(ctx, metav1.ListOptions{Limit: 1})
-	switch {
-	case apierrors.IsNotFound(err):
-		return &MissingKindError{gvr}
-	case err != nil:
-		return fmt.Errorf("ask the API server for its %s: %w", gvr.Resource, err)
-	}
-	return nil
 }

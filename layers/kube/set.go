@@ -71,6 +71,20 @@ type Pass struct {
 	upkeep bool
 }
 
+// Served returns nil if the cluster has this kind of object, and a *MissingKindError if
+// it does not. It asks for the list: that takes no other permission than the set needs
+// anyhow, and client-go's discovery would bring the types of all of Kubernetes.
+func (s *Set) Served(ctx context.Context) error {
+	_, err := s.in(s.namespaces[0]).List(ctx, metav1.ListOptions{LabelSelector: s.selector, Limit: 1})
+	switch {
+	case apierrors.IsNotFound(err):
+		return &MissingKindError{s.resource}
+	case err != nil:
+		return fmt.Errorf("ask the API server for its %s: %w", s.resource.Resource, err)
+	}
+	return nil
+}
+
 // Begin makes edit what the objects are to be. The pass looks at all of them, or, when
 // the order has been carried out already, at those that others have changed since.
 func (s *Set) Begin(ctx context.Context, action layers.Action, order layers.Order, edit Edit) (*Pass, error) {

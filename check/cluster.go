@@ -1,0 +1,53 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/kube"
+)
+
+// clusterPatience is how long the API server may take to answer for one layer.
+const clusterPatience = 10 * time.Second
+
+// askLayer asks a layer whether its surroundings are as it needs them, and the API
+// server whether it allows what the layer does.
+func (l *live) askLayer(ctx context.Context, layer layers.Layer) []Finding {
+	ctx, cancel := context.WithTimeout(ctx, clusterPatience)
+	defer cancel()
+	asked := "layer " + layer.Name()
+	if c, ok := layer.(layers.Checker); ok {
+		if err := c.Check(ctx); err != nil {
+			return []Finding{{Level: Problem, Asked: asked, Got: err.Error()}}
+		}
+	}
+	p, ok := layer.(kube.Permitted)
+	if !ok {
+		return nil // nothing can be asked of a hook
+	}
+	permissions := kube.Merge(p.Permissions())
+	var out []Finding
+	for _, needed := range permissions {
+		what := needed.Resource
+		if needed.Group != "" {
+			what += "." + needed.Group
+		}
+		denied, err := l.Cluster.Denied(ctx, needed)
+		switch {
+		case err != nil:
+			return []Finding{{Level: Problem, Asked: asked, Got: err.Error()}}
+		case len(denied) > 0:
+			out = append(out, Finding{
+				Level: Problem, Asked: asked + ", permissions", Got: fmt.Sprintf("%s: %s is not allowed", what, strings.Join(denied, ", ")),
+				Remedy: "apply what failoverd rbac prints",
+			})
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, Finding{Level: OK, Asked: asked, Got: fmt.Sprintf("its kinds of objects are there, and it is allowed what it needs (%d kinds)", len(permissions))})
+	}
+	return out
+}

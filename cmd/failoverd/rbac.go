@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openova-io/failoverd/layers/kube"
+)
+
+func rbacCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rbac",
+		Short: "Prints the Kubernetes roles that a configuration needs",
+		Long: `Prints the roles that give the daemon's service account exactly what the layers
+of a configuration do in the cluster, and nothing else. It asks nobody.
+
+check --live tells whether they are there.
+
+Exit codes: 0 printed; 2 the configuration is not valid, or no layer of it acts
+on a cluster.`,
+		Example: "  failoverd rbac --config failoverd.yaml --namespace failoverd | kubectl apply -f -",
+		Args:    noArgs,
+	}
+	path := configFlag(cmd)
+	account := kube.ServiceAccount{}
+	cmd.Flags().StringVar(&account.Namespace, "namespace", "failoverd", "the `namespace` of the service account")
+	cmd.Flags().StringVar(&account.Name, "service-account", "failoverd", "the `name` of the service account")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		var needed []kube.Permission
+		for _, l := range clusterLayers(cfg, nil) {
+			needed = append(needed, l.Permissions()...)
+		}
+		if len(needed) == 0 {
+			return usageError{fmt.Errorf("%s: no layer acts on a cluster, so there is nothing to allow; see layers.httproute", *path)}
+		}
+		text, err := kube.Manifest("failoverd-"+cfg.Group, account, needed)
+		if err != nil {
+			return err
+		}
+		fmt.Fprint(cmd.OutOrStdout(), text)
+		return nil
+	}
+	return cmd
+}
