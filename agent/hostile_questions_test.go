@@ -88,7 +88,6 @@ func TestHostileQuestions(t *testing.T) {
 		"forged: another payload":          relabelled(2, ""),
 		"forged: a status made a pledge":   changed(func(q *quorum.Question) { q.Verb = lease.VerbStatus }, "mallory"),
 		"forged: in the name of b":         relabelled(3, "b"),
-		"forged: b's, by its own key":      changed(func(q *quorum.Question) { q.Asker = "b" }, "b"),
 		"spoofed: unsigned":                relabelled(0, strings.Repeat("a", 63)),
 		"spoofed: by no member":            changed(func(q *quorum.Question) { q.Asker = "c" }, "c"),
 		"replayed: minutes old":            changed(func(q *quorum.Question) { q.Sent = q.Sent.Add(-2 * time.Minute) }, "a"),

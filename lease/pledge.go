@@ -6,17 +6,17 @@ import "strconv"
 // asks for if it may (§4).
 func (s *State) questioned(ev Asked) {
 	j, q := s.member(ev.From), ev.Question
-	if j >= 0 && q.Epoch == 0 {
+	if j >= 0 && q.Epoch == 0 || j == s.self {
 		// A person asks, not an agent, and perhaps on the host of a region that is down
 		// indeed: taken for a sign of life, it would end the word that the region is fenced,
-		// and with it the authority that rests on that.
+		// and with it the authority that rests on that. No agent asks itself either.
 		a := s.answer(j, q)
 		a.Granted = false
 		s.act(Reply{ID: ev.ID, Answer: a})
 		return
 	}
-	if j < 0 || j == s.self {
-		s.illegal("a question by no other member")
+	if j < 0 {
+		s.illegal("a question by no member")
 		return
 	}
 	s.showedLife(j)

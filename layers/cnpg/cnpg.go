@@ -84,7 +84,7 @@ func (l *Layer) Name() string { return "cnpg" }
 func (l *Layer) Tier() layers.Tier { return layers.Data }
 
 // Check asks whether the cluster has Clusters.
-func (l *Layer) Check(ctx context.Context) error { return l.client.Has(ctx, clusters) }
+func (l *Layer) Check(ctx context.Context) error { return l.set.Served(ctx) }
 
 // Fence demotes and stops every Cluster, and waits until none accepts writes.
 func (l *Layer) Fence(ctx context.Context, order layers.Order) error {

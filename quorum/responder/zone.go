@@ -48,7 +48,7 @@ type zone struct {
 	parent string
 	apex   string // with the final dot, as all names here
 	group  string
-	askers []lease.Region // who may ask: all members but the region itself
+	askers []lease.Region // who may ask: all members; the region itself does so for a person
 	ns     *dns.NS
 	now    func() time.Time
 }
@@ -60,11 +60,10 @@ func newZone(cfg Config) (zone, error) {
 		return zone{}, fmt.Errorf("quorum.zone: %q is no DNS name", cfg.Zone)
 	}
 	z := zone{parent: parent, apex: apex, group: cfg.Group, now: cfg.Now}
-	members := slices.Collect(maps.Keys(cfg.Keys))
-	if err := quorum.CheckNames(cfg.Group, members, parent); err != nil {
+	z.askers = slices.Collect(maps.Keys(cfg.Keys))
+	if err := quorum.CheckNames(cfg.Group, z.askers, parent); err != nil {
 		return zone{}, fmt.Errorf("quorum.zone: %w", err)
 	}
-	z.askers = slices.DeleteFunc(members, func(m lease.Region) bool { return m == cfg.Region })
 	z.ns = &dns.NS{Hdr: z.header(dns.TypeNS), Ns: apex}
 	return z, nil
 }
