@@ -159,11 +159,12 @@ func (l *Layer) exportSet(ctx context.Context) (*kube.Set, error) {
 	}
 	for _, v := range exportVersions {
 		gvr := schema.GroupVersionResource{Group: "multicluster.x-k8s.io", Version: v, Resource: "serviceexports"}
-		err := l.client.Has(ctx, gvr)
+		set := kube.NewSet(l.client, gvr, l.config.Selector, l.config.Namespaces)
+		err := set.Served(ctx)
 		var missing *kube.MissingKindError
 		switch {
 		case err == nil:
-			l.exports = kube.NewSet(l.client, gvr, l.config.Selector, l.config.Namespaces)
+			l.exports = set
 		case !errors.As(err, &missing):
 			return nil, err
 		}

@@ -9,12 +9,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/kube"
 )
 
 // Check asks whether the cluster has Cilium's policies, whether the agent can be asked and
 // reaches the other clusters, and for the cluster's name.
 func (l *Layer) Check(ctx context.Context) error {
-	if err := l.client.Has(ctx, policies); err != nil {
+	if err := kube.NewSet(l.client, policies, "", nil).Served(ctx); err != nil {
 		return err
 	}
 	_, err := l.exportSet(ctx)
