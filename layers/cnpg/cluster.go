@@ -21,6 +21,10 @@ const (
 	// promotedAnnotation is up to where the data of other regions had come when it was
 	// last promoted: what a former primary has beyond has gone another way.
 	promotedAnnotation = "failover.openova.io/promoted-at"
+
+	// systemAnnotation keeps the system identifier: the operator takes it out of the
+	// status while no instance runs.
+	systemAnnotation = "failover.openova.io/system-id"
 )
 
 // allFenced is the value of fencedAnnotation that stops every instance.
@@ -171,6 +175,15 @@ func (c cluster) stoppedByUs() bool {
 	return ours && c.stopped()
 }
 
+// system is PostgreSQL's system identifier, which all Clusters of a topology share, or
+// empty while it is not known.
+func (c cluster) system() string {
+	if system := c.text("status", "systemID"); system != "" {
+		return system
+	}
+	return c.GetAnnotations()[systemAnnotation]
+}
+
 // switchoverDelay is how long an instance that is stopped may take to end in order.
 func (c cluster) switchoverDelay() time.Duration {
 	seconds, found, err := unstructured.NestedInt64(c.Object, "spec", "switchoverDelay")
@@ -183,5 +196,4 @@ func (c cluster) switchoverDelay() time.Duration {
 func (c cluster) paused() bool     { return c.GetAnnotations()[pausedAnnotation] == "disabled" }
 func (c cluster) hibernated() bool { return c.GetAnnotations()[hibernateAnnotation] == "on" }
 func (c cluster) deleted() bool    { return c.GetDeletionTimestamp() != nil }
-func (c cluster) system() string   { return c.text("status", "systemID") }
 func (c cluster) String() string   { return c.GetNamespace() + "/" + c.GetName() }

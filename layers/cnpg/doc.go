@@ -27,8 +27,9 @@
 // lists, separated by commas; without it, all spec.externalClusters but itself. It is
 // fenced towards the region known to be primary; else to spec.replica.source, else the
 // first peer. While it is fenced it is turned to whichever region becomes primary.
-// Clusters of several regions belong together if they have the same system identifier,
-// or where one of them has none yet, the same namespace and name.
+// Clusters of several regions belong together if they have the same system identifier;
+// where that is not known, the same namespace and name; or the same namespace, and one
+// is called as a peer of the other.
 //
 // It leaves to others:
 //

@@ -54,7 +54,7 @@ func point(c cluster, peer string) {
 
 // stop has every instance stopped.
 func stop(c cluster, order layers.Order) {
-	annotations := map[string]string{kube.EpochAnnotation: kube.FencedEpoch(c.Unstructured, order)}
+	annotations := map[string]string{kube.EpochAnnotation: kube.FencedEpoch(c.Unstructured, order), systemAnnotation: c.system()}
 	if _, kept := c.GetAnnotations()[kube.OriginalAnnotation]; !kept {
 		text, _ := json.Marshal(original{c.GetAnnotations()[fencedAnnotation]}) // a string can always be written
 		annotations[kube.OriginalAnnotation] = string(text)
@@ -84,7 +84,7 @@ func activate(order layers.Order, how func(cluster) (promotion, error)) kube.Edi
 			return false, nil
 		}
 		before := o.DeepCopy()
-		annotations := map[string]string{kube.EpochAnnotation: strconv.FormatUint(order.Epoch, 10), kube.OriginalAnnotation: ""}
+		annotations := map[string]string{kube.EpochAnnotation: strconv.FormatUint(order.Epoch, 10), kube.OriginalAnnotation: "", systemAnnotation: c.system()}
 		if c.isReplica() {
 			if !c.distributed() {
 				return false, errors.New("it is a replica by spec.replica.enabled, which can't be put back; set spec.replica.self and primary instead")

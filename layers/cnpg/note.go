@@ -100,19 +100,27 @@ func (e *ear) hear(c cluster, notes []layers.Note) []heard {
 			}
 			e.read[n.Region] = r
 		}
-		if i := slices.IndexFunc(r.list, c.sameDatabase); i >= 0 {
-			all = append(all, heard{r.list[i], n.Region, n.Silence})
+		for _, same := range []func(said) bool{c.sameSystem, c.sameName, c.samePlace} {
+			if i := slices.IndexFunc(r.list, same); i >= 0 {
+				all = append(all, heard{r.list[i], n.Region, n.Silence})
+				break
+			}
 		}
 	}
 	return all
 }
 
-// sameDatabase reports whether what is said is about the same database.
-func (c cluster) sameDatabase(s said) bool {
-	if c.system() != "" && s.System != "" {
-		return s.System == c.system()
-	}
-	return s.Namespace == c.GetNamespace() && s.Name == c.GetName()
+// sameSystem, sameName and samePlace report whether what is said is about the same
+// database, the surest first. The others count only where the system identifier is not
+// known, which is so until an instance has run.
+func (c cluster) sameSystem(s said) bool { return s.System != "" && s.System == c.system() }
+
+func (c cluster) sameName(s said) bool {
+	return (s.System == "" || c.system() == "") && s.Namespace == c.GetNamespace() && s.Name == c.GetName()
+}
+
+func (c cluster) samePlace(s said) bool {
+	return (s.System == "" || c.system() == "") && s.Namespace == c.GetNamespace() && slices.Contains(c.peers(), s.Self)
 }
 
 // newest is what was said by the region that was primary under the highest epoch below

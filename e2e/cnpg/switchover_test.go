@@ -1,0 +1,155 @@
+package cnpg_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/cnpg"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// TestSwitchover hands a database over ten times, there and back. Each time the promotion carries the token, nothing
+// written is lost, and nothing is written in two regions.
+func TestSwitchover(t *testing.T) {
+	w, fsn, hel := newWorld(t)
+	for _, r := range w.regions {
+		r.create("db", "fsn", nil)
+		r.watch(func() {})
+		r.with("db", func(p *postgres) { p.slow = 5 })
+	}
+	fsn.until(fsn.layer.Activate, fsn.order(1, lease.ReasonTaken))
+	hel.until(hel.layer.Fence, hel.order(0, lease.ReasonStarting))
+
+	from, to := fsn, hel
+	var fencing, activating time.Duration
+	const rounds = 10
+	for epoch := uint64(1); epoch <= rounds; epoch++ {
+		var end uint64
+		from.with("db", func(p *postgres) {
+			if !p.write(1 << 22) {
+				t.Fatalf("epoch %d: %s takes no writes", epoch, from.name)
+			}
+		})
+		fencing += from.until(from.layer.Fence, from.order(epoch, lease.ReasonHandedOver))
+		from.with("db", func(p *postgres) {
+			if p.write(1) {
+				t.Fatalf("epoch %d: %s is fenced and takes writes", epoch, from.name)
+			}
+			end = p.end
+		})
+		activating += to.until(to.layer.Activate, to.order(epoch+1, lease.ReasonPledged))
+		if n := w.writable("db"); n != 1 {
+			t.Errorf("epoch %d: %d regions take writes, want 1", epoch, n)
+		}
+		o := to.get("db")
+		if token := text(o, "spec", "replica", "promotionToken"); token == "" || token != text(o, "status", "lastPromotionToken") {
+			t.Errorf("epoch %d: promoted with token %q, and %q is confirmed", epoch, token, text(o, "status", "lastPromotionToken"))
+		}
+		to.with("db", func(p *postgres) {
+			if fork := p.forks[len(p.forks)-1]; fork != end {
+				t.Errorf("epoch %d: promoted at %s, want %s, where the other had come to", epoch, lsn(fork), lsn(end))
+			}
+		})
+		w.await("the former primary follows", func() (ok bool) {
+			to.with("db", func(p *postgres) { end = p.end })
+			from.with("db", func(p *postgres) { ok = p.running && !p.primary && p.end == end })
+			return ok
+		})
+		from, to = to, from
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.tokens != rounds || w.waited > 0 {
+		t.Errorf("%d promotions with a token, of which instances found %d too early; want %d and none", w.tokens, w.waited, rounds)
+	}
+	t.Logf("%d switchovers: fenced after %v, and from then until writable %v, on average (instances are a stand-in)", rounds, fencing/rounds, activating/rounds)
+}
+
+// TestFailover takes a database over from a region that is cut off, brings that back, and has it fence.
+func TestFailover(t *testing.T) {
+	w, fsn, hel := newWorld(t)
+	for _, r := range w.regions {
+		r.create("db", "fsn", nil)
+		r.watch(func() {})
+	}
+	fsn.until(fsn.layer.Activate, fsn.order(4, lease.ReasonTaken))
+	hel.until(hel.layer.Fence, hel.order(0, lease.ReasonStarting))
+	position := func() bool { // of fsn, as hel hears it
+		notes := hel.Notes("cnpg")
+		return len(notes) == 1 && strings.Contains(notes[0].Text, `"lsn":92274688`)
+	}
+	w.await("the replica follows", func() (ok bool) {
+		hel.with("db", func(p *postgres) { ok = p.end == 0x5000000 })
+		return ok
+	})
+	hel.with("db", func(p *postgres) { p.cut = true })
+	fsn.with("db", func(p *postgres) { p.write(8 << 20) })
+	w.await("the active region publishes its position", position)
+	w.mu.Lock()
+	w.silent["fsn"] = 2 * time.Minute
+	w.mu.Unlock()
+
+	// The other region is 8 MiB behind, and max_lag is 1 MiB: a person decides.
+	err := hel.layer.Activate(t.Context(), hel.order(5, lease.ReasonTaken))
+	if err == nil || !strings.Contains(err.Error(), "8.0 MiB would be lost, and max_lag is 1.0 MiB") {
+		t.Fatalf("activated 8 MiB behind: got %v, want a refusal", err)
+	}
+	if text(hel.get("db"), "spec", "replica", "primary") != "fsn" {
+		t.Fatal("it refused and promoted all the same")
+	}
+	hel.layer = hel.newLayer(cnpg.Config{MaxLag: 16 << 20})
+	hel.until(hel.layer.Activate, hel.order(5, lease.ReasonTaken))
+	if token := text(hel.get("db"), "spec", "replica", "promotionToken"); token != "" {
+		t.Errorf("promoted with token %q, want none", token)
+	}
+
+	// The former primary is back; its spec says that it is the primary, and it takes writes.
+	fsn.with("db", func(p *postgres) { p.write(1) })
+	w.mu.Lock()
+	clear(w.silent)
+	w.mu.Unlock()
+	hel.watch(func() {})
+	fsn.until(fsn.layer.Fence, fsn.order(4, lease.ReasonStarting))
+	if n := w.writable("db"); n != 1 {
+		t.Errorf("%d regions take writes, want 1", n)
+	}
+	w.await("the former primary is demoted", func() (ok bool) {
+		fsn.with("db", func(p *postgres) { ok = p.running && !p.primary; p.cut = ok })
+		return ok
+	})
+	w.await("it is found that it has to be rebuilt", func() bool {
+		findings, err := fsn.layer.Findings(t.Context())
+		return err == nil && len(findings) == 1 && findings[0].Problem && strings.Contains(findings[0].Got, "rebuild required")
+	})
+	if state, err := fsn.layer.Observe(t.Context()); state != layers.Inactive || err != nil {
+		t.Errorf("observed %s, %v; want inactive", state, err)
+	}
+	if state, err := hel.layer.Observe(t.Context()); state != layers.Active || err != nil {
+		t.Errorf("observed %s, %v; want active", state, err)
+	}
+}
+
+// TestRenewedWhileFencing has a region go on at every point of its fencing.
+func TestRenewedWhileFencing(t *testing.T) {
+	w, fsn, hel := newWorld(t)
+	for _, r := range w.regions {
+		r.create("db", "fsn", nil)
+	}
+	hel.until(hel.layer.Fence, hel.order(0, lease.ReasonStarting))
+	for i := range 12 {
+		fsn.until(fsn.layer.Activate, fsn.order(uint64(2*i+1), lease.ReasonTaken))
+		if n := w.writable("db"); n != 1 {
+			t.Fatalf("round %d: %d regions take writes, want 1", i, n)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*15*time.Millisecond)
+		_ = fsn.layer.Fence(ctx, fsn.order(uint64(2*i+1), lease.ReasonRenewalLate))
+		cancel()
+	}
+	fsn.until(fsn.layer.Fence, fsn.order(24, lease.ReasonRenewalLate))
+	if n := w.writable("db"); n != 0 {
+		t.Errorf("fenced: %d regions take writes, want 0", n)
+	}
+}
