@@ -114,7 +114,7 @@ func (w *world) takeover(dead *region, outage time.Duration) {
 	w.trace("the witness is down for %v", outage)
 	o := w.regions[(dead.number+1+w.rng.IntN(len(w.regions)-1))%len(w.regions)]
 	w.mendIn(w.upTo(w.cfg.Params.TTL), func() {
-		if !dead.up {
+		if !dead.up && o.up { // a dead agent can't be told
 			w.trace("%s is told that %s is fenced", o.name, dead.name)
 			word := w.cfg.Params.RequestTimeout
 			dead.holds, dead.keptDown = false, max(dead.until, w.now.Add(2*word))
