@@ -36,6 +36,7 @@ type body struct {
 	Region  lease.Region `json:"region"`
 	Flag    *lease.Flag  `json:"flag,omitempty"`
 	Info    *lease.Info  `json:"info,omitempty"`
+	Note    *Notes       `json:"note,omitempty"`
 }
 
 // Encode returns the stored form of r, signed with its region's key. It fails,
@@ -48,6 +49,8 @@ func Encode(r Record, key ed25519.PrivateKey) ([]byte, error) {
 		b.Flag = &r.Flag
 	case KindInfo:
 		b.Info = &r.Info
+	case KindNote:
+		b.Note = &r.Note
 	}
 	value, err := b.encode(r.Register, key)
 	if err != nil {
@@ -116,6 +119,9 @@ func decode(value []byte, reg Register, key ed25519.PublicKey) (Record, error) {
 	if b.Info != nil {
 		r.Info = *b.Info
 	}
+	if b.Note != nil {
+		r.Note = *b.Note
+	}
 	return r, nil
 }
 
@@ -134,7 +140,7 @@ func (b *body) check(reg Register) error {
 	switch b.Kind {
 	case KindFlag:
 		switch {
-		case b.Flag == nil || b.Info != nil:
+		case b.Flag == nil || b.Info != nil || b.Note != nil:
 			return errors.New("record of kind flag does not hold just a flag")
 		case b.Flag.State != lease.FlagCandidate && b.Flag.State != lease.FlagActive:
 			return fmt.Errorf("flag has state %q, want candidate or active", b.Flag.State)
@@ -142,8 +148,12 @@ func (b *body) check(reg Register) error {
 			return errors.New("flag has no write id")
 		}
 	case KindInfo:
-		if b.Info == nil || b.Flag != nil {
+		if b.Info == nil || b.Flag != nil || b.Note != nil {
 			return errors.New("record of kind info does not hold just an info")
+		}
+	case KindNote:
+		if b.Note == nil || b.Flag != nil || b.Info != nil {
+			return errors.New("record of kind note does not hold just notes")
 		}
 	default:
 		return fmt.Errorf("record is of unknown kind %q", b.Kind)

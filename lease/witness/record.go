@@ -2,6 +2,7 @@ package witness
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/openova-io/failoverd/lease"
 )
@@ -12,6 +13,7 @@ type Kind string
 const (
 	KindFlag Kind = "flag"
 	KindInfo Kind = "info"
+	KindNote Kind = "note"
 )
 
 // A Register is one place for one region's records.
@@ -21,11 +23,20 @@ type Register struct {
 	Region lease.Region // its only writer
 }
 
-// A Record is the content of a register: Flag or Info, by its kind.
+// Notes are what the layers of a region tell those of the others, by layer. They are
+// apart from the info record, since they change often and no rule of the protocol looks
+// at them.
+type Notes struct {
+	Sent   time.Time         `json:"sent"` // by the region's own clock: for people, and to tell one record from the next
+	Layers map[string]string `json:"layers"`
+}
+
+// A Record is the content of a register: Flag, Info or Notes, by its kind.
 type Record struct {
 	Register
 	Flag lease.Flag
 	Info lease.Info
+	Note Notes
 
 	// Body is the JSON that the region signed, exactly as it was read, with
 	// the fields that a newer version wrote and this one does not know. It is

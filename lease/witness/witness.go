@@ -74,6 +74,17 @@ func (w *Witness) WriteInfo(ctx context.Context, info lease.Info) error {
 	return w.write(ctx, Record{Register: w.register(KindInfo, w.cfg.Region), Info: info})
 }
 
+// WriteNotes writes what this region's layers tell the others, as WriteFlag does a flag.
+func (w *Witness) WriteNotes(ctx context.Context, notes Notes) error {
+	return w.write(ctx, Record{Register: w.register(KindNote, w.cfg.Region), Note: notes})
+}
+
+// ReadNotes reads what a member's layers tell, with errors as ReadRecord has them.
+func (w *Witness) ReadNotes(ctx context.Context, region lease.Region) (Notes, error) {
+	r, err := w.ReadRecord(ctx, KindNote, region)
+	return r.Note, err
+}
+
 func (w *Witness) write(ctx context.Context, r Record) error {
 	value, err := Encode(r, w.cfg.PrivateKey)
 	if err != nil {
