@@ -156,8 +156,7 @@ func (w *world) holds(holder *region, d time.Duration) (margin time.Duration) {
 	w.collect()
 	before := w.changes()
 	epoch, margin := holder.transitions[len(holder.transitions)-1].Epoch, w.params.TTL
-	end := now().Add(d)
-	w.await("the end of "+d.String(), func() bool {
+	w.pass(d, func() {
 		at := now() // before the reading: what is read is no older
 		saved, err := holder.Saved()
 		if err != nil {
@@ -167,7 +166,6 @@ func (w *world) holds(holder *region, d time.Duration) (margin time.Duration) {
 		if s, ok := w.status(holder); ok && (s.State != lease.Active || !s.Authority || s.Epoch != epoch) {
 			w.t.Fatalf("%s is %s (%s) with epoch %d, authority %v; want it active with epoch %d", holder.Name, s.State, s.Reason.Code, s.Epoch, s.Authority, epoch)
 		}
-		return at >= end
 	})
 	w.collect()
 	if got := w.changes(); got != before {
@@ -177,6 +175,17 @@ func (w *world) holds(holder *region, d time.Duration) (margin time.Duration) {
 		w.t.Errorf("the authority of %s on disk had run out %v before, while it was active", holder.Name, -margin)
 	}
 	return margin
+}
+
+// pass lets time pass, and looks again and again.
+func (w *world) pass(d time.Duration, look func()) {
+	w.t.Helper()
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for end := now().Add(d); now() < end; {
+		look()
+		<-tick.C
+	}
 }
 
 // changes tells how many transitions and hooks there have been, by region, to be compared.
@@ -193,8 +202,7 @@ func (w *world) nobodyTakes(d time.Duration) {
 	w.t.Helper()
 	w.collect()
 	before := w.changes()
-	end := now().Add(d)
-	w.await("the end of "+d.String(), func() bool { return now() >= end })
+	w.pass(d, func() {})
 	w.collect()
 	if got := w.changes(); got != before {
 		w.t.Fatalf("something changed in %v: transitions and hooks were %s, and are %s", d, before, got)
