@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/openova-io/failoverd/lease"
@@ -106,7 +107,8 @@ func (w *world) faultKinds() int {
 }
 
 // takeover is the witness down, a region dead, and an operator who says so to
-// another one, at times more than once, and who keeps it down as restart says.
+// another one, at times more than once, and who keeps it down as restart says. There
+// is one operator: two that each keep down whom the other's region needs end nothing.
 func (w *world) takeover(dead *region, outage time.Duration) {
 	w.down = true
 	w.mendIn(outage, func() { w.down = false })
@@ -114,7 +116,7 @@ func (w *world) takeover(dead *region, outage time.Duration) {
 	w.trace("the witness is down for %v", outage)
 	o := w.regions[(dead.number+1+w.rng.IntN(len(w.regions)-1))%len(w.regions)]
 	w.mendIn(w.upTo(w.cfg.Params.TTL), func() {
-		if !dead.up && o.up { // a dead agent can't be told
+		if !dead.up && o.up && !w.wordStands() { // a dead agent can't be told
 			w.trace("%s is told that %s is fenced", o.name, dead.name)
 			word := w.cfg.Params.RequestTimeout
 			dead.holds, dead.keptDown = false, max(dead.until, w.now.Add(2*word))
@@ -123,6 +125,11 @@ func (w *world) takeover(dead *region, outage time.Duration) {
 			o.deliver(lease.Takeover{Fenced: dead.name, Until: o.clock.read(w.now).Add(word)})
 		}
 	})
+}
+
+// wordStands reports whether an operator keeps a region down.
+func (w *world) wordStands() bool {
+	return slices.ContainsFunc(w.regions, func(r *region) bool { return r.wordOf != nil })
 }
 
 // restart starts the dead agent of a region, unless an operator has said to another

@@ -32,7 +32,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleFenceInTime}, Unbroken, 0, "layers:"},
 	{[]lease.Rule{lease.RuleNewWriteID}, Unbroken, 0, "overlap:"},
 	{[]lease.Rule{lease.RuleEveryNewRecord}, Unbroken, 60, "overlap:"},
-	{[]lease.Rule{lease.RuleMalformedIsEvidence}, Unbroken, 5, "overlap:"},
+	{[]lease.Rule{lease.RuleMalformedIsEvidence}, Unbroken, 11, "overlap:"},
 	{[]lease.Rule{lease.RuleStartEvidence}, Unbroken, 656, "overlap:"},
 	{[]lease.Rule{lease.RuleRank}, Unbroken, 10, "gap"},
 	{[]lease.Rule{lease.RuleCandidateTurn}, Unbroken, 349, "liveness:"},
@@ -63,7 +63,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RulePledgeSameSafety}, TwoTTLs, 458, "overlap:"},
 	{[]lease.Rule{lease.RuleFencedUntilSeen}, Unbroken, 16, "overlap:"},
 	{[]lease.Rule{lease.RuleGrantVoids, lease.RuleGrantEpoch}, Unbroken, 4, "overlap:"},
-	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 648, "liveness:"},
+	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 604, "liveness:"},
 	{[]lease.Rule{lease.RuleEpochAbove, lease.RuleYield}, Unbroken, 149, "liveness:"},
 }
 
