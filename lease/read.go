@@ -152,6 +152,7 @@ func (s *State) absorb(j int, read FlagRead) {
 	}
 	p.evidence, p.recorded = s.now, s.now
 	s.showedLife(j)
+	s.clear(NoticeWitnessStale, s.p.Members[j]) // it shows what the veto has said by now
 	if !malformed {
 		p.state, p.epoch = read.Flag.State, max(p.epoch, read.Flag.Epoch)
 		s.sawEpoch(j, read.Flag.Epoch)
