@@ -57,6 +57,7 @@ type had struct {
 var (
 	_ layers.Watcher = (*Layer)(nil)
 	_ layers.Checker = (*Layer)(nil)
+	_ kube.Permitted = (*Layer)(nil)
 )
 
 var clusters = schema.GroupVersionResource{Group: "postgresql.cnpg.io", Version: "v1", Resource: "clusters"}
@@ -85,6 +86,11 @@ func (l *Layer) Tier() layers.Tier { return layers.Data }
 
 // Check asks whether the cluster has Clusters.
 func (l *Layer) Check(ctx context.Context) error { return l.set.Served(ctx) }
+
+// Permissions are what the layer has to be allowed.
+func (l *Layer) Permissions() []kube.Permission {
+	return append(l.instances.permissions(), l.set.Permissions())
+}
 
 // Fence demotes and stops every Cluster, and waits until none accepts writes.
 func (l *Layer) Fence(ctx context.Context, order layers.Order) error {

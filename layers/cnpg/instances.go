@@ -35,6 +35,15 @@ func newInstances(client *kube.Client, namespaces []string) (*instances, error) 
 	return &instances{client, kube.NewSet(client, pods, "cnpg.io/podRole=instance", namespaces), http}, nil
 }
 
+// permissions are what asking takes.
+func (i *instances) permissions() []kube.Permission {
+	namespaces := i.pods.Permissions().Namespaces
+	return []kube.Permission{
+		{Resource: "pods", Verbs: []string{"list"}, Namespaces: namespaces},
+		{Resource: "pods/proxy", Verbs: []string{"get"}, Namespaces: namespaces},
+	}
+}
+
 // of are the pods of one Cluster that run PostgreSQL, or are to.
 func (i *instances) of(ctx context.Context, c cluster) ([]unstructured.Unstructured, error) {
 	list, err := i.client.Resource(pods).Namespace(c.GetNamespace()).List(ctx, metav1.ListOptions{

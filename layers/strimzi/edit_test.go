@@ -1,0 +1,303 @@
+package strimzi
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/kube"
+	"github.com/openova-io/failoverd/lease"
+)
+
+func parse(t testing.TB, text string) *unstructured.Unstructured {
+	t.Helper()
+	data, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &unstructured.Unstructured{}
+	if err := o.UnmarshalJSON(data); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func order(epoch uint64) layers.Order { return layers.Order{Group: "rtz", Region: "fsn", Epoch: epoch} }
+
+func apply(t testing.TB, edit kube.Edit, o *unstructured.Unstructured) bool {
+	t.Helper()
+	changed, err := edit(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changed
+}
+
+func led(by said) func(*unstructured.Unstructured) (said, bool) {
+	return func(*unstructured.Unstructured) (said, bool) { return by, by.Epoch > 0 }
+}
+
+// orders mirrors three Kafkas into that of fsn.
+const orders = `
+apiVersion: kafka.strimzi.io/v1
+kind: KafkaMirrorMaker2
+metadata: {name: orders, namespace: shop, generation: 1, annotations: {owner: web}}
+spec:
+  replicas: 1
+  target: {alias: fsn, bootstrapServers: kafka}
+  mirrors:
+  - source: {alias: hel, bootstrapServers: hel}
+    sourceConnector: {tasksMax: 3}
+    checkpointConnector: {state: running}
+  - source: {alias: nbg, bootstrapServers: nbg}
+    sourceConnector: {state: paused}
+  - source: {alias: old, bootstrapServers: old}
+    sourceConnector: {state: stopped}
+`
+
+func states(o *unstructured.Unstructured) string {
+	var all []string
+	for _, c := range connectorsOf(o) {
+		state, ok := c.state()
+		if !ok {
+			state = "-"
+		}
+		all = append(all, state)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestActivateAndFence(t *testing.T) {
+	const asInGit, allStopped = "- running paused stopped", "stopped stopped stopped stopped"
+	o := parse(t, orders)
+	before := o.DeepCopy()
+	check := func(what, want string, epoch uint64) {
+		t.Helper()
+		if got := states(o); got != want || kube.Epoch(o) != epoch {
+			t.Errorf("%s: got states %s, epoch %d; want %s, epoch %d", what, got, kube.Epoch(o), want, epoch)
+		}
+	}
+	if apply(t, fence(led(said{})), o) {
+		t.Error("fenced, and never activated: it was changed")
+	}
+	apply(t, activate(order(5)), o)
+	check("activated", allStopped, 5)
+	if apply(t, activate(order(5)), o) {
+		t.Error("activated again: it was changed")
+	}
+	if apply(t, fence(led(said{})), o) || apply(t, fence(led(said{Target: "hel", Epoch: 4})), o) {
+		t.Error("fenced, and nobody has been active since: it was changed")
+	}
+	if _, err := activate(order(4))(o); err == nil || !strings.Contains(err.Error(), "epoch 5") {
+		t.Errorf("activated under an older epoch: got %v, want a refusal", err)
+	}
+	apply(t, fence(led(said{Target: "hel", Epoch: 6})), o)
+	check("hel is active", "- running stopped stopped", 6)
+	if apply(t, fence(led(said{Target: "hel", Epoch: 6})), o) || apply(t, fence(led(said{})), o) {
+		t.Error("hel is active still, or silent: it was changed")
+	}
+	apply(t, fence(led(said{Target: "nbg", Epoch: 7})), o)
+	check("nbg is active", "stopped stopped paused stopped", 7)
+	apply(t, activate(order(8)), o)
+	check("activated again", allStopped, 8)
+
+	// Alone it is right whatever the other calls its Kafka.
+	spec := o.Object["spec"].(map[string]any)
+	spec["mirrors"] = spec["mirrors"].([]any)[:1]
+	apply(t, fence(led(said{Target: "helsinki", Epoch: 9})), o)
+	check("alone", "- running", 9)
+	spec["mirrors"] = before.Object["spec"].(map[string]any)["mirrors"].([]any)[:1]
+	kube.SetAnnotations(before, map[string]string{kube.EpochAnnotation: "9"})
+	before.Object["spec"] = spec
+	if !reflect.DeepEqual(o.Object, before.Object) {
+		t.Errorf("got\n%v\nwant\n%v", o.Object, before.Object)
+	}
+}
+
+// What others make of it while it is stopped.
+func TestChangedWhileStopped(t *testing.T) {
+	o := parse(t, orders)
+	apply(t, activate(order(5)), o)
+	spec := o.Object["spec"].(map[string]any)
+	first := spec["mirrors"].([]any)[0].(map[string]any)
+	first["sourceConnector"].(map[string]any)["state"] = "paused"
+	spec["mirrors"] = append([]any{map[string]any{"source": map[string]any{"alias": "new"}, "sourceConnector": map[string]any{}}}, spec["mirrors"].([]any)...)
+	if !apply(t, activate(order(5)), o) || states(o) != "stopped stopped stopped stopped stopped" {
+		t.Errorf("started by others: got %s, want all stopped", states(o))
+	}
+	apply(t, fence(led(said{Target: "hel", Epoch: 6})), o)
+	if got, want := states(o), "stopped paused running stopped stopped"; got != want {
+		t.Errorf("hel is active: got %s, want %s", got, want)
+	}
+
+	o = parse(t, orders)
+	apply(t, activate(order(5)), o)
+	kube.SetAnnotations(o, map[string]string{kube.OriginalAnnotation: "{"})
+	apply(t, fence(led(said{Target: "nbg", Epoch: 6})), o)
+	if got, want := states(o), "stopped stopped - stopped"; got != want {
+		t.Errorf("the annotation is of no use: got %s, want %s", got, want)
+	}
+}
+
+func TestSettled(t *testing.T) {
+	for _, tt := range []struct{ name, status, meta, spec, want string }{
+		{name: "not seen", status: `{}`, want: "waiting for Strimzi"},
+		{name: "paused", status: `{}`, meta: `strimzi.io/pause-reconciliation: "true"`, want: "remove that"},
+		{name: "still running", status: `{observedGeneration: 1, connectors: [{name: "hel->fsn.MirrorSourceConnector", connector: {state: RUNNING}}]}`, want: "hel->fsn.MirrorSourceConnector to stop; it is RUNNING"},
+		{name: "stopped", status: `{observedGeneration: 1, connectors: [{name: "hel->fsn.MirrorSourceConnector", connector: {state: STOPPED}}, {name: "hel->fsn.MirrorHeartbeatConnector", connector: {state: RUNNING}}]}`},
+		{name: "none", status: `{observedGeneration: 1}`},
+		{name: "of another shape", status: `{observedGeneration: 1, connectors: [3, {name: 7}, {connector: []}]}`},
+		{name: "no workers", status: `{}`, spec: "replicas", want: ""},
+	} {
+		o := parse(t, orders)
+		apply(t, activate(order(5)), o)
+		o.Object["status"] = parse(t, "{kind: x, apiVersion: v1, status: "+tt.status+"}").Object["status"]
+		if tt.meta != "" {
+			kube.SetAnnotations(o, map[string]string{pauseAnnotation: "true"})
+		}
+		if tt.spec != "" {
+			o.Object["spec"].(map[string]any)["replicas"] = int64(0)
+		}
+		err := settled(o)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+		if epoch := say(o).Epoch; (epoch == 5) != (err == nil) {
+			t.Errorf("%s: says epoch %d, and it is settled: %v", tt.name, epoch, err)
+		}
+	}
+}
+
+// TestNeverBothDirections has two to four regions, of which one at a time is active, hear notes as late as can be, and
+// Strimzi's operators be slow; never do records go round.
+func TestNeverBothDirections(t *testing.T) {
+	names := []string{"fsn", "hel", "nbg", "ams"}
+	mirrored := 0
+	for seed := range uint64(400) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		n := 2 + random.IntN(3)
+		objects := make([]*unstructured.Unstructured, n)
+		running := make([]map[string]bool, n)       // what really runs, by source
+		published := make([][]string, n)            // every note of each region
+		view := make([]map[int]int, n)              // which note of each other region each has
+		active, epoch := random.IntN(n), uint64(10) // all have been active before
+		for i := range objects {
+			var mirrors []any
+			for j := range n {
+				if j != i {
+					mirrors = append(mirrors, map[string]any{"source": map[string]any{"alias": names[j]}, "sourceConnector": map[string]any{}})
+				}
+			}
+			objects[i] = &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"target": map[string]any{"alias": names[i]}, "mirrors": mirrors}}}
+			objects[i].SetGeneration(1)
+			apply(t, activate(order(uint64(i+1))), objects[i])
+			running[i], published[i], view[i] = map[string]bool{}, []string{"[]"}, map[int]int{}
+		}
+		write := func(i int, edit kube.Edit) {
+			if apply(t, edit, objects[i]) {
+				objects[i].SetGeneration(objects[i].GetGeneration() + 1)
+			}
+		}
+		notes := func(i int) []layers.Note {
+			var all []layers.Note
+			for j := range n {
+				if j != i {
+					all = append(all, layers.Note{Region: lease.Region(names[j]), Text: published[j][view[i][j]]})
+				}
+			}
+			return all
+		}
+		for range 300 {
+			i := random.IntN(n)
+			switch random.IntN(6) {
+			case 0: // it takes; whoever was active is fenced from now on
+				if random.IntN(8) == 0 {
+					active, epoch = i, epoch+1
+				}
+			case 1: // an attempt
+				if i == active {
+					write(i, activate(order(epoch)))
+				} else {
+					write(i, fence(func(o *unstructured.Unstructured) (said, bool) { return leaderOf(o, notes(i)) }))
+				}
+			case 2, 3: // Strimzi's operator
+				for _, c := range connectorsOf(objects[i]) {
+					state, _ := c.state()
+					running[i][c.alias] = state != stateStopped
+				}
+				var connectors []any
+				for _, c := range connectorsOf(objects[i]) {
+					connectors = append(connectors, map[string]any{"name": c.name, "connector": map[string]any{"state": map[bool]string{true: "RUNNING", false: "STOPPED"}[running[i][c.alias]]}})
+				}
+				objects[i].Object["status"] = map[string]any{"observedGeneration": objects[i].GetGeneration(), "connectors": connectors}
+			case 4:
+				text, err := json.Marshal([]said{say(objects[i])})
+				if err != nil {
+					t.Fatal(err)
+				}
+				published[i] = append(published[i], string(text))
+			case 5:
+				j := random.IntN(n)
+				view[i][j] += random.IntN(len(published[j]) - view[i][j])
+			}
+			for a := range n {
+				for b := range n {
+					if running[a][names[b]] {
+						mirrored++
+						if running[b][names[a]] {
+							t.Fatalf("seed %d: %s and %s mirror into each other", seed, names[a], names[b])
+						}
+					}
+				}
+			}
+		}
+	}
+	if mirrored == 0 {
+		t.Error("nothing was ever mirrored")
+	}
+	t.Logf("in 400 runs of 300 steps something was mirrored in %d", mirrored)
+}
+
+// FuzzResource activates and fences whatever an API server without validation could hold.
+func FuzzResource(f *testing.F) {
+	f.Add([]byte(`{"apiVersion":"v1","kind":"K","spec":{"target":{"alias":"a"},"mirrors":[{"source":{"alias":"b"},"sourceConnector":{"state":"running"}},{"source":{"alias":"b"},"sourceConnector":{}}]}}`))
+	f.Add([]byte(`{"apiVersion":"v1","kind":"K","metadata":{"annotations":{"failover.openova.io/original":"{\"states\":{\"b/0/sourceConnector\":7}}"}},"spec":{"mirrors":[null,3,{"source":7,"sourceConnector":{"state":7}}]}}`))
+	f.Add([]byte(`{"apiVersion":"v1","kind":"K","spec":[],"status":{"connectors":{}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		o := &unstructured.Unstructured{}
+		if o.UnmarshalJSON(data) != nil {
+			return
+		}
+		if _, ok := o.Object["metadata"].(map[string]any); !ok && o.Object["metadata"] != nil {
+			return // no API server holds that, and nothing can be written on it
+		}
+		_ = settled(o)
+		for _, c := range connectorsOf(o) {
+			if _, isText := c.state(); !isText && c.spec["state"] != nil {
+				return // no API server holds that either
+			}
+		}
+		known := held(o)
+		before := fmt.Sprint(o.Object["spec"])
+		if _, err := activate(order(1 << 62))(o); err != nil {
+			return
+		}
+		if !allStopped(o) {
+			t.Errorf("activated: got %s, want all stopped", states(o))
+		}
+		if apply(t, activate(order(1<<62)), o) {
+			t.Error("activated again: it was changed")
+		}
+		apply(t, fence(func(*unstructured.Unstructured) (said, bool) { return said{Target: "x", Epoch: 1 << 63}, true }), o)
+		if alone := len(sourcesOf(o)) == 1; alone && !known && fmt.Sprint(o.Object["spec"]) != before {
+			t.Errorf("got spec %v, want %v", o.Object["spec"], before)
+		}
+	})
+}
