@@ -39,44 +39,50 @@ type queue struct {
 	seq  uint64
 }
 
-func (q *queue) before(i, j int) bool {
-	a, b := &q.heap[i], &q.heap[j]
-	return a.at < b.at || a.at == b.at && a.seq < b.seq
+func (h *happening) before(o *happening) bool {
+	return h.at < o.at || h.at == o.at && h.seq < o.seq
 }
 
 func (q *queue) push(h happening) {
 	q.seq++
 	h.seq = q.seq
-	q.heap = append(q.heap, h)
-	for i := len(q.heap) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !q.before(i, up) {
+	q.heap = append(q.heap, happening{})
+	hole := len(q.heap) - 1
+	for hole > 0 {
+		up := (hole - 1) / 2
+		if !h.before(&q.heap[up]) {
 			break
 		}
-		q.heap[i], q.heap[up] = q.heap[up], q.heap[i]
-		i = up
+		q.heap[hole] = q.heap[up]
+		hole = up
 	}
+	q.heap[hole] = h
 }
 
 func (q *queue) pop() happening {
 	top := q.heap[0]
 	last := len(q.heap) - 1
-	q.heap[0] = q.heap[last]
+	h := q.heap[last]
 	q.heap[last] = happening{}
 	q.heap = q.heap[:last]
-	for i := 0; ; {
-		down := 2*i + 1
+	if last == 0 {
+		return top
+	}
+	hole := 0
+	for {
+		down := 2*hole + 1
 		if down >= last {
 			break
 		}
-		if down+1 < last && q.before(down+1, down) {
+		if down+1 < last && q.heap[down+1].before(&q.heap[down]) {
 			down++
 		}
-		if !q.before(down, i) {
+		if !q.heap[down].before(&h) {
 			break
 		}
-		q.heap[i], q.heap[down] = q.heap[down], q.heap[i]
-		i = down
+		q.heap[hole] = q.heap[down]
+		hole = down
 	}
+	q.heap[hole] = h
 	return top
 }

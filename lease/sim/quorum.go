@@ -24,6 +24,7 @@ type question struct {
 	reply   *lease.Answer
 	waiting []int // resolvers that brought it and have no answer yet
 	ballots []quorum.Ballot
+	came    int // of them
 	reached bool
 }
 
@@ -137,7 +138,8 @@ func (w *world) vote(h happening) {
 		return // the first answer of a resolver is the one that counts
 	}
 	q.ballots[h.id] = quorum.Ballot{Outcome: quorum.Agreed, Answer: quorum.Answer{Answer: v.answer}}
-	if q.reached {
+	q.came++
+	if q.reached || q.came < w.required {
 		return
 	}
 	if w.required == 1 {
