@@ -63,6 +63,10 @@ type Quorum interface {
 	CutOff(context.Context) bool
 }
 
+// A Board is what layers tell those of other regions. Hurry says whether this region
+// waits for what the others have to tell; it does not block.
+type Board interface{ Hurry(on bool) }
+
 // Config is what an Agent is made of.
 type Config struct {
 	Params  lease.Params
@@ -70,6 +74,7 @@ type Config struct {
 	Witness Witness
 	Quorum  Quorum // nil where Params.Quorum is false
 	Layers  []layers.Layer
+	Board   Board // nil if no layer has anything to tell others
 	Disk    Disk
 	Clock   Clock
 	Log     hclog.Logger

@@ -62,8 +62,10 @@ func (a *Agent) perform(calls context.Context, action lease.Action) {
 		})
 	case lease.Fence:
 		a.applier.Fence(action)
+		a.hurry(false)
 	case lease.Activate:
 		a.applier.Activate(action)
+		a.hurry(true)
 	case lease.Extend:
 		a.applier.Extend(action.Deadline)
 	case lease.Transition:
@@ -106,6 +108,7 @@ func (a *Agent) receive(calls context.Context, message any) {
 			a.step(calls, lease.LayersFenced{ID: m.ID})
 			return
 		}
+		a.hurry(false)
 		a.step(calls, lease.LayersActive{ID: m.ID})
 		a.failedOver()
 	case applier.LayerState:
@@ -114,6 +117,14 @@ func (a *Agent) receive(calls context.Context, message any) {
 	case applier.Attempt:
 		a.metrics.attempt(m)
 		a.noteTrouble(string(m.Action)+" layer "+m.Layer, m.Err)
+	}
+}
+
+// hurry tells the board whether layers are becoming active, and may wait for what
+// others have to tell.
+func (a *Agent) hurry(on bool) {
+	if a.cfg.Board != nil {
+		a.cfg.Board.Hurry(on)
 	}
 }
 

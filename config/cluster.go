@@ -19,8 +19,32 @@ type Objects struct {
 	Namespaces []string `yaml:"namespaces,omitempty" json:"namespaces,omitempty"` // none: all
 }
 
+// Cilium are the Services and pods that are steered and fenced.
+type Cilium struct {
+	Objects        `yaml:",inline"`
+	Socket         string `yaml:"socket" json:"socket"`                                       // of the Cilium agent of this node; empty: it is not asked
+	StaticPolicies string `yaml:"static_policies,omitempty" json:"static_policies,omitempty"` // the agent's --static-cnp-path; empty: none
+}
+
+// DefaultCilium returns the section of a file that sets nothing in it but selector.
+func DefaultCilium() *Cilium { return &Cilium{Socket: "/var/run/cilium/cilium.sock"} }
+
+// CNPG are the Clusters that are promoted and demoted.
+type CNPG struct {
+	Objects `yaml:",inline"`
+	MaxLag  Size `yaml:"max_lag" json:"max_lag"` // that a promotion may lose without being asked
+}
+
+// DefaultCNPG returns the section of a file that sets nothing in it but selector.
+func DefaultCNPG() *CNPG { return &CNPG{MaxLag: 16 << 20} }
+
 // NeedsCluster reports whether any layer acts on objects of a cluster.
-func (l Layers) NeedsCluster() bool { return l.HTTPRoute != nil }
+func (l Layers) NeedsCluster() bool {
+	return l.HTTPRoute != nil || l.Cilium != nil || l.CNPG != nil || l.Strimzi != nil
+}
+
+// NeedsBoard reports whether any layer tells its like in other regions something.
+func (l Layers) NeedsBoard() bool { return l.CNPG != nil || l.Strimzi != nil }
 
 // objects checks the section of a layer, if there is one.
 func (v *validator) objects(section string, o *Objects) {
@@ -40,9 +64,27 @@ func (v *validator) objects(section string, o *Objects) {
 	}
 }
 
-func (v *validator) kubernetes() {
-	if path := v.c.Kubernetes.Kubeconfig; path != "" {
-		v.text("kubernetes.kubeconfig", path, isAbs)
+// clusterLayers checks the sections of the layers that act on a cluster.
+func (v *validator) clusterLayers() {
+	l := v.c.Layers
+	v.objects("layers.httproute", l.HTTPRoute)
+	if c := l.Cilium; c != nil {
+		v.objects("layers.cilium", &c.Objects)
+		v.optionalPath("layers.cilium.socket", c.Socket)
+		v.optionalPath("layers.cilium.static_policies", c.StaticPolicies)
+	}
+	if c := l.CNPG; c != nil {
+		v.objects("layers.cnpg", &c.Objects)
+	}
+	v.objects("layers.strimzi", l.Strimzi)
+}
+
+func (v *validator) kubernetes() { v.optionalPath("kubernetes.kubeconfig", v.c.Kubernetes.Kubeconfig) }
+
+// optionalPath checks a path that may be empty.
+func (v *validator) optionalPath(at, path string) {
+	if path != "" {
+		v.text(at, path, isAbs)
 	}
 }
 

@@ -78,7 +78,16 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 		)},
 		field{"kubernetes", section(field{"kubeconfig", text(&c.Kubernetes.Kubeconfig)})},
 		field{"layers", section(
-			field{"httproute", optional(&c.Layers.HTTPRoute, objects)},
+			field{"httproute", optional(&c.Layers.HTTPRoute, justObjects)},
+			field{"cilium", optional(&c.Layers.Cilium, func(l *Cilium) setter {
+				*l = *DefaultCilium()
+				return objects(&l.Objects, field{"socket", text(&l.Socket)}, field{"static_policies", text(&l.StaticPolicies)})
+			})},
+			field{"cnpg", optional(&c.Layers.CNPG, func(l *CNPG) setter {
+				*l = *DefaultCNPG()
+				return objects(&l.Objects, field{"max_lag", unit(&l.MaxLag)})
+			})},
+			field{"strimzi", optional(&c.Layers.Strimzi, justObjects)},
 			field{"hooks", list(hook, &c.Layers.Hooks)},
 		)},
 		field{"api", section(
@@ -95,12 +104,16 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 	return d.problems
 }
 
-func objects(o *Objects) setter {
-	return section(
-		field{"selector", text(&o.Selector)},
-		field{"namespaces", list(text[string], &o.Namespaces)},
-	)
+// objects is the section of a layer that acts on objects of a cluster, with what else
+// it has.
+func objects(o *Objects, more ...field) setter {
+	return section(append([]field{
+		{"selector", text(&o.Selector)},
+		{"namespaces", list(text[string], &o.Namespaces)},
+	}, more...)...)
 }
+
+func justObjects(o *Objects) setter { return objects(o) }
 
 func hook(h *Hook) setter {
 	return section(

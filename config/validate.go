@@ -47,7 +47,7 @@ func (c *Config) validate(d *document) Problems {
 	v.quorum()
 	v.identity()
 	v.kubernetes()
-	v.objects("layers.httproute", c.Layers.HTTPRoute)
+	v.clusterLayers()
 	for i := range c.Layers.Hooks {
 		v.hook(i)
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
 	"github.com/openova-io/failoverd/check"
@@ -18,7 +19,7 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 	if err != nil {
 		return usageError{err}
 	}
-	acted, cluster, err := buildLayers(cfg)
+	applied, err := buildLayers(cfg, w, hclog.NewNullLogger())
 	if err != nil {
 		return usageError{err}
 	}
@@ -30,7 +31,7 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 	}
 	found := check.Live(cmd.Context(), check.Config{
 		Params: cfg.Params(), Witness: w, RoundTrip: assumedRoundTrip,
-		Layers: acted, Cluster: cluster, Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
+		Layers: applied.layers, Cluster: applied.cluster, Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
 	})
 	if err := cmd.Context().Err(); err != nil {
 		return fmt.Errorf("ask what runs: %w", err) // what is silent since nobody waited is no finding

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
 
 	"github.com/openova-io/failoverd/layers/kube"
 )
@@ -31,12 +32,20 @@ on a cluster.`,
 		if err != nil {
 			return err
 		}
+		nobody, err := kube.New(&rest.Config{})
+		if err != nil {
+			return err
+		}
+		byCluster, err := clusterLayers(cfg, nobody, nil)
+		if err != nil {
+			return usageError{err}
+		}
 		var needed []kube.Permission
-		for _, l := range clusterLayers(cfg, nil) {
+		for _, l := range byCluster {
 			needed = append(needed, l.Permissions()...)
 		}
 		if len(needed) == 0 {
-			return usageError{fmt.Errorf("%s: no layer acts on a cluster, so there is nothing to allow; see layers.httproute", *path)}
+			return usageError{fmt.Errorf("%s: no layer acts on a cluster, so there is nothing to allow; see layers.httproute, cilium, cnpg and strimzi", *path)}
 		}
 		text, err := kube.Manifest("failoverd-"+cfg.Group, account, needed)
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/agent/board"
 	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/layers"
@@ -57,6 +58,7 @@ type daemon struct {
 	listen  net.Listener
 	control net.Listener
 	quorum  *quorumServer // nil without the section quorum
+	board   *board.Board  // nil if no layer has anything to tell others
 	agent   *agent.Agent
 }
 
@@ -85,10 +87,6 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if err != nil {
 		return d, err
 	}
-	acted, cluster, err := buildLayers(d.cfg)
-	if err != nil {
-		return d, err
-	}
 	w, err := openWitness(d.cfg, secrets)
 	if err != nil {
 		return d, err
@@ -99,7 +97,12 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if err = askWitness(ctx, d.cfg, w, d.log); err != nil {
 		return d, err
 	}
-	if err = checkLayers(ctx, d.cfg, acted, d.log); err != nil {
+	applied, err := buildLayers(d.cfg, w, d.log)
+	if err != nil {
+		return d, err
+	}
+	d.board = applied.board
+	if err = checkLayers(ctx, d.cfg, applied.layers, d.log); err != nil {
 		return d, err
 	}
 	if d.listen, err = net.Listen("tcp", d.cfg.API.Listen); err != nil {
@@ -114,15 +117,18 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if d.control, err = listenControl(d.cfg.API.Socket); err != nil {
 		return d, err
 	}
-	d.agent, err = agent.New(agent.Config{
-		Params: params, Version: fullVersion(), Witness: w, Quorum: newQuorumClient(d.cfg, secrets), Layers: acted,
+	of := agent.Config{
+		Params: params, Version: fullVersion(), Witness: w, Quorum: newQuorumClient(d.cfg, secrets), Layers: applied.layers,
 		Disk: d.dir, Clock: agent.BootClock{}, Log: d.log,
-	})
-	if err != nil {
+	}
+	if d.board != nil {
+		of.Board = d.board
+	}
+	if d.agent, err = agent.New(of); err != nil {
 		return d, err
 	}
-	if cluster != nil {
-		d.agent.Register(cluster.Metrics)
+	if applied.cluster != nil {
+		d.agent.Register(applied.cluster.Metrics)
 	}
 	if d.cfg.Quorum == nil {
 		return d, nil
@@ -226,6 +232,14 @@ func runDaemon(ctx context.Context, path string, absent []string) error {
 			}
 		}()
 		defer func() { stop(); <-served }()
+	}
+	if d.board != nil {
+		// It goes on after ctx ends, likewise: what the layers of a region that stops have to tell
+		// is what the next one waits for.
+		telling, stop := context.WithCancel(context.WithoutCancel(ctx))
+		told := make(chan struct{})
+		go func() { defer close(told); d.board.Run(telling) }()
+		defer func() { stop(); <-told }()
 	}
 	go func() {
 		for {

@@ -9,10 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/openova-io/failoverd/config"
-	"github.com/openova-io/failoverd/layers"
-	"github.com/openova-io/failoverd/layers/hook"
-	"github.com/openova-io/failoverd/layers/httproute"
-	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease/witness"
 	"github.com/openova-io/failoverd/lease/witness/cloudflarekv"
 	"github.com/openova-io/failoverd/lease/witness/file"
@@ -98,33 +94,4 @@ func openWitness(cfg *config.Config, secrets *config.Secrets) (*witness.Witness,
 		Prefix: cfg.Witness.Prefix, Group: cfg.Group, Region: cfg.Region, Members: cfg.Members,
 		PrivateKey: secrets.PrivateKey, PublicKeys: cfg.PublicKeys(),
 	})
-}
-
-// buildLayers makes the layers that the configuration names, in its order, and the way
-// to the cluster, nil if none needs it. It asks nobody yet.
-func buildLayers(cfg *config.Config) (out []layers.Layer, cluster *kube.Client, err error) {
-	if cfg.Layers.NeedsCluster() {
-		if cluster, err = kube.Connect(cfg.Kubernetes.Kubeconfig, version); err != nil {
-			return nil, nil, err
-		}
-	}
-	for _, l := range clusterLayers(cfg, cluster) {
-		out = append(out, l)
-	}
-	for _, h := range cfg.Layers.Hooks {
-		layer, err := hook.New(hook.Config{Name: h.Name, Activate: h.Activate, Fence: h.Fence, Observe: h.Observe})
-		if err != nil {
-			return nil, nil, fmt.Errorf("layers.hooks: %w", err)
-		}
-		out = append(out, layer)
-	}
-	return out, cluster, nil
-}
-
-// clusterLayers makes the layers that act on a cluster.
-func clusterLayers(cfg *config.Config, cluster *kube.Client) (out []kube.Permitted) {
-	if c := cfg.Layers.HTTPRoute; c != nil {
-		out = append(out, httproute.New(cluster, httproute.Config{Selector: c.Selector, Namespaces: c.Namespaces}))
-	}
-	return out
 }

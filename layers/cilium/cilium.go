@@ -158,7 +158,7 @@ func (l *Layer) exportSet(ctx context.Context) (*kube.Set, error) {
 		return l.exports, nil
 	}
 	for _, v := range exportVersions {
-		gvr := schema.GroupVersionResource{Group: "multicluster.x-k8s.io", Version: v, Resource: "serviceexports"}
+		gvr := exports(v)
 		set := kube.NewSet(l.client, gvr, l.config.Selector, l.config.Namespaces)
 		err := set.Served(ctx)
 		var missing *kube.MissingKindError

@@ -18,7 +18,7 @@ import (
 // object.
 type Permission struct {
 	Group      string
-	Resource   string
+	Resource   string // or resource/subresource
 	Verbs      []string
 	Namespaces []string // none: all, and objects without a namespace
 }
@@ -48,10 +48,11 @@ func (c *Client) Denied(ctx context.Context, p Permission) ([]string, error) {
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
+	resource, sub, _ := strings.Cut(p.Resource, "/")
 	var denied []string
 	for _, ns := range namespaces {
 		for _, verb := range p.Verbs {
-			attributes := map[string]any{"group": p.Group, "resource": p.Resource, "verb": verb, "namespace": ns}
+			attributes := map[string]any{"group": p.Group, "resource": resource, "subresource": sub, "verb": verb, "namespace": ns}
 			review := &unstructured.Unstructured{Object: map[string]any{
 				"apiVersion": accessReviews.GroupVersion().String(), "kind": "SelfSubjectAccessReview",
 				"spec": map[string]any{"resourceAttributes": attributes},
