@@ -2,9 +2,12 @@ package cnpg_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/cnpg"
@@ -152,4 +155,49 @@ func TestRenewedWhileFencing(t *testing.T) {
 	if n := w.writable("db"); n != 0 {
 		t.Errorf("fenced: %d regions take writes, want 0", n)
 	}
+}
+
+// TestFollow has a third region become the primary: the others follow it, and none is asked to write.
+func TestFollow(t *testing.T) {
+	w, fsn, _ := newWorld(t)
+	fsn.create("db", "hel", func(o *unstructured.Unstructured) {
+		external, _, _ := unstructured.NestedSlice(o.Object, "spec", "externalClusters")
+		external = append(external, map[string]any{"name": "nbg", "connectionParameters": map[string]any{"host": "db.nbg.example.com"}})
+		set(external, "spec", "externalClusters")(o)
+	})
+	changed := make(chan struct{}, 1)
+	fsn.watch(func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})
+	follows := func(want string) {
+		t.Helper()
+		w.await("it follows "+want, func() bool {
+			select {
+			case <-changed:
+				fsn.until(fsn.layer.Fence, fsn.order(0, lease.ReasonStarting))
+			default:
+			}
+			o := fsn.get("db")
+			return text(o, "spec", "replica", "primary") == want && text(o, "spec", "replica", "source") == want
+		})
+	}
+	says := func(region lease.Region, epoch int, role string) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.notes[region] = fmt.Sprintf(`[{"ns":"x","name":"y","self":%q,"system":%q,"epoch":%d,"role":%q}]`, region, system, epoch, role)
+	}
+	fsn.until(fsn.layer.Fence, fsn.order(0, lease.ReasonStarting))
+	follows("hel")
+	says("hel", 5, "primary")
+	says("nbg", 6, "primary")
+	follows("nbg")
+	says("nbg", 6, "replica") // and it stays so until somebody is
+	says("hel", 7, "primary")
+	follows("hel")
+	says("xyz", 8, "primary") // which it does not know
+	fsn.until(fsn.layer.Fence, fsn.order(0, lease.ReasonStarting))
+	follows("hel")
 }

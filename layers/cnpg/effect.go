@@ -50,7 +50,7 @@ func (l *Layer) active(ctx context.Context, c cluster) error {
 	case c.stopped():
 		return fmt.Errorf("its annotation %s stops it, which failoverd did not set; remove that", fencedAnnotation)
 	case c.text("status", "phase") == "Cluster is unrecoverable and needs manual intervention":
-		return fmt.Errorf("CloudNativePG has given it up (%s); see kubectl cnpg status", c.text("status", "phaseReason"))
+		return fmt.Errorf("CloudNativePG has given it up (%s); see kubectl cnpg status; if it is for the promotion token, removing that from spec.replica promotes it with the data that it has", c.text("status", "phaseReason"))
 	}
 	pod := c.text("status", "currentPrimary")
 	if pod == "" {

@@ -71,10 +71,11 @@ func (i *instances) ask(ctx context.Context, namespace, pod string) (instance, e
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	var answer instance
-	data, err := i.http.Get().AbsPath("/api/v1/namespaces", namespace, "pods", "https:"+pod+":8000", "proxy", "pg", "status").DoRaw(ctx)
-	if err != nil {
+	result := i.http.Get().AbsPath("/api/v1/namespaces", namespace, "pods", "https:"+pod+":8000", "proxy", "pg", "status").Do(ctx)
+	if err := result.Error(); err != nil { // which is said better there than by Raw
 		return answer, fmt.Errorf("ask instance %s: %w", pod, err)
 	}
+	data, _ := result.Raw()
 	if err := json.Unmarshal(data, &answer); err != nil {
 		return answer, fmt.Errorf("ask instance %s: it does not answer as CloudNativePG does: %w", pod, err)
 	}
