@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/cnpg"
@@ -154,6 +156,36 @@ func TestRenewedWhileFencing(t *testing.T) {
 	fsn.until(fsn.layer.Fence, fsn.order(24, lease.ReasonRenewalLate))
 	if n := w.writable("db"); n != 0 {
 		t.Errorf("fenced: %d regions take writes, want 0", n)
+	}
+}
+
+// TestFencedWhileBeingPromoted fences a replica that is to be promoted, and waits for its token. CloudNativePG demotes
+// nobody then, and so does not lift the fence: it follows again all the same.
+func TestFencedWhileBeingPromoted(t *testing.T) {
+	w, fsn, hel := newWorld(t)
+	fsn.create("db", "hel", nil)
+	hel.create("db", "hel", nil)
+	fsn.watch(func() {})
+	later := postgres{timeline: 1, redo: 1 << 40}
+	patch := fmt.Sprintf(`{"spec":{"replica":{"primary":"fsn","promotionToken":%q}}}`, later.token())
+	if _, err := fsn.admin.Resource(clusters).Namespace(fsn.namespace).Patch(t.Context(), "db", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.await("its instance waits for the token", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.waited > 0
+	})
+	fsn.until(fsn.layer.Fence, fsn.order(3, lease.ReasonRenewalLate))
+	var end uint64
+	hel.with("db", func(p *postgres) { p.write(1 << 20); end = p.end })
+	w.await("it follows again", func() (ok bool) {
+		fsn.with("db", func(p *postgres) { ok = p.running && !p.primary && p.end == end })
+		return ok
+	})
+	o := fsn.get("db")
+	if text(o, "spec", "replica", "primary") != "hel" || text(o, "spec", "replica", "promotionToken") != "" || o.GetAnnotations()[fencedAnnotation] != "" {
+		t.Errorf("got spec.replica %v, annotations %v", o.Object["spec"].(map[string]any)["replica"], o.GetAnnotations())
 	}
 }
 

@@ -65,6 +65,17 @@ func stop(c cluster, order layers.Order) {
 	kube.SetAnnotations(c.Unstructured, annotations)
 }
 
+// lift takes back what stop did.
+func lift(c cluster) {
+	text, ours := c.GetAnnotations()[kube.OriginalAnnotation]
+	if !ours {
+		return
+	}
+	var known original
+	_ = json.Unmarshal([]byte(text), &known) // what can't be read stops nothing
+	kube.SetAnnotations(c.Unstructured, map[string]string{fencedAnnotation: known.FencedInstances, kube.OriginalAnnotation: ""})
+}
+
 // A promotion is how a replica is promoted.
 type promotion struct {
 	token string // of the primary before; empty: at once
@@ -84,7 +95,7 @@ func activate(order layers.Order, how func(cluster) (promotion, error)) kube.Edi
 			return false, nil
 		}
 		before := o.DeepCopy()
-		annotations := map[string]string{kube.EpochAnnotation: strconv.FormatUint(order.Epoch, 10), kube.OriginalAnnotation: "", systemAnnotation: c.system()}
+		annotations := map[string]string{kube.EpochAnnotation: strconv.FormatUint(order.Epoch, 10), systemAnnotation: c.system()}
 		if c.isReplica() {
 			if !c.distributed() {
 				return false, errors.New("it is a replica by spec.replica.enabled, which can't be put back; set spec.replica.self and primary instead")
@@ -104,11 +115,7 @@ func activate(order layers.Order, how func(cluster) (promotion, error)) kube.Edi
 			}
 			annotations[promotedAnnotation] = p.at
 		}
-		if text, ours := o.GetAnnotations()[kube.OriginalAnnotation]; ours {
-			var known original
-			_ = json.Unmarshal([]byte(text), &known) // what can't be read stops nothing
-			annotations[fencedAnnotation] = known.FencedInstances
-		}
+		lift(c)
 		kube.SetAnnotations(o, annotations)
 		return !reflect.DeepEqual(before.Object, o.Object), nil
 	}

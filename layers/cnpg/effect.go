@@ -34,9 +34,10 @@ func instanceInactive(c cluster, pod string, answer instance, err error) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("it is not known whether it has stopped: %w", err)
-	case !answer.IsPrimary || answer.down():
+	case answer.down(), !answer.IsPrimary && !c.stopped():
 		return nil
 	}
+	// One that is to stop may be about to become a primary: a promotion was under way.
 	return fmt.Errorf("waiting for instance %s to stop; it does so for spec.switchoverDelay (%s) at most", pod, c.switchoverDelay())
 }
 
@@ -70,7 +71,8 @@ func instanceActive(c cluster, pod string, answer instance, err error) error {
 		return err
 	case !answer.IsPrimary || answer.CurrentLSN == "":
 		return fmt.Errorf("waiting for instance %s to be promoted (phase %q)", pod, c.text("status", "phase"))
-	case c.text("spec", "replica", "promotionToken") != c.text("status", "lastPromotionToken"):
+	}
+	if token := c.text("spec", "replica", "promotionToken"); token != "" && token != c.text("status", "lastPromotionToken") {
 		return fmt.Errorf("waiting for instance %s to confirm the promotion token", pod)
 	}
 	return nil

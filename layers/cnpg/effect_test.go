@@ -33,6 +33,8 @@ func TestInstanceInactive(t *testing.T) {
 		{name: "stopping", meta: ordered, replica: ofHel, answer: isStopping, err: "waiting for instance db-1 to stop; it does so for spec.switchoverDelay (1h0m0s)"},
 		{name: "runs", meta: ordered, replica: ofHel, answer: runsAsPrimary, err: "waiting for instance db-1"},
 		{name: "replica", replica: ofHel, answer: runsAsReplica},
+		{name: "replica that is to stop", meta: ordered, replica: ofHel, answer: runsAsReplica, err: "waiting for instance db-1"},
+		{name: "replica that has stopped", meta: ordered, replica: ofHel, answer: `{"isPrimary":false,"mightBeUnavailable":true,"mightBeUnavailableMaskedError":"failed to connect"}`},
 		{name: "does not answer", replica: ofHel, err: "not known"},
 		{name: "does not answer, reported primary", replica: ofHel, status: reported, err: "not known"},
 		{name: "does not answer, reported replica", replica: ofHel, status: `{instancesReportedState: {db-1: {isPrimary: false}}}`},
@@ -57,6 +59,7 @@ func TestInstanceActive(t *testing.T) {
 	for _, tt := range []struct{ replica, status, answer, err string }{
 		{isPrimary, "", runsAsPrimary, ""},
 		{withToken, `{lastPromotionToken: t}`, runsAsPrimary, ""},
+		{isPrimary, `{lastPromotionToken: old}`, runsAsPrimary, ""},
 		{withToken, `{lastPromotionToken: old}`, runsAsPrimary, "to confirm the promotion token"},
 		{isPrimary, "", runsAsReplica, "to be promoted"},
 		{isPrimary, "", hasStopped, "to be promoted"},

@@ -70,6 +70,7 @@ func (l *Layer) publishAll(ctx context.Context, changed func()) (soon bool) {
 		}
 	}
 	l.say(all)
+	l.releaseAll(ctx, all)
 	if !soon && l.readPositions(ctx, all) {
 		l.say(all)
 	}
