@@ -28,6 +28,7 @@ type postgres struct {
 	cut              bool   // it does not stream
 	hangs            bool   // it does not answer
 	slow             int    // steps that it takes to stop
+	tokenless        bool   // the operator does not get to making a token
 
 	stopping int
 	forks    []uint64 // where the timelines after the first begin
@@ -182,6 +183,7 @@ func (r *region) decide(o *unstructured.Unstructured, status, annotations map[st
 		annotations[fencedAnnotation] = `["*"]`
 	case isReplica && p.primary && !switching:
 		status["switchReplicaClusterStatus"] = map[string]any{"inProgress": true}
+	case isReplica && p.primary && p.tokenless:
 	case isReplica && p.primary && !p.running:
 		p.primary = false
 		status["demotionToken"] = p.token()

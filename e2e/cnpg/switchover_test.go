@@ -189,6 +189,28 @@ func TestFencedWhileBeingPromoted(t *testing.T) {
 	}
 }
 
+// TestReleased fences a region that ends: what the next one has to know is published when Fence returns, with nobody there
+// to do it later. An operator that leaves no token does not hold it up for ever.
+func TestReleased(t *testing.T) {
+	w, fsn, hel := newWorld(t)
+	fsn.create("db", "fsn", nil)
+	hel.create("db", "fsn", nil)
+	fsn.until(fsn.layer.Activate, fsn.order(1, lease.ReasonTaken))
+	fsn.until(fsn.layer.Fence, fsn.order(1, lease.ReasonReleased))
+	if token := text(fsn.get("db"), "status", "demotionToken"); token == "" || !strings.Contains(w.notes["fsn"], token) {
+		t.Errorf("fenced: token %q, published %s", token, w.notes["fsn"])
+	}
+	hel.until(hel.layer.Activate, hel.order(2, lease.ReasonPledged))
+	if text(hel.get("db"), "spec", "replica", "promotionToken") == "" {
+		t.Error("promoted without the token")
+	}
+	hel.with("db", func(p *postgres) { p.tokenless = true })
+	hel.until(hel.layer.Fence, hel.order(2, lease.ReasonReleased))
+	if !strings.Contains(w.notes["hel"], `"role":"demoting"`) {
+		t.Errorf("fenced, and there is no token: published %s", w.notes["hel"])
+	}
+}
+
 // TestFollow has a third region become the primary: the others follow it, and none is asked to write.
 func TestFollow(t *testing.T) {
 	w, fsn, _ := newWorld(t)

@@ -37,15 +37,24 @@ type Layer struct {
 	publish   chan struct{} // asks Watch to publish now
 	ear       ear
 
-	mu    sync.Mutex
-	known map[string]seen // positions, by namespace/name
-	token map[string]had  // the newest token, by namespace/name
+	publishing sync.Mutex // held while a note is made and published, so that none is overtaken
+
+	mu       sync.Mutex
+	released released
+	known    map[string]seen // positions, by namespace/name
+	token    map[string]had  // the newest token, by namespace/name
 }
 
 // A seen is a position that was read.
 type seen struct {
 	position
 	at time.Time
+}
+
+// A released is the order under which the region gives its authority up, to end then.
+type released struct {
+	order layers.Order
+	since time.Time
 }
 
 // A had is a token of another region, and when it was first here.
@@ -92,7 +101,9 @@ func (l *Layer) Permissions() []kube.Permission {
 	return append(l.instances.permissions(), l.set.Permissions())
 }
 
-// Fence demotes and stops every Cluster, and waits until none accepts writes.
+// Fence demotes and stops every Cluster, and waits until none accepts writes. If the
+// region ends after it, Fence also waits for a while for the tokens, and publishes them:
+// nobody would do that later.
 func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 	edit := fence(order, func(c cluster) string { return leaderOf(c, l.hear(c)) })
 	pass, err := l.set.Begin(ctx, layers.Fence, order, edit)
@@ -100,7 +111,8 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 		return err
 	}
 	pods := sync.OnceValues(func() (map[string][]unstructured.Unstructured, error) { return l.instances.all(ctx) })
-	return pass.Each(func(o *unstructured.Unstructured) error {
+	last := order.Reason == lease.ReasonReleased
+	err = pass.Each(func(o *unstructured.Unstructured) error {
 		return l.until(ctx, o, func(c cluster, again bool) error {
 			if err := pass.Write(ctx, c.Unstructured); err != nil {
 				return err
@@ -114,9 +126,32 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 			if err != nil {
 				return err
 			}
-			return l.inactive(ctx, c, of)
+			if err := l.inactive(ctx, c, of); err != nil {
+				return err
+			}
+			if last && roleOf(c) == demoting && l.sinceReleased(order) < tokenTime {
+				return errors.New("it accepts no writes; waiting for the operator to leave its demotion token")
+			}
+			return nil
 		})
 	})
+	if last && err == nil {
+		l.publishAll(ctx, func() {})
+	}
+	return err
+}
+
+// tokenTime is how long a region that ends waits for its tokens.
+const tokenTime = 5 * time.Second
+
+// sinceReleased is for how long this order has stood.
+func (l *Layer) sinceReleased(order layers.Order) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.released.order != order {
+		l.released = released{order, time.Now()}
+	}
+	return time.Since(l.released.since)
 }
 
 // Activate promotes every Cluster, and waits until all accept writes.

@@ -55,6 +55,8 @@ func (l *Layer) publishNow() {
 // soon. It also has those looked at that no longer are what the newest order would make
 // them: they follow a region that is not the primary any more.
 func (l *Layer) publishAll(ctx context.Context, changed func()) (soon bool) {
+	l.publishing.Lock()
+	defer l.publishing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, publishEvery)
 	defer cancel()
 	list, err := l.set.List(ctx)
