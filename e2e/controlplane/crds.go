@@ -11,6 +11,7 @@ import (
 	// Only so that go.mod pins the modules whose CRDs are installed. CloudNativePG is there for its manager.
 	_ "github.com/cilium/cilium/pkg/k8s/apis/cilium.io/client/crds/v2"
 	_ "sigs.k8s.io/gateway-api/pkg/consts"
+	_ "sigs.k8s.io/mcs-api/config/crd"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -29,6 +30,9 @@ var (
 	// Cilium is the group cilium.io/v2.
 	Cilium = CRDs{"github.com/cilium/cilium", "pkg/k8s/apis/cilium.io/client/crds/v2"}
 
+	// MCS is the group multicluster.x-k8s.io, at the version that Cilium is built with.
+	MCS = CRDs{"sigs.k8s.io/mcs-api", "config/crd"}
+
 	// CNPG is the group postgresql.cnpg.io.
 	CNPG = CRDs{"github.com/cloudnative-pg/cloudnative-pg", "config/crd/bases"}
 
@@ -39,7 +43,7 @@ var (
 // modules are the folders of the modules that hold CRDs, in Go's module cache.
 var modules = sync.OnceValues(func() (map[string]string, error) {
 	args := []string{"list", "-m", "-f", "{{.Path}} {{.Dir}}"}
-	for _, c := range []CRDs{GatewayAPI, Cilium, CNPG} {
+	for _, c := range []CRDs{GatewayAPI, Cilium, MCS, CNPG} {
 		args = append(args, c.module)
 	}
 	cmd := exec.Command("go", args...)

@@ -2,7 +2,7 @@
 // them kube-controller-manager and the CloudNativePG operator with its webhooks. Two planes side by side are two regions.
 //
 // What is real: all that admits, stores, lists and watches objects, at the versions of e2e/go.mod, and the CRDs of the
-// Gateway API, Cilium and CloudNativePG as their modules bear them. What is not: Strimzi's CRD, which no Go module bears, is
+// Gateway API, Cilium, the Multi-Cluster Services API and CloudNativePG as their modules bear them. What is not: Strimzi's CRD, which no Go module bears, is
 // this package's own (testdata/strimzi.yaml). There is no kubelet, so no Pod ever runs: a test writes the status of Pods
 // itself, and makes the Nodes that they name. A Cluster of CloudNativePG stays at "Setting up primary".
 //
