@@ -283,3 +283,10 @@ func readStatic(path string) (*v2.CiliumNetworkPolicy, error) {
 	}
 	return p, nil
 }
+
+// setAudit has the agent enforce nothing, and say so.
+func (a *agent) setAudit(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.audit = on
+}

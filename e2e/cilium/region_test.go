@@ -52,7 +52,7 @@ func (w world) order(epoch uint64) layers.Order {
 	return layers.Order{Group: w.group, Region: "fsn", Epoch: epoch}
 }
 
-// newWorld makes a layer; a is nil where it has no agent.
+// newWorld makes a layer; a is nil where it has no agent. An agent without a directory is one without static policies.
 func newWorld(t testing.TB, plane *controlplane.Plane, a *agent) world {
 	t.Helper()
 	w := world{namespace: plane.Namespace(t)}
