@@ -138,10 +138,65 @@ func TestAPIServerDown(t *testing.T) {
 	}
 }
 
-// TestStaticPolicyRaces writes and replaces the file as fast as it goes. An agent that ever saw a file that it can't read
-// would have ended itself: that is what startAgent looks for.
+// TestAPIServerComesBack has the API server stand still during a fence. No watch of it breaks, and to them nothing has
+// changed; it gets the policy all the same when it goes on.
+func TestAPIServerComesBack(t *testing.T) {
+	plane := controlplane.Start(t, 1, options)[0]
+	a := startAgent(t)
+	w := newWorld(t, plane, a)
+	w.pod(a, "web-1")
+	w.service(t, "web", map[string]string{"service.cilium.io/global": "true"})
+	if err := w.Activate(within(t, limit), w.order(1)); err != nil {
+		t.Fatal(err)
+	}
+	changed := w.watch(t)
+	plane.FreezeAPIServer(t)
+	if err := w.Fence(within(t, 3*time.Second), w.order(1)); err != nil {
+		t.Fatal(err)
+	}
+	plane.ThawAPIServer(t)
+	ctx := within(t, limit)
+	for {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatal("the watch says nothing")
+		}
+		if err := w.Fence(within(t, limit), w.order(1)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.storedPolicy(ctx); err == nil {
+			break
+		}
+	}
+	if got := w.get(t, services, "web").GetAnnotations()["service.cilium.io/shared"]; got != "false" {
+		t.Errorf("the Service: got shared %q, want false", got)
+	}
+}
+
+// TestActivateWaits has an agent that is slow to let go.
+func TestActivateWaits(t *testing.T) {
+	a := startAgent(t)
+	w := newWorld(t, region.Planes(t)[0], a)
+	w.pod(a, "web-1")
+	if err := w.Fence(within(t, limit), w.order(1)); err != nil {
+		t.Fatal(err)
+	}
+	a.neglect(func(*pod) bool { return true })
+	if err := w.Activate(within(t, 2*time.Second), w.order(2)); err == nil || !strings.Contains(err.Error(), "1 pods of this node are still fenced") {
+		t.Errorf("got %v, want that the pod is still fenced", err)
+	}
+	a.neglect(nil)
+	if err := w.Activate(within(t, limit), w.order(2)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStaticPolicyRaces writes and replaces the file as fast as it goes. An agent that is told of a file which it then can't
+// read would have ended itself: that is what startAgent looks for. Its socket is not there to wait for it.
 func TestStaticPolicyRaces(t *testing.T) {
 	a := startAgent(t)
+	a.Socket += "-that-is-not-there"
 	w := newWorld(t, region.Planes(t)[0], a)
 	w.pod(a, "web-1")
 	const rounds = 50

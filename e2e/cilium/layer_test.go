@@ -99,6 +99,7 @@ func TestWithoutAgent(t *testing.T) {
 	plane := region.Planes(t)[0]
 	a := startAgent(t)
 	a.Socket += "-that-is-not-there"
+	a.Static = ""
 	w := newWorld(t, plane, a)
 	w.service(t, "web", map[string]string{"service.cilium.io/global": "true"})
 	if err := w.Check(within(t, limit)); err == nil || !strings.Contains(err.Error(), "by the API server alone") {
@@ -106,6 +107,10 @@ func TestWithoutAgent(t *testing.T) {
 	}
 	if err := w.Fence(within(t, limit), w.order(1)); err != nil {
 		t.Fatal(err)
+	}
+	w.observed(t, layers.Inactive)
+	if err := w.Activate(within(t, limit), w.order(0)); err == nil || !strings.Contains(err.Error(), w.policy()) {
+		t.Errorf("activate for an older epoch: got %v, want that the policy refuses it", err)
 	}
 	w.observed(t, layers.Inactive)
 	if err := w.Activate(within(t, limit), w.order(2)); err != nil {
@@ -181,20 +186,8 @@ func release(t *testing.T, w world) {
 func TestDrift(t *testing.T) {
 	w := newWorld(t, region.Planes(t)[0], nil)
 	w.service(t, "web", map[string]string{"service.cilium.io/global": "true"})
-	ctx, cancel := context.WithCancel(within(t, limit))
-	defer cancel()
-	changed := make(chan struct{}, 1)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		w.Watch(ctx, func() {
-			select {
-			case changed <- struct{}{}:
-			default:
-			}
-		})
-	}()
-	defer func() { cancel(); <-done }()
+	ctx := within(t, limit)
+	changed := w.watch(t)
 	fence := func() {
 		t.Helper()
 		if err := w.Fence(ctx, w.order(1)); err != nil {
@@ -265,4 +258,22 @@ func TestDrift(t *testing.T) {
 			}
 		}
 	})
+}
+
+// watch is what the layer's watch says, until the test ends.
+func (w world) watch(t *testing.T) <-chan struct{} {
+	ctx, cancel := context.WithCancel(context.Background())
+	changed := make(chan struct{}, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.Watch(ctx, func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return changed
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -36,6 +37,8 @@ type Layer struct {
 	cluster string    // of the mesh; empty: not known yet
 	exports *kube.Set // nil if the cluster has none
 	known   bool      // whether the API server has said so
+
+	owed atomic.Bool // whether a fence stands that the API server does not know of
 }
 
 var (
@@ -84,6 +87,7 @@ func (l *Layer) Tier() layers.Tier { return layers.Internal }
 // policy realised for all pods of this node, and then also while the API server does not
 // answer.
 func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
+	l.owed.Store(false)
 	spec := fenceSpec(l.selector, l.config.Namespaces, l.clusterName(ctx))
 	static := l.static.fence(l.config.Group, spec, order)
 
@@ -101,6 +105,7 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 	case errors.Is(err, errNoSocket):
 		return errors.Join(static, policy, steer)
 	case err == nil && unanswered(policy) && (placed || realised > 0):
+		l.owed.Store(true)
 		return static
 	}
 	return errors.Join(static, policy, steer, err)
@@ -109,6 +114,7 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 // Activate takes the policy away, and shares Services again. Where the agent's socket is
 // there it returns nil only once no pod of this node is under the policy.
 func (l *Layer) Activate(ctx context.Context, order layers.Order) error {
+	l.owed.Store(false)
 	if err := l.static.check(order); err != nil {
 		return err
 	}

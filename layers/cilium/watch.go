@@ -13,8 +13,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// askAgain is how soon a watch asks an API server again that has not told whether it has
-// ServiceExports.
+// askAgain is how soon a watch asks an API server again that has not answered.
 const askAgain = time.Second
 
 // Watch notices what others make of the policy, of Services and of ServiceExports.
@@ -22,6 +21,7 @@ func (l *Layer) Watch(ctx context.Context, changed func()) {
 	var watches sync.WaitGroup
 	watches.Go(func() { l.policy.watch(ctx, changed) })
 	watches.Go(func() { l.services.Watch(ctx, changed) })
+	watches.Go(func() { l.watchOwed(ctx, changed) })
 	exports, err := l.exportSet(ctx)
 	for err != nil {
 		select {
@@ -35,6 +35,29 @@ func (l *Layer) Watch(ctx context.Context, changed func()) {
 		watches.Go(func() { exports.Watch(ctx, changed) })
 	}
 	watches.Wait()
+}
+
+// watchOwed calls changed when the API server answers again after a fence that it was not
+// there for. The other watches may not notice: to them nothing has changed.
+func (l *Layer) watchOwed(ctx context.Context, changed func()) {
+	tick := time.NewTicker(askAgain)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if !l.owed.Load() {
+			continue
+		}
+		asking, cancel := context.WithTimeout(ctx, askAgain)
+		_, err := l.client.Resource(policies).Get(asking, l.policy.name, metav1.GetOptions{})
+		cancel()
+		if !unanswered(err) && l.owed.CompareAndSwap(true, false) {
+			changed()
+		}
+	}
 }
 
 // watch calls changed when the policy is not what the newest order has made it.
