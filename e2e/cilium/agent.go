@@ -54,6 +54,9 @@ type pod struct {
 	realised *models.EndpointPolicy
 }
 
+// busy is how long an agent takes to get to what it is told of.
+const busy = 50 * time.Millisecond
+
 // startAgent starts an agent for a test.
 func startAgent(t testing.TB) *agent {
 	t.Helper()
@@ -245,6 +248,12 @@ func (a *agent) watchStatic(ctx context.Context, watcher *fsnotify.Watcher) {
 				continue
 			}
 			if ev.Has(fsnotify.Create) || ev.Has(fsnotify.Write) {
+				// It is told of the file before it reads it, and has other things to do.
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(busy):
+				}
 				if err := a.load(ev.Name); err != nil {
 					a.mu.Lock()
 					a.died = errors.Join(a.died, err)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/openova-io/failoverd/e2e/controlplane"
 	"github.com/openova-io/failoverd/layers"
 )
@@ -150,6 +152,29 @@ func TestAPIServerComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed := w.watch(t)
+	// What they tell of now shows that they watch.
+	for _, undo := range []func() error{
+		func() error {
+			_, err := w.client.Resource(services).Namespace(w.namespace).Patch(t.Context(), "web", "application/merge-patch+json", []byte(`{"metadata":{"annotations":{"service.cilium.io/affinity":"none"}}}`), metav1.PatchOptions{})
+			return err
+		},
+		func() error {
+			_, err := w.client.Resource(policies).Create(t.Context(), w.alien(), metav1.CreateOptions{})
+			return err
+		},
+	} {
+		if err := undo(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-changed:
+		case <-within(t, limit).Done():
+			t.Fatal("the watch says nothing of what is undone")
+		}
+		if err := w.Activate(within(t, limit), w.order(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	plane.FreezeAPIServer(t)
 	if err := w.Fence(within(t, 3*time.Second), w.order(1)); err != nil {
 		t.Fatal(err)

@@ -139,12 +139,7 @@ func TestHostileObjects(t *testing.T) {
 	if err := in.Delete(t.Context(), "going", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	// Somebody else has a policy of that name, which lets everything pass, and does not let go of it.
-	alien := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "cilium.io/v2", "kind": "CiliumClusterwideNetworkPolicy",
-		"spec": map[string]any{"endpointSelector": map[string]any{}, "ingress": []any{map[string]any{"fromEntities": []any{"all"}}}},
-	}}
-	alien.SetName(w.policy())
+	alien := w.alien()
 	alien.SetFinalizers([]string{"example.com/never"})
 	if _, err := w.client.Resource(policies).Create(t.Context(), alien, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -276,4 +271,14 @@ func (w world) watch(t *testing.T) <-chan struct{} {
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	return changed
+}
+
+// alien is a policy of somebody else, that has the layer's name and lets everything pass.
+func (w world) alien() *unstructured.Unstructured {
+	p := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "cilium.io/v2", "kind": "CiliumClusterwideNetworkPolicy",
+		"spec": map[string]any{"endpointSelector": map[string]any{}, "ingress": []any{map[string]any{"fromEntities": []any{"all"}}}},
+	}}
+	p.SetName(w.policy())
+	return p
 }
