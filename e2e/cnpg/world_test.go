@@ -131,7 +131,7 @@ func (r *region) Notes(string) []layers.Note {
 	return notes
 }
 
-// watch runs the layer's Watch until the test ends. What it notices is put back under the newest order that redo makes.
+// watch runs the layer's Watch until the test ends.
 func (r *region) watch(changed func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -169,7 +169,8 @@ func (c cluster) stopped() bool {
 	return json.Unmarshal([]byte(c.GetAnnotations()[fencedAnnotation]), &names) == nil && slices.Contains(names, "*")
 }
 
-// stoppedByUs reports whether that is the layer's doing.
+// stoppedByUs reports whether that is the layer's doing: it leaves its annotation for as
+// long as it is.
 func (c cluster) stoppedByUs() bool {
 	_, ours := c.GetAnnotations()[kube.OriginalAnnotation]
 	return ours && c.stopped()

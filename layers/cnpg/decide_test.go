@@ -149,7 +149,7 @@ func TestNotes(t *testing.T) {
 }
 
 func TestRole(t *testing.T) {
-	const demoted = `annotations: {cnpg.io/fencedInstances: '["*"]', failover.openova.io/epoch: "6"}`
+	const demoted = `annotations: {cnpg.io/fencedInstances: '["*"]', failover.openova.io/original: '{}', failover.openova.io/epoch: "6"}`
 	for _, tt := range []struct {
 		meta, replica, status string
 		role                  role
@@ -159,10 +159,11 @@ func TestRole(t *testing.T) {
 		{`annotations: {cnpg.io/fencedInstances: '["db-1"]'}`, isPrimary, "", primary, ""},
 		{demoted, isPrimary, "", stopped, ""},
 		{demoted, ofHel, `{demotionToken: old}`, demoting, ""},
-		{`annotations: {cnpg.io/fencedInstances: '["*"]', cnpg.io/reconciliationLoop: disabled}`, ofHel, "", stopped, ""},
-		{`annotations: {cnpg.io/fencedInstances: '["*"]', cnpg.io/hibernation: "on"}`, ofHel, "", stopped, ""},
+		{`annotations: {cnpg.io/fencedInstances: '["*"]', failover.openova.io/original: '{}', cnpg.io/reconciliationLoop: disabled}`, ofHel, "", stopped, ""},
+		{`annotations: {cnpg.io/fencedInstances: '["*"]', failover.openova.io/original: '{}', cnpg.io/hibernation: "on"}`, ofHel, "", stopped, ""},
 		{"", ofHel, `{switchReplicaClusterStatus: {inProgress: true}}`, demoting, ""},
 		{"", ofHel, `{demotionToken: t}`, replica, ""},
+		{`annotations: {cnpg.io/fencedInstances: '["*"]', failover.openova.io/epoch: "6"}`, ofHel, `{demotionToken: t}`, replica, "t"}, // stopped by hand
 		{`annotations: {failover.openova.io/epoch: "6"}`, ofHel, `{demotionToken: t}`, replica, "t"},
 	} {
 		got := say(made(t, tt.meta, tt.replica, tt.status), position{}, time.Time{})

@@ -36,9 +36,12 @@ func fence(order layers.Order, leader func(cluster) string) kube.Edit {
 			}
 			fallthrough
 		default:
-			// Somebody has lifted what stops it, before it had become a replica.
-			if c.mayWrite() && !c.stopped() {
+			switch {
+			case c.stopped() || c.switching() && !c.mayWrite():
+			case c.mayWrite(): // somebody has lifted what stops it, before it had become a replica
 				stop(c, order)
+			default: // the operator has lifted it
+				lift(c)
 			}
 		}
 		return !reflect.DeepEqual(before.Object, o.Object), nil

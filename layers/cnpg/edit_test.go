@@ -97,6 +97,9 @@ func TestFence(t *testing.T) {
 		{name: "of another shape", replica: `[1]`, role: "<-", fenced: stops, epoch: "7"},
 
 		{name: "replica", replica: ofHel, role: "hel<-hel", same: true},
+		{name: "replica, the operator has lifted the fence", meta: `annotations: {failover.openova.io/original: '{"fencedInstances":"[\"db-2\"]"}'}`, replica: ofHel, role: "hel<-hel", fenced: `["db-2"]`},
+		{name: "replica, the operator has lifted the fence, and is not through", meta: `annotations: {failover.openova.io/original: '{}'}`, replica: ofHel, status: `{switchReplicaClusterStatus: {inProgress: true}}`, role: "hel<-hel", same: true},
+		{name: "replica that was stopped by hand", meta: `annotations: {cnpg.io/fencedInstances: '["*"]'}`, replica: ofHel, role: "hel<-hel", fenced: stops, same: true},
 		{name: "replica of another", replica: ofHel, leader: "nbg", role: "nbg<-nbg"},
 		{name: "replica, switching", replica: ofHel, leader: "nbg", status: `{switchReplicaClusterStatus: {inProgress: true}}`, role: "hel<-hel", same: true},
 		{name: "replica of one that is no peer", replica: ofHel, leader: "xyz", role: "hel<-hel", same: true},

@@ -59,9 +59,9 @@ func roleOf(c cluster) role {
 	switch replicates := c.isReplica(); {
 	case !replicates && !c.stopped():
 		return primary
-	case !replicates || c.stopped() && (c.paused() || c.hibernated()):
+	case !replicates || c.stoppedByUs() && (c.paused() || c.hibernated()):
 		return stopped
-	case c.stopped() || c.switching():
+	case c.stoppedByUs() || c.switching():
 		return demoting
 	}
 	return replica
