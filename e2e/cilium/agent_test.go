@@ -140,6 +140,26 @@ func TestAPIServerDown(t *testing.T) {
 	}
 }
 
+// TestAPIServerFrozenFromTheStart has an API server that has never answered, and a watch that waits for it. The fence waits
+// for neither.
+func TestAPIServerFrozenFromTheStart(t *testing.T) {
+	plane := controlplane.Start(t, 1, options)[0]
+	a := startAgent(t)
+	w := newWorld(t, plane, a)
+	w.pod(a, "web-1")
+	plane.FreezeAPIServer(t)
+	w.watch(t)
+	for range 3 {
+		ctx := within(t, 6*time.Second)
+		if err := w.Fence(ctx, w.order(1)); err != nil || ctx.Err() != nil {
+			t.Errorf("fence: got %v, want it by its deadline (%v)", err, ctx.Err())
+		}
+	}
+	if n := a.fenced(); n != 1 {
+		t.Errorf("got %d pods fenced, want 1", n)
+	}
+}
+
 // TestAPIServerComesBack has the API server stand still during a fence. No watch of it breaks, and to them nothing has
 // changed; it gets the policy all the same when it goes on.
 func TestAPIServerComesBack(t *testing.T) {

@@ -37,9 +37,9 @@ var errNoSocket = errors.New("no socket of a Cilium agent")
 // Of Cilium's own client, pkg/client, only the generated parts are used: the rest would add
 // as much again to the binary, and its dialing does not end with its context.
 type agent struct {
-	socket    string
-	endpointc endpoint.ClientService
-	daemonc   daemon.ClientService
+	socket      string
+	endpointAPI endpoint.ClientService
+	daemonAPI   daemon.ClientService
 }
 
 func newAgent(socket string) *agent {
@@ -71,7 +71,7 @@ func (a *agent) endpoints(ctx context.Context) ([]*models.Endpoint, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
-	got, err := a.endpointc.GetEndpointContext(ctx, endpoint.NewGetEndpointParams())
+	got, err := a.endpointAPI.GetEndpointContext(ctx, endpoint.NewGetEndpointParams())
 	var none *endpoint.GetEndpointNotFound
 	if errors.As(err, &none) {
 		return nil, nil
@@ -89,7 +89,7 @@ func (a *agent) cluster(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
-	got, err := a.daemonc.GetClusterNodesContext(ctx, daemon.NewGetClusterNodesParams())
+	got, err := a.daemonAPI.GetClusterNodesContext(ctx, daemon.NewGetClusterNodesParams())
 	if err != nil {
 		return "", a.error("nodes", err)
 	}
@@ -112,7 +112,7 @@ func (a *agent) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
 	brief := false
-	got, err := a.daemonc.GetHealthzContext(ctx, daemon.NewGetHealthzParams().WithBrief(&brief))
+	got, err := a.daemonAPI.GetHealthzContext(ctx, daemon.NewGetHealthzParams().WithBrief(&brief))
 	if err != nil {
 		return a.error("health", err)
 	}

@@ -33,10 +33,12 @@ type Layer struct {
 	static   *staticFile // nil: none
 	agent    *agent      // nil: none
 
-	mu      sync.Mutex
-	cluster string    // of the mesh; empty: not known yet
-	exports *kube.Set // nil if the cluster has none
-	known   bool      // whether the API server has said so
+	// What was found out once. Each is locked while somebody is asked, for a bounded time.
+	nameMu    sync.Mutex
+	name      string // of the cluster in the mesh; empty: not known yet
+	exportsMu sync.Mutex
+	exports   *kube.Set // nil if the cluster has none
+	known     bool      // whether the API server has said so
 
 	owed atomic.Bool // whether a fence stands that the API server does not know of
 }
@@ -158,11 +160,14 @@ func apply(ctx context.Context, set *kube.Set, action layers.Action, order layer
 
 // exportSet asks the API server whether it has ServiceExports, until it has answered once.
 func (l *Layer) exportSet(ctx context.Context) (*kube.Set, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.exportsMu.Lock()
+	defer l.exportsMu.Unlock()
 	if l.known {
 		return l.exports, nil
 	}
+	// A watch, which has all the time, must not keep an order waiting that has none.
+	ctx, cancel := context.WithTimeout(ctx, exportsIn)
+	defer cancel()
 	for _, v := range exportVersions {
 		gvr := exports(v)
 		set := kube.NewSet(l.client, gvr, l.config.Selector, l.config.Namespaces)
@@ -181,6 +186,9 @@ func (l *Layer) exportSet(ctx context.Context) (*kube.Set, error) {
 	l.known = true
 	return l.exports, nil
 }
+
+// exportsIn is how long the API server has to say whether it has ServiceExports.
+const exportsIn = 2 * time.Second
 
 // noDeadline is how long the API server has where ctx has no deadline.
 const noDeadline = 10 * time.Second

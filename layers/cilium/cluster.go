@@ -21,8 +21,8 @@ const (
 	defaultCluster  = "default" // Cilium's name for a cluster of no mesh
 )
 
-// nameIn is how long finding out the cluster's name may hold a fence up. It is known since
-// Check, but for an API server that has not answered yet.
+// nameIn is how long each who is asked for the cluster's name may hold a fence up. It is
+// known since Check, if anybody has answered that.
 const nameIn = time.Second
 
 // clusterName is this cluster's name in the mesh, empty if nobody tells.
@@ -33,25 +33,26 @@ func (l *Layer) clusterName(ctx context.Context) string {
 
 // findCluster asks for the cluster's name until it is known: it never changes.
 func (l *Layer) findCluster(ctx context.Context) (string, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.cluster != "" {
-		return l.cluster, nil
+	l.nameMu.Lock()
+	defer l.nameMu.Unlock()
+	if l.name != "" {
+		return l.name, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, nameIn)
-	defer cancel()
-	name, err := l.agent.cluster(ctx)
-	if err == nil {
-		err = validName(name)
-	}
-	if err != nil {
-		var apiErr error
-		if name, apiErr = l.configuredCluster(ctx); apiErr != nil {
-			return "", fmt.Errorf("this cluster's name in the mesh is not known, so a fence denies pods its own cluster too: %w", errors.Join(err, apiErr))
+	var errs []error
+	for _, ask := range []func(context.Context) (string, error){l.agent.cluster, l.configuredCluster} {
+		asking, cancel := context.WithTimeout(ctx, nameIn)
+		name, err := ask(asking)
+		cancel()
+		if err == nil {
+			err = validName(name)
 		}
+		if err == nil {
+			l.name = name
+			return name, nil
+		}
+		errs = append(errs, err)
 	}
-	l.cluster = name
-	return name, nil
+	return "", fmt.Errorf("this cluster's name in the mesh is not known, so a fence denies pods its own cluster too: %w", errors.Join(errs...))
 }
 
 func (l *Layer) configuredCluster(ctx context.Context) (string, error) {
@@ -66,7 +67,7 @@ func (l *Layer) configuredCluster(ctx context.Context) (string, error) {
 	if name == "" {
 		return defaultCluster, nil
 	}
-	return name, validName(name)
+	return name, nil
 }
 
 func validName(name string) error {

