@@ -53,7 +53,7 @@ func hold(o *unstructured.Unstructured, epoch uint64, from string) error {
 		}
 	}
 	annotations := map[string]string{kube.EpochAnnotation: strconv.FormatUint(epoch, 10), kube.OriginalAnnotation: ""}
-	if len(kept.States) > 0 {
+	if from == "" || len(kept.States) > 0 { // also where there is nothing to stop: that is known then
 		text, err := json.Marshal(kept)
 		if err != nil {
 			return fmt.Errorf("write down the states of its connectors: %w", err)

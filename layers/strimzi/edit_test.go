@@ -137,6 +137,12 @@ func TestChangedWhileStopped(t *testing.T) {
 		t.Errorf("hel is active: got %s, want %s", got, want)
 	}
 
+	o = parse(t, "{apiVersion: kafka.strimzi.io/v1, kind: KafkaMirrorMaker2, metadata: {name: none}, spec: {target: {alias: fsn}}}")
+	apply(t, activate(order(5)), o)
+	if got := say(o).Epoch; got != 5 {
+		t.Errorf("it has no connector: says epoch %d, want 5", got)
+	}
+
 	o = parse(t, orders)
 	apply(t, activate(order(5)), o)
 	kube.SetAnnotations(o, map[string]string{kube.OriginalAnnotation: "{"})
