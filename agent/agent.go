@@ -197,7 +197,14 @@ func (a *Agent) step(calls context.Context, ev lease.Event) {
 	now := a.cfg.Clock.Now()
 	actions, decision := a.state.Step(now, ev)
 	a.decision = decision
+	saving := false
 	for _, action := range actions {
+		if reply, ok := action.(lease.Reply); ok {
+			a.reply(reply, saving)
+			continue
+		}
+		_, save := action.(lease.SaveAuthority)
+		saving = saving || save
 		a.perform(calls, action)
 	}
 	a.publish()

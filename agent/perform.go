@@ -50,9 +50,6 @@ func (a *Agent) perform(calls context.Context, action lease.Action) {
 		})
 	case lease.Ask:
 		a.ask(calls, action)
-	case lease.Reply:
-		a.asked[action.ID].reply <- action.Answer // it has room for it
-		delete(a.asked, action.ID)
 	case lease.SaveAuthority:
 		a.onDisk(func() {
 			err := a.cfg.Disk.SaveAuthority(action.Authority)

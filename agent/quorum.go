@@ -65,6 +65,18 @@ func (a *Agent) beAsked(calls context.Context, m *question) {
 	a.step(calls, lease.Asked{ID: a.questions, From: m.Asker, Question: m.Question.Question})
 }
 
+// reply answers a question, when what the step saves is on disk.
+func (a *Agent) reply(action lease.Reply, saving bool) {
+	m := a.asked[action.ID]
+	delete(a.asked, action.ID)
+	answer := func() { m.reply <- action.Answer } // it has room for it
+	if !saving {
+		answer()
+		return
+	}
+	a.onDisk(answer, answer)
+}
+
 // command is an operator's, with the gates that say whether it can be done.
 type command struct {
 	event lease.Event

@@ -20,6 +20,12 @@ func TestFirstStartByPledges(t *testing.T) {
 		w.regions["a"].start()
 		w.regions["b"].start()
 		w.until(5 * time.Second)
+		// b has pledged: its disk knows of the epoch before a learns of it.
+		pledged := slices.Index(w.lines, "2.1 b saved 1 until 2.1")
+		if active := slices.Index(w.lines, "2.1 a layer active, epoch 1"); pledged < 0 || pledged > active {
+			t.Errorf("b's pledge is on disk at %d of %q, want it there before a is active", pledged, w.lines)
+		}
+		w.lines = slices.Delete(w.lines, max(0, pledged), pledged+1)
 		w.want(`
 			0.0 a layer inactive, epoch 0
 			0.0 b layer inactive, epoch 0
@@ -93,6 +99,7 @@ func TestSwitchOver(t *testing.T) {
 		w.until(17 * time.Second)
 		w.lines = slices.DeleteFunc(w.lines, func(l string) bool { return strings.HasPrefix(l, "15.0 a") }) // at once, in any order
 		w.want(`
+			15.1 a saved 2 until 15.1
 			15.1 b saved 2 until 45.0
 			15.1 b layer active, epoch 2
 			15.2 b saved 2 until 45.1`)

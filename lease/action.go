@@ -82,7 +82,9 @@ type Ask struct {
 	Question Question
 }
 
-// Reply answers the Asked with the same ID, in the same Step.
+// Reply answers the Asked with the same ID, in the same Step. Behind a SaveAuthority of
+// that Step it is sent when that has been reported, so that a pledge is known to a
+// restart before anyone acts by it.
 type Reply struct {
 	ID     uint64
 	Answer Answer

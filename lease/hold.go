@@ -76,8 +76,8 @@ func (s *State) release() {
 	}
 }
 
-// ended is authority that has ended: what is left of it on disk is its epoch, which
-// a restart must not use again.
+// ended is authority that has ended, of this region or of one that it has pledged to:
+// what is left of it on disk is its epoch, which a restart must not use again.
 func (s *State) ended(epoch uint64) Authority {
 	return Authority{Epoch: epoch, Deadline: s.now, BootID: s.bootID}
 }
@@ -85,8 +85,15 @@ func (s *State) ended(epoch uint64) Authority {
 // save puts authority on disk, or that it has ended (§5).
 func (s *State) save(a Authority) {
 	s.saved.order, s.saved.removal = s.newID(), a.Deadline <= s.now
-	s.saved.deadline = max(s.saved.deadline, a.Deadline)
+	s.saved.deadline, s.saved.epoch = max(s.saved.deadline, a.Deadline), max(s.saved.epoch, a.Epoch)
 	s.act(SaveAuthority{ID: s.saved.order, Deadline: s.now.Add(s.p.RequestTimeout), Authority: a})
+}
+
+// remember puts an epoch on disk that this region has pledged to. It may be the only one
+// that knows of it: while the witness is down no flag tells.
+func (s *State) remember(epoch uint64) {
+	s.saved.epoch = epoch
+	s.act(SaveAuthority{ID: s.newID(), Deadline: s.now.Add(s.p.RequestTimeout), Authority: s.ended(epoch)})
 }
 
 func (s *State) authoritySaved(ev AuthoritySaved) {

@@ -102,6 +102,9 @@ func (s *State) grant(j int, q Question) {
 		s.sawActive(j, q.Epoch)
 		p.state = FlagActive
 	}
+	if q.Epoch > s.saved.epoch {
+		s.remember(q.Epoch)
+	}
 	if !s.obeys(RuleGrantVoids) {
 		return
 	}

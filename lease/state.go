@@ -118,6 +118,7 @@ type savedState struct {
 	order    ActionID // the last SaveAuthority
 	removal  bool     // it removes
 	deadline Instant  // authority up to here may be on disk; 0 if surely none
+	epoch    uint64   // the highest that is on disk, or on its way there
 }
 
 // infoState is the writing of the own info record.

@@ -46,6 +46,7 @@ func (s *State) start(ev Start) {
 	s.reader.init()
 	saved := ev.Saved
 	s.sawEpoch(s.self, saved.Epoch)
+	s.saved.epoch = saved.Epoch
 	sameBoot := saved.BootID == s.bootID && s.bootID != "" || !s.obeys(RuleBootID)
 	stands := s.now < saved.Deadline && saved.Deadline <= s.now.Add(s.p.TTL) || !s.obeys(RuleSavedDeadline)
 	if saved.Epoch > 0 && sameBoot && stands {

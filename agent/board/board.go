@@ -103,7 +103,7 @@ func (b *Board) Notes(layer string) []layers.Note {
 	return out
 }
 
-// Run sends and reads until ctx ends.
+// Run sends and reads until ctx ends; then it sends what is new, for the last time.
 func (b *Board) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -112,6 +112,12 @@ func (b *Board) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			b.mu.Lock()
+			news := b.news
+			b.mu.Unlock()
+			if news {
+				_ = b.send(context.WithoutCancel(ctx)) // nobody is left to try again
+			}
 			return
 		case <-timer.C:
 		case <-b.wake:

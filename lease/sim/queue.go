@@ -21,6 +21,7 @@ const (
 	infoLanding             // load, a record, lands in the region's info register
 	diskWrite               // load, a lease.Authority, is on disk
 	layersDone              // the layers have done order id; ok: they are active
+	replied                 // load, a lease.Reply, is sent
 	deadlineDue             // authority would end here: are the layers inactive?
 	brought                 // load, a *question, reaches the region that it asks by resolver id
 	ballot                  // load, a vote, reaches the asker by resolver id; a *question: it gives up

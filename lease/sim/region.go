@@ -151,12 +151,19 @@ func (r *region) fencedByWord(o *region) bool {
 // carryOut begins actions in order; in a chaotic world the agent may freeze
 // between two of them.
 func (r *region) carryOut(actions []lease.Action) {
+	saving := false
 	for i, a := range actions {
 		if r.w.chaos && r.w.rng.IntN(2000) == 0 {
 			r.undone = append(r.undone, actions[i:]...)
 			r.freeze(r.w.upTo(3 * (r.params.TTL + r.params.Staleness)))
 			return
 		}
+		if reply, ok := a.(lease.Reply); ok && saving {
+			r.w.schedule(happening{at: r.diskFree, kind: replied, region: r.number, life: r.life, load: reply})
+			continue
+		}
+		_, save := a.(lease.SaveAuthority)
+		saving = saving || save
 		r.carryOutOne(a)
 	}
 }

@@ -197,6 +197,10 @@ func (w *world) happen(h happening) {
 		w.store.infos[r.number].value = h.load.(record)
 	case diskWrite:
 		r.disk = h.load.(lease.Authority)
+	case replied:
+		if !r.frozen { // else it comes too late for anyone
+			r.reply(h.load.(lease.Reply))
+		}
 	case layersDone:
 		r.layersDone(h)
 	case deadlineDue:
