@@ -29,9 +29,11 @@ const (
 	remote  = "hel"
 )
 
+// engines is held by whoever uses any of them: Cilium counts selectors in a variable of its package.
+var engines sync.Mutex
+
 // An engine is Cilium's policy engine as its agent has it, without a datapath.
 type engine struct {
-	mu         sync.Mutex
 	repository *policy.Repository
 	manager    identitymanager.IDManager
 	logger     *slog.Logger
@@ -53,8 +55,8 @@ func newEngine() *engine {
 
 // identity is a new one with some labels, known to the engine.
 func (e *engine) identity(text ...string) *identity.Identity {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	engines.Lock()
+	defer engines.Unlock()
 	e.next++
 	id := identity.NewIdentity(e.next, labels.NewLabelsFromModel(text))
 	e.know(id)
@@ -63,8 +65,8 @@ func (e *engine) identity(text ...string) *identity.Identity {
 
 // reserved is one that Cilium has built in.
 func (e *engine) reserved(n identity.NumericIdentity) *identity.Identity {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	engines.Lock()
+	defer engines.Unlock()
 	id := identity.LookupReservedIdentity(n)
 	e.know(id)
 	return id
@@ -92,24 +94,24 @@ func (e *engine) set(kind types.ResourceKind, place string, p *v2.CiliumNetworkP
 		}
 		entries = utils.RulesToPolicyEntries(rules)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	engines.Lock()
+	defer engines.Unlock()
 	e.repository.ReplaceByResource(entries, types.NewResourceID(kind, "", place))
 	return nil
 }
 
 // passes reports whether a new connection is let through, where it leaves and where it arrives.
 func (e *engine) passes(from, to *identity.Identity, proto u8proto.U8proto, port uint16) (egress, ingress bool, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	engines.Lock()
+	defer engines.Unlock()
 	verdict, _, _, err := policy.LookupFlow(e.logger, e.repository, e.manager, policytypes.Flow{From: from, To: to, Proto: proto, Dport: port})
 	return verdict.Egress == policytypes.DecisionAllowed, verdict.Ingress == policytypes.DecisionAllowed, err
 }
 
 // model is what the agent's API says of the policy of an endpoint with an identity.
 func (e *engine) model(id *identity.Identity) (*models.EndpointPolicy, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	engines.Lock()
+	defer engines.Unlock()
 	selected, revision, err := e.repository.ComputeSelectorPolicy(id)
 	if err != nil {
 		return nil, err

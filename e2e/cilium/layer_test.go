@@ -2,6 +2,7 @@ package cilium
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/openova-io/failoverd/e2e/controlplane"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/kube"
 )
@@ -117,6 +119,23 @@ func TestWithoutAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.observed(t, layers.Active)
+}
+
+// TestKinds has clusters that lack kinds: without Cilium's policies there is no layer, without ServiceExports there is.
+func TestKinds(t *testing.T) {
+	planes := controlplane.Start(t, 1, controlplane.Options{})
+	var missing *kube.MissingKindError
+	if err := newWorld(t, planes[0], nil).Check(within(t, limit)); !errors.As(err, &missing) {
+		t.Errorf("without CRDs: got %v, want what is missing", err)
+	}
+	planes = controlplane.Start(t, 1, controlplane.Options{CRDs: []controlplane.CRDs{controlplane.Cilium}})
+	w := newWorld(t, planes[0], nil)
+	if err := w.Fence(within(t, limit), w.order(1)); err != nil {
+		t.Errorf("without ServiceExports: fence: %v", err)
+	}
+	if err := w.Activate(within(t, limit), w.order(2)); err != nil {
+		t.Errorf("without ServiceExports: activate: %v", err)
+	}
 }
 
 // TestHostileObjects has Services, and a policy of its name, that somebody has made as unkind as the API server takes them.

@@ -25,8 +25,8 @@ func peers(e *engine, group string) []peer {
 	}
 	scoped := func(n identity.NumericIdentity, text ...string) *identity.Identity {
 		id := identity.NewIdentity(n, labels.NewLabelsFromModel(text))
-		e.mu.Lock()
-		defer e.mu.Unlock()
+		engines.Lock()
+		defer engines.Unlock()
 		e.know(id)
 		return id
 	}
