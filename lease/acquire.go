@@ -52,7 +52,7 @@ func (s *State) take(until Instant, why ReasonCode) {
 	if s.own.wrote {
 		s.own.next = max(s.now, s.own.last.Add(s.p.RetryInterval))
 	}
-	s.asker.told, s.asker.willing = false, Never
+	s.asker.told, s.asker.willing, s.asker.tooLow = false, Never, 0
 	s.become(Active, why)
 	s.save(Authority{Epoch: s.epoch, Deadline: s.deadline, BootID: s.bootID})
 	// Authority is written before it is used (§5).

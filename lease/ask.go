@@ -15,6 +15,7 @@ type asker struct {
 	pledgeAt Instant // no round for pledges before
 	willing  Instant // since then every round has found that everyone would grant; Never if not
 	told     bool    // not to wait for its turn: a region hands over, or an operator said so
+	tooLow   uint64  // rounds for pledges on end that nothing but too low an epoch stood against
 }
 
 func (a *asker) init() { a.sent, a.ended, a.willing = -Never, -Never, Never }
@@ -89,7 +90,9 @@ func (s *State) askAll(verb Verb) {
 	a := &s.asker
 	a.verb, a.sent, a.by, a.epoch = verb, s.now, s.now.Add(s.p.RequestTimeout), s.epoch
 	if a.epoch == 0 {
-		a.epoch = s.highest + 1
+		// By more the more often it was too low: a candidate that is overtaken raises its
+		// own, and the two would go up by one side by side for ever.
+		a.epoch = s.highest + 1 + a.tooLow
 	}
 	if verb == VerbPledge {
 		a.told, a.willing, a.pledgeAt = false, Never, s.now.Add(s.p.RetryInterval)
@@ -208,6 +211,10 @@ func (s *State) count() {
 		s.pledged(sent, epoch)
 	case verb == VerbPledge:
 		a.told = s.refusedByEpoch() // a higher one is known now
+		a.tooLow++
+		if !a.told {
+			a.tooLow = 0
+		}
 	case all && a.willing == Never:
 		a.willing = sent
 	case !all:

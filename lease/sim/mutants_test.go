@@ -57,13 +57,13 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleGrantEpoch}, Unbroken, 510, "epoch:"},
 	{[]lease.Rule{lease.RuleEveryPledge}, Unbroken, 12, "layers:"},
 	{[]lease.Rule{lease.RulePledgeFromSending}, Unbroken, 196, "overlap:"},
-	{[]lease.Rule{lease.RuleAnswerToQuestion}, Unbroken, 212, "overlap:"},
+	{[]lease.Rule{lease.RuleAnswerToQuestion}, Unbroken, 569, "overlap:"},
 	{[]lease.Rule{lease.RuleAskWithHope}, Unbroken, 21, "gap"},
 	{[]lease.Rule{lease.RuleActiveAnswer}, StaleOthers, 3, "overlap:"},
 	{[]lease.Rule{lease.RulePledgeSameSafety}, TwoTTLs, 63, "overlap:"},
 	{[]lease.Rule{lease.RuleFencedUntilSeen}, Unbroken, 246, "overlap:"},
 	{[]lease.Rule{lease.RuleGrantVoids, lease.RuleGrantEpoch}, Unbroken, 18, "overlap:"},
-	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 12, "liveness:"},
+	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 3171, "liveness:"},
 	{[]lease.Rule{lease.RuleEpochAbove, lease.RuleYield}, Unbroken, 149, "liveness:"},
 }
 
