@@ -57,10 +57,12 @@ func New(client *kube.Client, c Config) *Layer { return &Layer{client: client, c
 // It returns a *kube.MissingKindError if that has no HTTPRoute.
 func (l *Layer) kinds(ctx context.Context) ([]kind, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.known != nil {
-		return l.known, nil
+	known := l.known
+	l.mu.Unlock()
+	if known != nil {
+		return known, nil
 	}
+	// Not under the lock: an API server that hangs must not have one attempt wait for another.
 	var found []kind
 	for i, r := range routes {
 		set, err := l.served(ctx, r.resource)
@@ -73,8 +75,12 @@ func (l *Layer) kinds(ctx context.Context) ([]kind, error) {
 			found = append(found, kind{set, r.protocol})
 		}
 	}
-	l.known = found
-	return found, nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known == nil { // the sets of whoever was first are those that have a memory
+		l.known = found
+	}
+	return l.known, nil
 }
 
 // Check asks whether the cluster has routes.
@@ -236,18 +242,26 @@ func (l *Layer) Observe(ctx context.Context) (layers.State, error) {
 
 // Watch notices what others make of the routes.
 func (l *Layer) Watch(ctx context.Context, changed func()) {
-	kinds, err := l.kinds(ctx)
+	ask := func() ([]kind, error) {
+		ctx, cancel := context.WithTimeout(ctx, askFor)
+		defer cancel()
+		return l.kinds(ctx)
+	}
+	kinds, err := ask()
 	for err != nil {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(askAgain):
-			kinds, err = l.kinds(ctx)
+			kinds, err = ask()
 		}
 	}
 	_ = each(kinds, func(_ int, k kind) error { k.set.Watch(ctx, changed); return nil })
 }
 
-// askAgain is how soon a watch asks an API server again that has not told which kinds
-// it has. Attempts ask too, so nothing but the noticing of changes waits for it.
-const askAgain = time.Second
+// A watch asks an API server for so long, and again so soon, until it has told which
+// kinds it has. Attempts ask too, so nothing but the noticing of changes waits for it.
+const (
+	askAgain = time.Second
+	askFor   = 10 * time.Second
+)
