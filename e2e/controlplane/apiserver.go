@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 
 	"github.com/go-logr/logr"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -65,7 +66,11 @@ func (p *Plane) startAPIServer(crds []*apiextensionsv1.CustomResourceDefinition)
 		}
 		started <- nil
 		<-p.quit
-		p.ended <- env.Stop()
+		err = env.Stop()
+		if errors.Is(err, syscall.ESRCH) || errors.Is(err, os.ErrProcessDone) {
+			err = nil // KillAPIServer was faster than envtest noticed
+		}
+		p.ended <- err
 	}()
 	return <-started
 }

@@ -77,8 +77,8 @@ func wants(t *testing.T, group *daemon.Group, config, says string) {
 			said++
 		}
 	}
-	if code != 1 || said != len(group.Quorum.Resolvers) {
-		t.Errorf("it says %q through %d of %d resolvers, and ends with %d, want 1\n%s", says, said, len(group.Quorum.Resolvers), code, text(findings))
+	if code != 1 || said != len(group.Quorum.Resolvers["fsn"]) {
+		t.Errorf("it says %q through %d of %d resolvers, and ends with %d, want 1\n%s", says, said, len(group.Quorum.Resolvers["fsn"]), code, text(findings))
 	}
 }
 
