@@ -64,6 +64,7 @@ func TestHostile(t *testing.T) {
 		{name: "delayed", edit: set("1h", "spec", "replica", "minApplyDelay"), role: "hel", finding: "minApplyDelay"},
 		{name: "stopped-by-hand", edit: annotated(fencedAnnotation, `["*"]`), role: "hel", finding: "failoverd did not set", inert: true, left: "failoverd did not set; remove that"},
 		{name: "newer", edit: annotated("failover.openova.io/epoch", "99"), role: "hel", inert: true, left: "it bears epoch 99"},
+		{name: "stuck", role: "fsn", finding: "takes no change of its role"},
 		{name: "deleted", edit: set([]any{"example.com/never"}, "metadata", "finalizers"), role: "hel", finding: "being deleted", inert: true},
 	}
 	w, fsn, _ := newWorld(t)
@@ -71,6 +72,10 @@ func TestHostile(t *testing.T) {
 		fsn.create(tt.name, "fsn", tt.edit)
 	}
 	resource := fsn.admin.Resource(clusters).Namespace(fsn.namespace)
+	// As a person leaves it who makes it the primary again just when the operator begins to demote it.
+	if _, err := resource.Patch(t.Context(), "stuck", types.MergePatchType, []byte(`{"status":{"switchReplicaClusterStatus":{"inProgress":true}}}`), metav1.PatchOptions{}, "status"); err != nil {
+		t.Fatal(err)
+	}
 	if err := resource.Delete(t.Context(), "deleted", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -111,20 +111,27 @@ func (r *region) step(ctx context.Context, o *unstructured.Unstructured) {
 	if !r.decide(o, status, annotations) {
 		return
 	}
-	patch := func(subresource string, body map[string]any) {
+	// Only where it is as it was seen, as CloudNativePG writes a status too: a demotion begins on no Cluster that Git has
+	// just made a primary again.
+	version := o.GetResourceVersion()
+	patch := func(subresource string, metadata, body map[string]any) {
+		metadata["resourceVersion"] = version
+		body["metadata"] = metadata
 		text, _ := json.Marshal(body)
 		var sub []string
 		if subresource != "" {
 			sub = []string{subresource}
 		}
 		// What fails is tried again by the next step.
-		_, _ = r.admin.Resource(clusters).Namespace(r.namespace).Patch(ctx, o.GetName(), types.MergePatchType, text, metav1.PatchOptions{}, sub...)
+		if written, err := r.admin.Resource(clusters).Namespace(r.namespace).Patch(ctx, o.GetName(), types.MergePatchType, text, metav1.PatchOptions{}, sub...); err == nil {
+			version = written.GetResourceVersion()
+		}
 	}
 	if len(status) > 0 {
-		patch("status", map[string]any{"status": status})
+		patch("status", map[string]any{}, map[string]any{"status": status})
 	}
 	if len(annotations) > 0 {
-		patch("", map[string]any{"metadata": map[string]any{"annotations": annotations}})
+		patch("", map[string]any{"annotations": annotations}, map[string]any{})
 	}
 }
 
