@@ -62,17 +62,23 @@ func (l *Layer) kinds(ctx context.Context) ([]kind, error) {
 	if known != nil {
 		return known, nil
 	}
-	// Not under the lock: an API server that hangs must not have one attempt wait for another.
-	var found []kind
+	// Not under the lock: an API server that hangs must not have one attempt wait for
+	// another. All at once: one that has just started takes a second over each.
+	sets, errs := make([]*kube.Set, len(routes)), make([]error, len(routes))
+	var asking sync.WaitGroup
 	for i, r := range routes {
-		set, err := l.served(ctx, r.resource)
+		asking.Go(func() { sets[i], errs[i] = l.served(ctx, r.resource) })
+	}
+	asking.Wait()
+	var found []kind
+	for i, err := range errs {
 		var missing *kube.MissingKindError
 		switch {
 		case errors.As(err, &missing) && i > 0:
 		case err != nil:
 			return nil, err
 		default:
-			found = append(found, kind{set, r.protocol})
+			found = append(found, kind{sets[i], routes[i].protocol})
 		}
 	}
 	l.mu.Lock()
