@@ -4,7 +4,7 @@
 GO ?= go
 export CGO_ENABLED = 1
 
-.PHONY: build quick vet test sim e2e vuln
+.PHONY: build quick vet test sim e2e clusters vuln
 
 build:
 	$(GO) build -o bin/failoverd ./cmd/failoverd
@@ -30,7 +30,13 @@ sim:
 # Vetted without cgo, since setup.sh has compiled most of what that needs in this way.
 e2e:
 	e2e/setup.sh
-	cd e2e && CGO_ENABLED=0 $(GO) vet ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) ./... && $(GO) test -race -timeout 20m ./...
+	cd e2e && CGO_ENABLED=0 $(GO) vet -tags clusters ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) -tags clusters ./... && $(GO) test -race -timeout 20m ./...
+
+# Whole clusters with real PostgreSQL, in network namespaces. Not part of test: it
+# has to be root, and takes long.
+clusters:
+	e2e/clusters/setup.sh
+	cd e2e && $(GO) test -race -tags clusters -p 1 -timeout 90m -v ./clusters/...
 
 # Needs the vulnerability database: not part of test.
 vuln:

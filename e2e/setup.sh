@@ -8,8 +8,8 @@ set -eu
 
 cd "$(dirname "$0")"
 
-say() { echo "e2e/setup.sh: $*"; }
-die() { say "$*" >&2; exit 1; }
+self=e2e/setup.sh
+. ./setup-common.sh
 
 [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] ||
 	die "package-lock.json pins binaries for Linux on x86_64; this is $(uname -s) on $(uname -m)."
@@ -17,31 +17,6 @@ die() { say "$*" >&2; exit 1; }
 # Packages are tested in parallel, and two installs into one node_modules spoil each other.
 exec 9<setup.sh
 flock 9
-
-# apt_install WHAT PACKAGE... installs Debian packages. Services that come with them are not started: policy-rc.d
-# forbids it while they are installed.
-apt_install() {
-	what=$1
-	shift
-	command -v apt-get >/dev/null ||
-		die "$what is missing and there is no apt-get to install it with. Install it (Debian: $*), then run this again."
-	sudo=
-	if [ "$(id -u)" != 0 ]; then
-		# -n: a test run must fail here, not wait for a password.
-		{ command -v sudo >/dev/null && sudo -n true 2>/dev/null; } ||
-			die "$what is missing, and installing it needs root (no sudo without a password here). Run: sudo apt-get install $*"
-		sudo="sudo -n"
-	fi
-	policy=/usr/sbin/policy-rc.d
-	if [ ! -e $policy ]; then
-		printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null && $sudo chmod +x $policy
-		trap '$sudo rm -f $policy' EXIT
-	fi
-	say "installing $what with apt-get (once; a few minutes)"
-	$sudo apt-get update -qq &&
-		$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends -o=Dpkg::Use-Pty=0 "$@" >/dev/null ||
-		die "apt-get could not install $what. Install it by hand ($*), then run this again."
-}
 
 # Three recursive resolvers of different makes, and what asks and compares: unbound, knot-resolver and bind9's named,
 # dig, dnsperf and nsd.
@@ -51,8 +26,7 @@ for program in unbound kresd named dig dnsperf nsd; do
 	break
 done
 
-# Go's cache makes this quick after a change to go.mod; from an empty one it takes long. Without cgo, the programs run
-# in any container too.
+# Go's cache makes this quick after a change to go.mod; from an empty one it takes long.
 want=$(cat go.mod go.sum | sha256sum | cut -d' ' -f1)
 built=bin/.failoverd-go-sha256
 if [ "$(cat $built 2>/dev/null)" = "$want" ]; then
@@ -60,13 +34,8 @@ if [ "$(cat $built 2>/dev/null)" = "$want" ]; then
 else
 	say "building etcd, kube-apiserver, kube-controller-manager, kubectl and CloudNativePG's manager" \
 		"(once: 8 minutes on 2 cores, 3 GB of memory, when Go's cache has none of it)"
-	# Clients ask for the version, and kubectl fails without one.
-	version=$(${GO:-go} list -m -f '{{.Version}}' k8s.io/kubernetes)
-	minor=${version#v1.}
-	set=k8s.io/component-base/version
-	CGO_ENABLED=0 ${GO:-go} build -o bin/ -ldflags "-s -w -X $set.gitVersion=$version -X $set.gitMajor=1 -X $set.gitMinor=${minor%%.*}" \
-		./controlplane/etcd tool ||
-		die "building failed; see above. It needs the Go module proxy ($(${GO:-go} env GOPROXY))."
+	go_build bin/ ./controlplane/etcd github.com/cloudnative-pg/cloudnative-pg/cmd/manager \
+		k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kubectl
 	echo "$want" >$built
 	say "built."
 fi
