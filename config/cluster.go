@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -18,6 +19,16 @@ type Objects struct {
 	Selector   string   `yaml:"selector" json:"selector"`                         // of labels, as kubectl's -l takes it
 	Namespaces []string `yaml:"namespaces,omitempty" json:"namespaces,omitempty"` // none: all
 }
+
+// HTTPRoute are the routes that are pointed elsewhere.
+type HTTPRoute struct {
+	Objects      `yaml:",inline"`
+	GatewayDelay Duration `yaml:"gateway_delay" json:"gateway_delay"` // that the gateway takes to act on a changed route, at most
+}
+
+// DefaultHTTPRoute returns the section of a file that sets nothing in it but selector.
+// The delay is that of Traefik, the slowest that is known.
+func DefaultHTTPRoute() *HTTPRoute { return &HTTPRoute{GatewayDelay: Duration(2 * time.Second)} }
 
 // Cilium are the Services and pods that are steered and fenced.
 type Cilium struct {
@@ -67,7 +78,11 @@ func (v *validator) objects(section string, o *Objects) {
 // clusterLayers checks the sections of the layers that act on a cluster.
 func (v *validator) clusterLayers() {
 	l := v.c.Layers
-	v.objects("layers.httproute", l.HTTPRoute)
+	if c := l.HTTPRoute; c != nil {
+		v.objects("layers.httproute", &c.Objects)
+		v.must(c.GatewayDelay >= 0 && c.GatewayDelay < v.c.Lease.FenceTimeout, "layers.httproute.gateway_delay",
+			"found %v, expected it to be 0s or more and below lease.fence_timeout, %v", c.GatewayDelay, v.c.Lease.FenceTimeout)
+	}
 	if c := l.Cilium; c != nil {
 		v.objects("layers.cilium", &c.Objects)
 		v.optionalPath("layers.cilium.socket", c.Socket)

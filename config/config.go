@@ -93,11 +93,11 @@ type Identity struct {
 
 // Layers are what the daemon makes active and fences.
 type Layers struct {
-	HTTPRoute *Objects `yaml:"httproute,omitempty" json:"httproute,omitempty"` // nil: no layer, as of the others
-	Cilium    *Cilium  `yaml:"cilium,omitempty" json:"cilium,omitempty"`
-	CNPG      *CNPG    `yaml:"cnpg,omitempty" json:"cnpg,omitempty"`
-	Strimzi   *Objects `yaml:"strimzi,omitempty" json:"strimzi,omitempty"`
-	Hooks     []Hook   `yaml:"hooks" json:"hooks"`
+	HTTPRoute *HTTPRoute `yaml:"httproute,omitempty" json:"httproute,omitempty"` // nil: no layer, as of the others
+	Cilium    *Cilium    `yaml:"cilium,omitempty" json:"cilium,omitempty"`
+	CNPG      *CNPG      `yaml:"cnpg,omitempty" json:"cnpg,omitempty"`
+	Strimzi   *Objects   `yaml:"strimzi,omitempty" json:"strimzi,omitempty"`
+	Hooks     []Hook     `yaml:"hooks" json:"hooks"`
 }
 
 // A Hook is a layer that the user's own programs apply. Each command is an

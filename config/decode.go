@@ -78,7 +78,10 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 		)},
 		field{"kubernetes", section(field{"kubeconfig", text(&c.Kubernetes.Kubeconfig)})},
 		field{"layers", section(
-			field{"httproute", optional(&c.Layers.HTTPRoute, justObjects)},
+			field{"httproute", optional(&c.Layers.HTTPRoute, func(l *HTTPRoute) setter {
+				*l = *DefaultHTTPRoute()
+				return objects(&l.Objects, field{"gateway_delay", unit(&l.GatewayDelay)})
+			})},
 			field{"cilium", optional(&c.Layers.Cilium, func(l *Cilium) setter {
 				*l = *DefaultCilium()
 				return objects(&l.Objects, field{"socket", text(&l.Socket)}, field{"static_policies", text(&l.StaticPolicies)})

@@ -63,7 +63,9 @@ func buildLayers(cfg *config.Config, w *witness.Witness, log hclog.Logger) (a ap
 // clusterLayers makes the layers that act on a cluster.
 func clusterLayers(cfg *config.Config, cluster *kube.Client, notes layers.Board) (out []kube.Permitted, err error) {
 	if c := cfg.Layers.HTTPRoute; c != nil {
-		out = append(out, httproute.New(cluster, httproute.Config{Selector: c.Selector, Namespaces: c.Namespaces}))
+		out = append(out, httproute.New(cluster, httproute.Config{
+			Selector: c.Selector, Namespaces: c.Namespaces, GatewayDelay: time.Duration(c.GatewayDelay),
+		}))
 	}
 	if c := cfg.Layers.Cilium; c != nil {
 		l, err := cilium.New(cluster, cilium.Config{

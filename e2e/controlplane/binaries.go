@@ -14,11 +14,11 @@ func root() (string, error) {
 		return "", err
 	}
 	for d := dir; ; d = filepath.Dir(d) {
-		if _, err := os.Stat(filepath.Join(d, "setup.sh")); err == nil {
+		if _, err := os.Stat(filepath.Join(d, "go.mod")); err == nil {
 			return d, nil
 		}
 		if d == filepath.Dir(d) {
-			return "", fmt.Errorf("no setup.sh in %s or any folder above it; tests that use controlplane live below e2e/", dir)
+			return "", fmt.Errorf("no go.mod in %s or any folder above it; tests that use controlplane live below e2e/", dir)
 		}
 	}
 }

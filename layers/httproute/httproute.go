@@ -3,6 +3,7 @@ package httproute
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -16,6 +17,10 @@ import (
 type Config struct {
 	Selector   string   // of labels
 	Namespaces []string // none: all
+
+	// GatewayDelay is how long the gateway goes on as before, at most, when a route has
+	// changed. The fence is done only when that has passed: another region may serve then.
+	GatewayDelay time.Duration
 }
 
 // A Layer is the routes of one group.
@@ -25,6 +30,10 @@ type Layer struct {
 
 	mu    sync.Mutex
 	known []kind // once the API server has said which it has
+
+	// changed is when a route was last written; before the first fence, which may find
+	// what another process has just written, the time of that.
+	changed time.Time
 }
 
 // A kind is one kind of route that the cluster has.
@@ -140,9 +149,22 @@ func (l *Layer) Activate(ctx context.Context, order layers.Order) error {
 	return l.apply(ctx, layers.Activate, order, activate(order), nil)
 }
 
-// Fence points every route at the fence Service.
+// Fence points every route at the fence Service, and waits until the gateway has seen
+// it.
 func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
-	return l.apply(ctx, layers.Fence, order, fence(order), l.ensureServices)
+	err := l.apply(ctx, layers.Fence, order, fence(order), l.ensureServices)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	rest := time.Until(l.changed.Add(l.config.GatewayDelay))
+	l.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("every route is fenced; waiting until the gateway has seen it, which may take %v (gateway_delay): %w", l.config.GatewayDelay, context.Cause(ctx))
+	case <-time.After(rest):
+		return nil
+	}
 }
 
 // apply edits the routes of all kinds, all at once, when prepare has done what they
@@ -165,7 +187,13 @@ func (l *Layer) apply(ctx context.Context, action layers.Action, order layers.Or
 		if passes[i] == nil {
 			return nil
 		}
-		return passes[i].Finish(ctx)
+		err := passes[i].Finish(ctx)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if passes[i].Wrote() || l.changed.IsZero() {
+			l.changed = time.Now()
+		}
+		return err
 	}))
 }
 

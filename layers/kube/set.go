@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -69,6 +70,7 @@ type Pass struct {
 	set    *Set
 	edit   Edit
 	upkeep bool
+	wrote  atomic.Bool
 }
 
 // Served returns nil if the cluster has this kind of object, and a *MissingKindError if
@@ -132,11 +134,17 @@ func (p *Pass) finish(left []Left) error {
 // Write edits one object and writes it, if that changed it.
 func (p *Pass) Write(ctx context.Context, o *unstructured.Unstructured) error {
 	changed, err := p.set.write(ctx, o, p.edit)
+	if changed {
+		p.wrote.Store(true)
+	}
 	if changed && p.upkeep {
 		p.set.client.Metrics.drift.WithLabelValues(p.set.resource.Resource).Inc()
 	}
 	return err
 }
+
+// Wrote reports whether the pass has written any object.
+func (p *Pass) Wrote() bool { return p.wrote.Load() }
 
 // write edits an object and writes it, until that is done or can't be.
 func (s *Set) write(ctx context.Context, o *unstructured.Unstructured, edit Edit) (wrote bool, err error) {
