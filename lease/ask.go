@@ -61,7 +61,11 @@ func (s *State) turnToAsk() Instant {
 	if s.asker.willing == Never {
 		return Never
 	}
-	return s.asker.willing.Add(time.Duration(s.rank()) * 2 * s.p.RetryInterval)
+	rank := s.rank()
+	if s.health.degraded {
+		rank += len(s.peers) // everyone lives: let one of the others take
+	}
+	return s.asker.willing.Add(time.Duration(rank) * 2 * s.p.RetryInterval)
 }
 
 // vetoAt is when a candidate asks the others whether one of them is active
@@ -98,7 +102,7 @@ func (s *State) askAll(verb Verb) {
 		a.told, a.willing, a.pledgeAt = false, Never, s.now.Add(s.p.RetryInterval)
 	}
 	every := s.p.RenewInterval
-	if s.leaderless() {
+	if s.leaderless() || s.leaving() {
 		every = s.p.RetryInterval
 	}
 	a.statusAt = s.now.Add(every)

@@ -18,6 +18,7 @@ type Decision struct {
 	Holder       Region // the last known holder, this region or another; empty if none is known
 	LayersFenced bool   // all layers are known to be inactive
 	LayersActive bool   // all layers are known to be active
+	Degraded     bool   // another region should be active rather than this one
 	Stopping     bool   // a Release was asked for
 	Released     bool   // a Release is through: fenced, and authority given up on disk too
 
@@ -45,6 +46,7 @@ func (s *State) decide() Decision {
 		Now: s.now, State: s.name, Since: s.since, Reason: s.reason,
 		Epoch: s.epoch, Authority: s.authority, Deadline: s.deadline, FenceAt: Never,
 		LayersFenced: s.layers.fenced, LayersActive: s.layers.active,
+		Degraded:  s.health.degraded,
 		Stopping:  s.stopping,
 		Released:  s.stopping && s.name == Standby && s.now >= s.saved.deadline && s.handOver.to == nobody,
 		Wake:      s.wake(),
@@ -92,7 +94,7 @@ func (s *State) wake() Instant {
 	case s.info.order != 0:
 		due(s.info.by)
 	default:
-		due(s.info.next)
+		due(s.infoDue())
 	}
 	if s.layers.activateFor != 0 {
 		due(s.layers.activateBy)
@@ -101,6 +103,9 @@ func (s *State) wake() Instant {
 		due(s.layers.fenceBy)
 	}
 	due(s.saved.deadline)
+	if s.leaving() {
+		due(s.limitOpensAt())
+	}
 	s.dueQuestions(due)
 	return at
 }
@@ -118,6 +123,7 @@ type PeerView struct {
 	Said     Answer    // its last answer; the zero value if none came
 	Answered Instant   // when that came; Never if none did
 	Fenced   bool      // an operator has said that it is down and fenced (§4)
+	Degraded []string  // why it is degraded, as its info record says; none if it is not
 }
 
 // Peers is what is known of the other regions, in the order of the members.
@@ -125,7 +131,7 @@ func (s *State) Peers() []PeerView {
 	var views []PeerView
 	for j, p := range s.peers {
 		if j != s.self {
-			views = append(views, PeerView{s.p.Members[j], p.known, p.differs, p.state, p.epoch, p.recorded, p.evidence, p.reached, p.said, p.saidAt, p.fenced})
+			views = append(views, PeerView{s.p.Members[j], p.known, p.differs, p.state, p.epoch, p.recorded, p.evidence, p.reached, p.said, p.saidAt, p.fenced, p.degraded})
 		}
 	}
 	return views

@@ -80,6 +80,13 @@ type Answered struct {
 // another one, as State.HandOverGates says that it can (§4).
 type HandOver struct{ To Region }
 
+// Health says how the region is. One that is active and degraded hands its authority over
+// as soon as State.LeaveGates are open. Until the first one comes it is not degraded.
+type Health struct {
+	Degraded bool
+	Causes   []string // for people, in this region and the others
+}
+
 // Takeover, as State.TakeoverGates says that it can be, is an operator's word that a region is down and fenced, so that
 // its pledge is not waited for until it shows a sign of life (§4, dead holder
 // and dead witness). A standby asks the others at once. The word is of no use
@@ -105,5 +112,6 @@ func (LayersActive) event()   {}
 func (Asked) event()          {}
 func (Answered) event()       {}
 func (HandOver) event()       {}
+func (Health) event()         {}
 func (Takeover) event()       {}
 func (Release) event()        {}

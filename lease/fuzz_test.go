@@ -89,6 +89,8 @@ func (z *fuzzer) event(b byte) lease.Event {
 		return z.answered(id, b)
 	case 23:
 		return lease.HandOver{To: z.p.Members[b>>5&3%3]}
+	case 14:
+		return lease.Health{Degraded: b>>5&1 == 0}
 	case 24:
 		z.words++
 		return lease.Takeover{Fenced: z.p.Members[b>>5&3%3], Until: z.now.Add(time.Second)}
@@ -106,7 +108,7 @@ func (z *fuzzer) answered(id lease.ActionID, b byte) lease.Event {
 	ev.Answer = lease.Answer{State: lease.Standby, Safety: lease.SafetyHash(z.p.Safety())}
 	switch b & 0x1f {
 	case 18, 19:
-		ev.Answer.Granted = true
+		ev.Answer.Granted, ev.Answer.Degraded = true, b>>5 == 0
 		z.until = max(z.until, z.sent[id].Add(z.p.TTL))
 	case 20:
 		ev.Answer.Why, ev.Answer.Epoch = lease.RefusedEpoch, z.seq
@@ -174,7 +176,7 @@ func (z *fuzzer) step(ev lease.Event) {
 			}
 		case lease.SaveAuthority:
 			id = a.ID
-			if a.Authority.Deadline > z.until {
+			if a.Authority.Deadline > max(z.until, z.now) { // one that has ended is none
 				z.t.Errorf("saves authority until %d, acknowledged writes give it until %d", a.Authority.Deadline, z.until)
 			}
 		case lease.Fence:

@@ -128,10 +128,11 @@ func (s *State) HandOverGates(to Region) []Gate {
 	}
 	for k := range s.peers {
 		if k != s.self {
-			gates = append(gates, commandGate(GateEveryoneWilling, s.peers[k].reached && s.peers[k].said.Granted, s.p.Members[k]))
+			gates = append(gates, commandGate(GateEveryoneWilling, s.willing(k), s.p.Members[k]))
 		}
 	}
-	return gates
+	// It would hand it back at once.
+	return append(gates, commandGate(GateFit, !s.isOther(to) || !s.peers[s.member(to)].said.Degraded, to))
 }
 
 // TakeoverGates are the conditions of a Takeover from a region: that there is

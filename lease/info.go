@@ -8,11 +8,21 @@ import (
 // writeInfo tells the others of this region, at the start and then now and
 // again (§3, first start).
 func (s *State) writeInfo() {
-	if s.info.order != 0 || s.now < s.info.next {
+	if s.info.order != 0 || s.now < s.infoDue() {
 		return
 	}
-	s.info.order, s.info.by = s.newID(), s.now.Add(s.p.RequestTimeout)
-	s.act(WriteInfo{ID: s.info.order, Deadline: s.info.by, Info: Info{Safety: s.safety, Version: s.version}})
+	s.info.order, s.info.by, s.info.changed = s.newID(), s.now.Add(s.p.RequestTimeout), false
+	s.info.notBefore = s.now.Add(s.p.RetryInterval)
+	s.act(WriteInfo{ID: s.info.order, Deadline: s.info.by, Info: Info{Safety: s.safety, Version: s.version, Degraded: s.health.causes}})
+}
+
+// infoDue is when the own info record is to be written next: soon when it is not true any
+// more, but no more often than a store takes it.
+func (s *State) infoDue() Instant {
+	if s.info.changed {
+		return min(s.info.next, s.info.notBefore)
+	}
+	return s.info.next
 }
 
 func (s *State) infoWritten(ev InfoWritten) {
@@ -50,7 +60,7 @@ func (s *State) absorbInfo(j int, read InfoRead) {
 	if read.Outcome != ReadFound {
 		return
 	}
-	p.known = true
+	p.known, p.degraded = true, read.Info.Degraded
 	differs := SafetyDiff(s.safety, read.Info.Safety)
 	if !slices.Equal(differs, p.differs) {
 		s.clear(NoticeSafetyDiffers, region)

@@ -31,7 +31,9 @@ type Params struct {
 	FenceTimeout   time.Duration // fencing starts this long before the deadline (§2)
 	MaxClockDrift  float64       // ρ: how far the rate of any region's clock is from true time, as a fraction (§2)
 	Staleness      time.Duration // Δ: the witness's staleness bound (§1)
-	Quorum         bool          // regions can ask one another through the DNS quorum (§4)
+	MaxHandOvers   int           // for being degraded, within HandOverWindow; 0: it does not hand over for that (§4)
+	HandOverWindow time.Duration
+	Quorum         bool // regions can ask one another through the DNS quorum (§4)
 
 	// Keys are the members' public keys, base64. The core only compares them
 	// (they are part of Safety); signatures are checked where bytes are read.
@@ -136,6 +138,8 @@ func (p Params) Violations() []Violation {
 	must(p.TTL <= time.Hour, "lease.ttl", "lease.ttl = %v, want at most 1h: a takeover waits for longer than that", p.TTL)
 	must(p.MaxClockDrift >= 0.0006, "lease.max_clock_drift", "lease.max_clock_drift = %.3g%%, want at least 0.06%%: quartz is within 0.01%% and NTP slews by up to 0.05%%", 100*p.MaxClockDrift)
 	must(p.MaxClockDrift <= 0.1, "lease.max_clock_drift", "lease.max_clock_drift = %.3g%%, want at most 10%%: a clock that is worse is broken", 100*p.MaxClockDrift)
+	must(p.MaxHandOvers >= 0, "health.max_handovers", "health.max_handovers = %d, want 0 or more", p.MaxHandOvers)
+	must(p.MaxHandOvers == 0 || p.HandOverWindow > 0, "health.handover_window", "health.handover_window = %v, want more than 0", p.HandOverWindow)
 	if len(out) > 0 {
 		return out // the inequalities below would only repeat it
 	}

@@ -37,7 +37,7 @@ func (s *State) questioned(ev Asked) {
 // answer is what this region says to a question of region j. Nothing changes by it.
 func (s *State) answer(j int, q Question) Answer {
 	why := s.refusal(j, q)
-	a := Answer{State: s.name, Granted: why == "", Why: why, Safety: s.safetyHash}
+	a := Answer{State: s.name, Granted: why == "", Why: why, Safety: s.safetyHash, Degraded: s.health.degraded}
 	switch {
 	case s.authority:
 		a.Authority, a.Epoch, a.Remaining = true, s.epoch, s.deadline.Sub(s.now)
@@ -166,10 +166,13 @@ func (s *State) orderHandOver(ev HandOver) {
 }
 
 // successor is whom to hand over to when nobody has said: the first of the other
-// members that answered the last time, or nobody without a quorum.
+// members that is fit, or that answered the last time, or nobody without a quorum.
 func (s *State) successor() int {
 	if !s.p.Quorum {
 		return nobody
+	}
+	if to := s.fit(); to != nobody {
+		return to
 	}
 	first := nobody
 	for j := range s.peers {

@@ -33,4 +33,6 @@ type Answer struct {
 	Granted bool       `json:"p,omitempty"`
 	Why     ReasonCode `json:"w,omitempty"` // it is not granted
 	Safety  string     `json:"h"`           // SafetyHash of its parameters
+
+	Degraded bool `json:"d,omitempty"` // another region should be active rather than it
 }

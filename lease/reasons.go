@@ -40,6 +40,7 @@ const (
 	ReasonPledged          ReasonCode = "pledged"
 	ReasonGranted          ReasonCode = "granted"
 	ReasonHandedOver       ReasonCode = "handed_over"
+	ReasonDegraded         ReasonCode = "degraded"
 	ReasonSplitBrain       ReasonCode = "split_brain"
 	ReasonIllegal          ReasonCode = "illegal_transition"
 )
@@ -70,6 +71,9 @@ const (
 	GateOtherMember ReasonCode = "another_member"
 	GateNotActive   ReasonCode = "standby_here"
 	GatePeerSilent  ReasonCode = "region_silent"
+
+	GateFit           ReasonCode = "another_region_fit"
+	GateHandOverLimit ReasonCode = "hand_over_limit"
 )
 
 // Why a region does not grant a pledge, beside the gates.
@@ -113,6 +117,7 @@ var Reasons = []Reason{
 	{ReasonPledged, Informational, "taken over by pledges", "every other region has pledged not to take: the region holds the lease at once", ""},
 	{ReasonGranted, Informational, "pledged to another", "the candidate has pledged to another region, and withdraws", ""},
 	{ReasonHandedOver, Informational, "handed over", "an operator has asked for authority to be handed over: the region fences, and tells the other one to take", ""},
+	{ReasonDegraded, Warning, "degraded", "the region is degraded and another one is not: it fences, and tells the other one to take", "see degraded in failoverd status for what ails it"},
 	{ReasonSplitBrain, Critical, "two active regions", "another region is active with a higher epoch while this one held authority: an assumption of the protocol is broken; this region fences at once", "check that the witness is as fresh as witness.staleness says, and that all regions run with the same configuration; compare the data of both regions"},
 	{ReasonIllegal, Critical, "illegal transition", "the state machine was driven in a way that it does not allow, and fences", "this is a bug of failoverd: report it with the log"},
 
@@ -142,6 +147,9 @@ var Reasons = []Reason{
 
 	{GateNotActive, Warning, "standby here", "only a region that is fenced and holds no authority takes over", "wait until this region is standby, or ask another one"},
 	{GatePeerSilent, Critical, "region silent", "a region that is down does not answer through the quorum", "it answers, so it is alive: use failoverd switchover there, or stop it first"},
+
+	{GateFit, Warning, "another region fit", "the region that authority is handed over to is not degraded itself", "see degraded in failoverd status there"},
+	{GateHandOverLimit, Warning, "hand-overs within the limit", "the region has not handed over for being degraded max_handovers times within handover_window, so authority does not go to and fro", "mend what ails the regions; failoverd switchover is not limited"},
 
 	{RefusedActive, Informational, "active itself", "the region that was asked holds authority, and grants nobody a pledge", ""},
 	{RefusedEpoch, Informational, "epoch too low", "the region that was asked has seen a higher epoch", ""},

@@ -62,6 +62,8 @@ type Flag struct {
 type Info struct {
 	Safety  map[string]string `json:"safety"`  // Params.Safety
 	Version string            `json:"version"` // of failoverd
+
+	Degraded []string `json:"degraded,omitempty"` // why another region should be active rather than this one; none if it is well
 }
 
 // A ReadOutcome says what became of reading one register.

@@ -44,6 +44,7 @@ const (
 	RulePledgeSameSafety
 	RuleActiveAnswer
 	RuleFencedUntilSeen
+	RuleHandOverLimit
 	ruleCount
 )
 
@@ -96,6 +97,7 @@ var Rules = [ruleCount]RuleText{
 	{RulePledgeSameSafety, "pledge-same-safety", "§4", "no pledge is granted to, or taken from, a region whose safety parameters differ"},
 	{RuleActiveAnswer, "active-answer", "§4", "a candidate asks before it takes, and a signed answer that a region is active is evidence"},
 	{RuleFencedUntilSeen, "fenced-until-seen", "§4", "an operator's word that a region is fenced ends with that region's next sign of life"},
+	{RuleHandOverLimit, "hand-over-limit", "§4", "a region hands over for being degraded no more than max_handovers times within handover_window"},
 }
 
 // obeys reports whether s follows r; always, but in a mutant.

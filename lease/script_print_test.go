@@ -124,6 +124,9 @@ func (s *script) printState() {
 	if d.Authority {
 		fmt.Fprintf(&s.out, ", authority until %s, fences at %s", at(d.Deadline), at(d.FenceAt))
 	}
+	if d.Degraded {
+		s.out.WriteString(", degraded")
+	}
 	switch {
 	case d.LayersFenced:
 		s.out.WriteString(", layers fenced")
@@ -139,8 +142,8 @@ func (s *script) printState() {
 	s.out.WriteString("\n")
 }
 
-func (s *script) printGates() {
-	for _, g := range s.s.Gates() {
+func (s *script) printGates(gates []lease.Gate) {
+	for _, g := range gates {
 		mark := "    "
 		if g.Open {
 			mark = "open"
@@ -164,6 +167,9 @@ func (s *script) printPeers() {
 		fmt.Fprintf(&s.out, "%s: known %v, state %q, epoch %d, last record %s, last sign of life %s", p.Region, p.Known, p.State, p.Epoch, at(p.Recorded), at(p.Evidence))
 		if len(p.Differs) > 0 {
 			fmt.Fprintf(&s.out, ", differs in %s", strings.Join(p.Differs, ", "))
+		}
+		if len(p.Degraded) > 0 {
+			fmt.Fprintf(&s.out, ", degraded: %s", strings.Join(p.Degraded, ", "))
 		}
 		if p.Fenced {
 			s.out.WriteString(", declared fenced")

@@ -41,7 +41,7 @@ func (s *script) performAsk(a lease.Ask) string {
 	return fmt.Sprintf("ask %s for its pledge, epoch %d", a.To, a.Question.Epoch)
 }
 
-// parseAnswer parses what a region says to a question: silent, cut-off, grants, other-parameters,
+// parseAnswer parses what a region says to a question: silent, cut-off, grants[:degraded], other-parameters,
 // refuses:WHY[:EPOCH:WHOSE] or active:EPOCH:REMAINING.
 func (s *script) parseAnswer(a lease.Ask, text string) (lease.Answered, error) {
 	ev := lease.Answered{ID: a.ID, From: a.To, Reached: true}
@@ -54,6 +54,8 @@ func (s *script) parseAnswer(a lease.Ask, text string) (lease.Answered, error) {
 		return lease.Answered{ID: a.ID, From: a.To, CutOff: true}, nil
 	case text == "grants":
 		ev.Answer.Granted = true
+	case text == "grants:degraded":
+		ev.Answer.Granted, ev.Answer.Degraded = true, true
 	case text == "other-parameters":
 		ev.Answer.Granted, ev.Answer.Safety = true, "0011223344556677"
 	case parts[0] == "refuses" && (len(parts) == 2 || len(parts) == 4):
@@ -72,7 +74,7 @@ func (s *script) parseAnswer(a lease.Ask, text string) (lease.Answered, error) {
 		}
 		ev.Answer = lease.Answer{State: lease.Active, Authority: true, Remaining: seconds(parts[2]), Epoch: epoch, Why: lease.RefusedActive, Safety: ev.Answer.Safety}
 	default:
-		return ev, fmt.Errorf("%q: want silent, cut-off, grants, other-parameters, refuses:WHY[:EPOCH:WHOSE] or active:EPOCH:REMAINING", text)
+		return ev, fmt.Errorf("%q: want silent, cut-off, grants[:degraded], other-parameters, refuses:WHY[:EPOCH:WHOSE] or active:EPOCH:REMAINING", text)
 	}
 	return ev, nil
 }
@@ -133,6 +135,9 @@ func (s *script) beAsked(td *datadriven.TestData) error {
 
 func replyText(a lease.Answer) string {
 	text := string(a.State)
+	if a.Degraded {
+		text += ", degraded"
+	}
 	if a.Authority {
 		text += fmt.Sprintf(", epoch %d, authority for %v more", a.Epoch, a.Remaining.Round(time.Millisecond))
 	}

@@ -47,6 +47,7 @@ func defaults() lease.Params {
 		TTL: 30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second,
 		PollInterval: 2 * time.Second, RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second,
 		MaxClockDrift: 0.002, Staleness: 60 * time.Second,
+		MaxHandOvers: 2, HandOverWindow: time.Minute,
 	}
 }
 
@@ -76,7 +77,7 @@ func newScript(td *datadriven.TestData) *script {
 	}
 	for key, d := range map[string]*time.Duration{
 		"ttl": &s.p.TTL, "renew": &s.p.RenewInterval, "retry": &s.p.RetryInterval, "poll": &s.p.PollInterval,
-		"timeout": &s.p.RequestTimeout, "fence": &s.p.FenceTimeout, "staleness": &s.p.Staleness, "trip": &s.trip,
+		"timeout": &s.p.RequestTimeout, "fence": &s.p.FenceTimeout, "staleness": &s.p.Staleness, "trip": &s.trip, "window": &s.p.HandOverWindow,
 	} {
 		if arg, ok := td.Arg(key); ok {
 			*d = seconds(arg.Vals[0])
@@ -121,6 +122,15 @@ func (s *script) command(td *datadriven.TestData) error {
 		return s.told(td)
 	case "hand-over":
 		s.step("hand over to "+td.CmdArgs[0].Key, lease.HandOver{To: lease.Region(td.CmdArgs[0].Key)})
+	case "health":
+		ev := lease.Health{Degraded: td.CmdArgs[0].Key == "degraded"}
+		if ev.Degraded {
+			ev.Causes = []string{"gateway"}
+		}
+		s.step(td.CmdArgs[0].Key, ev)
+	case "leave-gates":
+		s.printGates(s.s.LeaveGates())
+		return nil
 	case "takeover":
 		until := s.now + s.p.RequestTimeout
 		if arg, ok := td.Arg("until"); ok {
@@ -133,7 +143,7 @@ func (s *script) command(td *datadriven.TestData) error {
 		s.step("", lease.Tick{})
 	case "state":
 	case "gates":
-		s.printGates()
+		s.printGates(s.s.Gates())
 		return nil
 	case "peers":
 		s.printPeers()

@@ -73,6 +73,7 @@ type State struct {
 	info     infoState
 	asker    asker
 	handOver handOver
+	health   health
 	alarms   []Notice // notices that still hold
 
 	actions []Action // of the Step under way
@@ -88,6 +89,7 @@ type peer struct {
 	epoch    uint64    // the highest in its records
 	known    bool      // its info record has been seen
 	differs  []string  // safety parameters in which it differs from this region
+	degraded []string  // why it is degraded, as its info record says
 	badFlag  bool      // its flag was malformed when it was last read
 	badInfo  bool      // its info record was
 
@@ -126,6 +128,9 @@ type infoState struct {
 	order ActionID // in flight; 0 if none
 	by    Instant
 	next  Instant
+
+	changed   bool // since it was last written
+	notBefore Instant
 }
 
 // New returns the state of a region before its Start. It panics if p has

@@ -125,6 +125,8 @@ func (s *State) handle(ev Event) {
 		s.answered(ev)
 	case HandOver:
 		s.orderHandOver(ev)
+	case Health:
+		s.becomeHealth(ev)
 	case Takeover:
 		s.takeover(ev)
 	case Release:
@@ -136,6 +138,7 @@ func (s *State) handle(ev Event) {
 
 // advance does what is due now.
 func (s *State) advance() {
+	s.leave()
 	s.hold()
 	s.endHandOver()
 	s.acquire()

@@ -73,6 +73,17 @@ func (w *world) checkPledgers(r *region) {
 	}
 }
 
+// checkHandOvers checks that a region that is degraded again and again does not hand over
+// as often (§4). Clocks are no better than they are.
+func (w *world) checkHandOvers(r *region) {
+	w.result.HandOvers++
+	r.handOvers = append(r.handOvers, w.now)
+	over := len(r.handOvers) - 1 - r.params.MaxHandOvers
+	if over >= 0 && float64(w.now-r.handOvers[over])*(1+2*r.params.MaxClockDrift) < float64(r.params.HandOverWindow) {
+		w.violation("hand-overs: %s hands over for the %d. time within %v", r.name, r.params.MaxHandOvers+1, r.params.HandOverWindow)
+	}
+}
+
 // checkLayers is due at a deadline that may have been moved on since.
 func (w *world) checkLayers(r *region, h happening) {
 	if h.at == r.until && r.holds {

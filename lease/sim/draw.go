@@ -47,6 +47,11 @@ func Draw(seed uint64) Config {
 			cfg.Faults.QuorumGone = true
 		}
 	}
+	// Of a source of its own, so that the other worlds stay what they are.
+	if ill := rand.New(rand.NewPCG(seed, 0x111)); p.Quorum && ill.IntN(3) == 0 {
+		cfg.Faults.Flapping = true
+		cfg.Params.MaxHandOvers, cfg.Params.HandOverWindow = 1+ill.IntN(3), time.Duration(1+ill.IntN(10))*p.TTL
+	}
 	cfg.Duration = 60*(p.TTL+p.Staleness) + Recovery(p)
 	return cfg
 }
@@ -67,6 +72,7 @@ const (
 func DrawBroken(seed uint64, b Break) Config {
 	cfg := Draw(seed)
 	p := cfg.Params
+	cfg.Faults.Flapping = cfg.Faults.Flapping && b == Unbroken
 	switch b {
 	case StaleBeyond, StaleOthers:
 		cfg.Faults.OwnFresh = b == StaleOthers

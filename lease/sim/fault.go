@@ -218,6 +218,22 @@ func (w *world) cut(r *region, d time.Duration) {
 	}
 }
 
+// flap has a region be degraded, and recover, after a while.
+func (w *world) flap(r *region) {
+	w.schedule(happening{at: w.now.Add(w.upTo(4 * w.cfg.Params.TTL)), kind: mend, load: func() {
+		if w.chaos {
+			w.becomeHealth(r, !r.degraded)
+			w.flap(r)
+		}
+	}})
+}
+
+func (w *world) becomeHealth(r *region, degraded bool) {
+	r.degraded = degraded
+	w.trace("%s degraded: %v", r.name, degraded)
+	r.deliver(lease.Health{Degraded: degraded})
+}
+
 // mendIn ends a fault after d, unless all faults end before.
 func (w *world) mendIn(d time.Duration, end func()) {
 	w.schedule(happening{at: w.now.Add(d), kind: mend, load: func() {
@@ -248,6 +264,12 @@ func (w *world) endFaults() {
 		}
 		if r.decision.Stopping {
 			w.crash(r, 0, false)
+		}
+	}
+	if w.cfg.Faults.Flapping {
+		degraded := w.rng.IntN(2) == 0 // all of them: a lease that nobody holds is taken all the same
+		for _, r := range w.regions {
+			w.becomeHealth(r, degraded)
 		}
 	}
 }

@@ -29,6 +29,9 @@ type region struct {
 	diskFree Time // the disk takes one write after the other
 	diskFull bool
 
+	degraded  bool
+	handOvers []Time // for being degraded, of this life
+
 	layersOn  bool   // some layer may be active
 	order     uint64 // the Fence or Activate in force
 	disturbed Time   // the last time at which the agent was not free to run
@@ -73,12 +76,15 @@ func (r *region) reboot() {
 func (r *region) start() {
 	r.up, r.frozen, r.inbox, r.undone, r.asked = true, false, nil, nil, map[uint64]*question{}
 	r.state = lease.NewMutant(r.params, r.w.cfg.Without...).Strict()
-	r.decision = lease.Decision{}
+	r.decision, r.handOvers = lease.Decision{}, nil
 	r.disturbed = r.w.now
 	r.w.trace("%s starts", r.name)
 	r.step(lease.Start{
 		Incarnation: r.w.rng.Uint64(), BootID: string(rune('a' + r.boot%26)), Saved: r.disk,
 	})
+	if r.degraded {
+		r.deliver(lease.Health{Degraded: true})
+	}
 }
 
 // crash ends it: memory is lost, the disk and the layers stay as they are.
@@ -212,6 +218,9 @@ func (r *region) carryOutOne(a lease.Action) {
 	case lease.Transition:
 		if a.To == lease.Candidate {
 			w.flagRaised(r)
+		}
+		if a.Reason == lease.ReasonDegraded {
+			w.checkHandOvers(r)
 		}
 	case lease.Notice:
 		if a.Reason == lease.NoticeWitnessStale {

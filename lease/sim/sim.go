@@ -32,6 +32,7 @@ type Config struct {
 type Faults struct {
 	Chaos     bool          // crashes, freezes, cuts, outages, late and lost writes, disks: at random
 	Duels     bool          // Chaos, with nothing but cuts, and crashes, of holders and candidates, one upon the other
+	Flapping  bool          // Chaos, with regions that are degraded and recover, again and again
 	Deaths    bool          // only that the holder dies, one death at a time: gaps must keep to Bounds
 	RoundTrip time.Duration // the longest answer without a fault; 0: 200ms
 	Lazy      float64       // how often a read is as stale as it may be; 0: always
@@ -58,6 +59,7 @@ type Result struct {
 	RegionHours float64
 	Takes       int             // times that authority was acquired
 	Faults      int             // faults drawn
+	HandOvers   int             // that a region began for being degraded
 	Gaps        []time.Duration // Deaths: from the last renewal of the dead to the next authority, on the taker's clock
 	Bound       time.Duration   // Deaths: of each gap
 	StaleAlarms int             // notices that the witness is staler than its bound
@@ -129,6 +131,11 @@ func Run(cfg Config) Result {
 	w.chaos = cfg.Faults.Chaos
 	if cfg.Faults.Chaos || cfg.Faults.Deaths {
 		w.schedule(happening{at: Time(w.settling()), kind: nextFault})
+	}
+	if cfg.Faults.Flapping {
+		for _, r := range w.regions {
+			w.flap(r)
+		}
 	}
 	if cfg.Faults.Chaos {
 		quietAt := max(0, w.end-Time(Recovery(cfg.Params))-1)

@@ -25,7 +25,7 @@ func TestSoak(t *testing.T) {
 	}
 	start := time.Now()
 	var mu sync.Mutex
-	var worlds, takes, faults, steps int
+	var worlds, takes, faults, steps, handOvers int
 	var hours float64
 	var simulated time.Duration
 	next := *firstSeed
@@ -44,6 +44,7 @@ func TestSoak(t *testing.T) {
 				r := Run(Draw(seed))
 				mu.Lock()
 				worlds, takes, faults, steps = worlds+1, takes+r.Takes, faults+r.Faults, steps+r.Steps
+				handOvers += r.HandOvers
 				hours, simulated = hours+r.RegionHours, simulated+r.Simulated
 				if r.Violation != "" {
 					t.Errorf("seed %d, at %v: %s; -replay %d shows it", seed, time.Duration(r.At), r.Violation, seed)
@@ -54,8 +55,8 @@ func TestSoak(t *testing.T) {
 	}
 	workers.Wait()
 	took := time.Since(start)
-	t.Logf("seeds %d to %d: %d worlds, %.0f region-hours, %d faults, %d takeovers, %d steps, in %v: %.0f simulated seconds per second",
-		*firstSeed, next-1, worlds, hours, faults, takes, steps, took.Round(time.Millisecond), simulated.Seconds()/took.Seconds())
+	t.Logf("seeds %d to %d: %d worlds, %.0f region-hours, %d faults, %d takeovers, %d hand-overs of degraded regions, %d steps, in %v: %.0f simulated seconds per second",
+		*firstSeed, next-1, worlds, hours, faults, takes, handOvers, steps, took.Round(time.Millisecond), simulated.Seconds()/took.Seconds())
 }
 
 // TestDeterminism runs a world twice, and wants the same trace.
