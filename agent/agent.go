@@ -20,6 +20,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent/applier"
 	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
@@ -74,6 +75,8 @@ type Config struct {
 	Witness Witness
 	Quorum  Quorum // nil where Params.Quorum is false
 	Layers  []layers.Layer
+	Health  health.Params
+	Probes  []Probe
 	Board   Board // nil if no layer has anything to tell others
 	Disk    Disk
 	Clock   Clock
@@ -98,6 +101,7 @@ type Agent struct {
 	trouble   map[string]string    // what fails at the moment, by the kind of call
 	asked     map[uint64]*question // that are being answered, in the Step under way
 	questions uint64
+	health    regionHealth
 	takenFrom lease.Instant // the last sign of life of the region that this one is taking over from; Never if it is not
 
 	snapshot atomic.Pointer[snapshot]
@@ -176,6 +180,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.step(calls, lease.Start{
 		Incarnation: binary.BigEndian.Uint64(seed[:]), BootID: a.bootID, Saved: saved, Version: a.cfg.Version,
 	})
+	a.beginHealth(calls)
 	stop := ctx.Done()
 	for !a.decision.Released {
 		select {
@@ -185,6 +190,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		case message := <-a.inbox:
 			a.receive(calls, message)
 		case <-a.timer.C():
+			a.judgeHealth(calls)
 			a.step(calls, lease.Tick{})
 		}
 	}
@@ -208,7 +214,7 @@ func (a *Agent) step(calls context.Context, ev lease.Event) {
 		a.perform(calls, action)
 	}
 	a.publish()
-	a.timer.Set(decision.Wake)
+	a.setTimer()
 }
 
 // tell brings what a goroutine has to say to the owner, unless the agent has

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/openova-io/failoverd/agent/applier"
+	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
@@ -131,6 +132,8 @@ var (
 	descPeer      = describe("peer_state", "1 for the state of the newest record that came from a peer: active, candidate or unknown.", "peer", "state")
 	descReached   = describe("quorum_reached", "1 if the last question to a peer was answered through enough resolvers.", "peer")
 	descGate      = describe("gate_open", "1 for a gate of taking that is open.", "gate")
+	descDegraded  = describe("region_degraded", "1 for what degrades the region: a probe that finds something ill, or recovering when none does any more. All 0: it is not degraded.", "cause")
+	descSignal    = describe("health_signal", "1 for the verdict of a probe: well, ill or unknown.", "probe", "verdict")
 	descLayer     = describe("layer_state", "1 for the state that a layer is in.", "layer", "state")
 )
 
@@ -160,6 +163,18 @@ func (p present) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, g := range s.Gates {
 		gauge(descGate, truth(g.Open), string(g.Code))
+	}
+	if h := s.Health; h != nil {
+		recovering := h.Degraded
+		for _, signal := range h.Signals {
+			ill := h.Degraded && signal.Verdict == health.Ill
+			recovering = recovering && !ill
+			gauge(descDegraded, truth(ill), signal.Name)
+			for _, v := range []health.Verdict{health.Well, health.Ill, health.Unknown} {
+				gauge(descSignal, truth(signal.Verdict == v), signal.Name, string(v))
+			}
+		}
+		gauge(descDegraded, truth(recovering), "recovering")
 	}
 	for _, l := range s.Layers {
 		for _, state := range []layers.State{layers.Active, layers.Inactive, layers.Unknown} {

@@ -96,6 +96,8 @@ func (a *Agent) receive(calls context.Context, message any) {
 			a.noteTrouble(opWriteFlag, nil) // a standby writes no flag: that the other register takes writes is what it can know
 		}
 		a.step(calls, m.event)
+	case looked:
+		a.seen(calls, m)
 	case *question:
 		a.beAsked(calls, m)
 	case *command:

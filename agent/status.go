@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -17,6 +18,8 @@ type snapshot struct {
 	alarms   []lease.Notice
 	layers   map[string]layers.State
 	trouble  map[string]string
+	health   health.State
+	leave    []lease.Gate // while the region is active and degraded
 }
 
 // witnessUp reports whether the last calls of the witness were answered, and in time.
@@ -29,7 +32,12 @@ func (s *snapshot) witnessUp() bool {
 
 // publish replaces the snapshot.
 func (a *Agent) publish() {
+	var leave []lease.Gate
+	if a.decision.Degraded && a.decision.State == lease.Active {
+		leave = a.state.LeaveGates()
+	}
 	a.snapshot.Store(&snapshot{
+		health: a.health.state, leave: leave,
 		decision: a.decision, gates: a.state.Gates(), peers: a.state.Peers(), alarms: a.state.Alarms(),
 		layers: maps.Clone(a.layers), trouble: maps.Clone(a.trouble),
 	})
@@ -56,6 +64,7 @@ type Status struct {
 	Gates   []GateStatus  `json:"gates"`
 	Peers   []PeerStatus  `json:"peers"`
 	Layers  []LayerStatus `json:"layers"`
+	Health  *HealthStatus `json:"health,omitempty"` // nil without probes
 	Witness WitnessStatus `json:"witness"`
 	Alarms  []AlarmStatus `json:"alarms"`
 }
@@ -88,7 +97,8 @@ type PeerStatus struct {
 	EvidenceAge float64      `json:"evidence_age_seconds"`
 	Known       bool         `json:"known"`
 	Differs     []string     `json:"differs,omitempty"`
-	Quorum      *PeerQuorum  `json:"quorum,omitempty"` // nil without a quorum
+	Degraded    []string     `json:"degraded,omitempty"` // why it is, as its info record says
+	Quorum      *PeerQuorum  `json:"quorum,omitempty"`   // nil without a quorum
 }
 
 // A PeerQuorum is what another region says through the quorum.
@@ -98,6 +108,7 @@ type PeerQuorum struct {
 	State          lease.StateName  `json:"state,omitempty"` // in its last answer, as the rest
 	Authority      bool             `json:"authority"`
 	Epoch          uint64           `json:"epoch,omitempty"`
+	Degraded       bool             `json:"degraded"`
 	Willing        bool             `json:"willing"`         // it would pledge, or has pledged
 	Why            lease.ReasonCode `json:"why,omitempty"`   // it would not
 	DeclaredFenced bool             `json:"declared_fenced"` // by an operator
@@ -156,17 +167,27 @@ func (a *Agent) Status() Status {
 		status.AuthorityRemaining = d.Deadline.Sub(now).Seconds()
 		status.FencingStartsIn = max(0, d.FenceAt.Sub(now).Seconds())
 	}
-	for _, g := range s.gates {
-		gate := GateStatus{ReasonStatus: reasonStatus(g.Code), Path: g.Path, Open: g.Open, Region: g.Region, EvidenceAge: age(g.Evidence)}
-		if !g.Open && g.OpensAt != lease.Never {
-			in := max(0, g.OpensAt.Sub(now).Seconds())
-			gate.OpensIn = &in
+	gates := func(all []lease.Gate) (out []GateStatus) {
+		for _, g := range all {
+			gate := GateStatus{ReasonStatus: reasonStatus(g.Code), Path: g.Path, Open: g.Open, Region: g.Region, EvidenceAge: age(g.Evidence)}
+			if !g.Open && g.OpensAt != lease.Never {
+				in := max(0, g.OpensAt.Sub(now).Seconds())
+				gate.OpensIn = &in
+			}
+			out = append(out, gate)
 		}
-		status.Gates = append(status.Gates, gate)
+		return out
+	}
+	status.Gates = gates(s.gates)
+	if len(s.health.Signals) > 0 {
+		status.Health = &HealthStatus{Degraded: s.health.Degraded, Since: age(s.health.Since), Gates: gates(s.leave)}
+		for _, signal := range s.health.Signals {
+			status.Health.Signals = append(status.Health.Signals, SignalStatus{signal.Name, signal.Kind, signal.Verdict, now.Sub(signal.Since).Seconds(), signal.Detail})
+		}
 	}
 	for _, p := range s.peers {
 		peer := PeerStatus{
-			Region: p.Region, State: string(p.State), Epoch: p.Epoch, Known: p.Known, Differs: p.Differs,
+			Region: p.Region, State: string(p.State), Epoch: p.Epoch, Known: p.Known, Differs: p.Differs, Degraded: p.Degraded,
 			RecordAge: age(p.Recorded), EvidenceAge: now.Sub(p.Evidence).Seconds(),
 		}
 		if peer.State == "" {
@@ -175,7 +196,8 @@ func (a *Agent) Status() Status {
 		if a.cfg.Params.Quorum {
 			peer.Quorum = &PeerQuorum{
 				Reached: p.Reached, AnswerAge: age(p.Answered), State: p.Said.State, Authority: p.Said.Authority, Epoch: p.Said.Epoch,
-				Willing: p.Said.Granted, Why: p.Said.Why, DeclaredFenced: p.Fenced,
+				Degraded: p.Said.Degraded,
+				Willing:  p.Said.Granted, Why: p.Said.Why, DeclaredFenced: p.Fenced,
 			}
 		}
 		status.Peers = append(status.Peers, peer)

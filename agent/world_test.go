@@ -20,6 +20,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
@@ -128,6 +129,8 @@ type region struct {
 	hangs    bool // the layer, until its context ends
 	deaf     bool // no resolver answers it, nor brings it anything
 	stubborn chan struct{}
+	verdicts map[string]health.Verdict // of its probes, by kind; those that are not in it are well
+	looking  time.Duration             // that a look of a probe takes
 
 	agent  *agent.Agent
 	cancel context.CancelFunc
@@ -168,18 +171,20 @@ func (r *region) start() {
 	}
 	params := w.params
 	params.Region = r.name
-	r.agent, err = agent.New(agent.Config{
+	made, err := agent.New(agent.Config{
 		Params: params, Version: "v1", Witness: wit, Quorum: (*testQuorum)(r), Layers: []layers.Layer{(*testLayer)(r)}, Disk: (*testDisk)(r),
+		Health: health.Params{DegradedAfter: 30 * time.Second, RecoveredAfter: 5 * time.Minute}, Probes: r.probes(),
 		Clock: (*testClock)(r), Log: hclog.New(&hclog.LoggerOptions{Name: string(r.name), Level: hclog.Debug, Output: &r.log}),
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	r.set(func() { r.agent = made })
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel, r.done = cancel, make(chan struct{})
 	go func() {
 		defer close(r.done)
-		r.err = r.agent.Run(ctx)
+		r.err = made.Run(ctx)
 	}()
 	synctest.Wait()
 }
@@ -199,7 +204,7 @@ func (r *region) kill() {
 	r.thaw()
 	r.cancel()
 	<-r.done
-	r.agent = nil
+	r.set(func() { r.agent = nil })
 }
 
 // set changes the region under its lock.
@@ -294,12 +299,14 @@ func (q *testQuorum) CutOff(context.Context) bool { return q.isDeaf() }
 func (q *testQuorum) Ask(ctx context.Context, to lease.Region, what lease.Question, counted func(quorum.Verdict)) (quorum.Verdict, error) {
 	ballots := []quorum.Ballot{{Resolver: "one"}, {Resolver: "two"}, {Resolver: "three"}}
 	other := q.world.regions[to]
+	var there *agent.Agent
+	other.set(func() { there = other.agent })
 	answer, err := quorum.Answer{}, errors.New("nobody there")
-	if other.agent != nil && !q.isDeaf() && !(*testQuorum)(other).isDeaf() {
+	if there != nil && !q.isDeaf() && !(*testQuorum)(other).isDeaf() {
 		time.Sleep(50 * time.Millisecond)
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
-		answer, err = other.agent.Answer(ctx, quorum.Question{Question: what, Asker: q.name, To: to})
+		answer, err = there.Answer(ctx, quorum.Question{Question: what, Asker: q.name, To: to})
 	}
 	for i := range ballots {
 		ballots[i].Outcome, ballots[i].Answer = quorum.Agreed, answer

@@ -31,10 +31,11 @@ type Config struct {
 
 	Kubernetes Kubernetes `yaml:"kubernetes" json:"kubernetes"`
 
-	Layers   Layers `yaml:"layers" json:"layers"`
-	API      API    `yaml:"api" json:"api"`
-	StateDir string `yaml:"state_dir" json:"state_dir"` // where authority and epochs are kept
-	Log      Log    `yaml:"log" json:"log"`
+	Layers   Layers  `yaml:"layers" json:"layers"`
+	Health   *Health `yaml:"health,omitempty" json:"health,omitempty"` // nil: nobody looks, and the region is never degraded
+	API      API     `yaml:"api" json:"api"`
+	StateDir string  `yaml:"state_dir" json:"state_dir"` // where authority and epochs are kept
+	Log      Log     `yaml:"log" json:"log"`
 
 	// doc is the file that the Config was read from, nil for one that was
 	// made by a program. It lets a later problem name its line.

@@ -93,6 +93,16 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 			field{"strimzi", optional(&c.Layers.Strimzi, justObjects)},
 			field{"hooks", list(hook, &c.Layers.Hooks)},
 		)},
+		field{"health", optional(&c.Health, func(h *Health) setter {
+			*h = *DefaultHealth()
+			return section(
+				field{"degraded_after", unit(&h.DegradedAfter)},
+				field{"recovered_after", unit(&h.RecoveredAfter)},
+				field{"max_handovers", number(&h.MaxHandOvers)},
+				field{"handover_window", unit(&h.HandOverWindow)},
+				field{"probes", list(probe, &h.Probes)},
+			)
+		})},
 		field{"api", section(
 			field{"listen", text(&c.API.Listen)},
 			field{"socket", text(&c.API.Socket)},
@@ -117,6 +127,23 @@ func objects(o *Objects, more ...field) setter {
 }
 
 func justObjects(o *Objects) setter { return objects(o) }
+
+func probe(p *Probe) setter {
+	*p = DefaultProbe()
+	return section(
+		field{"name", text(&p.Name)},
+		field{"interval", unit(&p.Interval)},
+		field{"timeout", unit(&p.Timeout)},
+		field{"http", text(&p.HTTP)},
+		field{"tcp", text(&p.TCP)},
+		field{"dns", text(&p.DNS)},
+		field{"kubernetes_nodes_ready", unit(&p.NodesReady)},
+		field{"kubernetes_api_latency", unit(&p.APILatency)},
+		field{"gateway", text(&p.Gateway)},
+		field{"cnpg", text(&p.CNPG)},
+		field{"cilium", text(&p.Cilium)},
+	)
+}
 
 func hook(h *Hook) setter {
 	return section(

@@ -85,6 +85,26 @@ var expected = map[string]string{
 	"layers.hooks[].fence[]":    "the absolute path of a program, or an argument of it",
 	"layers.hooks[].observe[]":  "the absolute path of a program, or an argument of it",
 
+	"health":                 "a section with probes",
+	"health.degraded_after":  "a duration such as 30s: how long one probe alone has to find something ill",
+	"health.recovered_after": "a duration such as 5m: how long no probe may find anything ill",
+	"health.max_handovers":   "a number such as 2: how often the region hands over for being degraded, within handover_window; 0 for never",
+	"health.handover_window": "a duration such as 1h",
+
+	"health.probes":                          "a list of probes, each with name and what it looks at",
+	"health.probes[]":                        "a probe: a section with name and one of http, tcp, dns, kubernetes_nodes_ready, kubernetes_api_latency, gateway, cnpg and cilium",
+	"health.probes[].name":                   "the probe's name, a DNS label such as gateway",
+	"health.probes[].interval":               "a duration such as 5s: the time between looks",
+	"health.probes[].timeout":                "a duration such as 2s, at most interval",
+	"health.probes[].http":                   "a URL such as https://gw.fsn.example.com/healthz; below 400 is well",
+	"health.probes[].tcp":                    "a host and a port, such as db.example.com:5432",
+	"health.probes[].dns":                    "a name and the server to ask, such as shop.example.com@10.96.0.10:53",
+	"health.probes[].kubernetes_nodes_ready": "a percentage such as 60%: the share of nodes that has to be ready",
+	"health.probes[].kubernetes_api_latency": "a duration such as 1s, less than timeout: within what time the API server has to answer",
+	"health.probes[].gateway":                "a Gateway that has to be programmed, as namespace/name",
+	"health.probes[].cnpg":                   "a CloudNativePG Cluster that has to have a ready instance, as namespace/name",
+	"health.probes[].cilium":                 "the absolute path of the socket of this node's Cilium agent, such as /var/run/cilium/cilium.sock",
+
 	"api":        "a section with listen and socket",
 	"api.listen": "a host and a port, such as 127.0.0.1:9713",
 	"api.socket": "the absolute path of the control socket, such as /run/failoverd/failoverd.sock",
@@ -97,7 +117,6 @@ var expected = map[string]string{
 // later are the keys of the design that this version does not implement, and
 // what each is. They are refused with that reason, not as unknown.
 var later = map[string]string{
-	"health":                 "health probes",
 	"gpu":                    "GPU health and eviction",
 	"witness.durable_object": "the Durable Object witness",
 	"witness.s3":             "the S3 witness",

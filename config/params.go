@@ -14,7 +14,13 @@ import (
 // Params returns the parameters of this region's lease. Its slices and maps
 // are copies.
 func (c *Config) Params() lease.Params {
+	var h Health
+	if c.Health != nil {
+		h = *c.Health
+	}
 	return lease.Params{
+		MaxHandOvers:   h.MaxHandOvers,
+		HandOverWindow: time.Duration(h.HandOverWindow),
 		Group:          c.Group,
 		Region:         c.Region,
 		Members:        slices.Clone(c.Members),

@@ -51,6 +51,7 @@ func (c *Config) validate(d *document) Problems {
 	for i := range c.Layers.Hooks {
 		v.hook(i)
 	}
+	v.health()
 	v.api()
 	v.text("state_dir", c.StateDir, isAbs)
 	v.choice("log.level", c.Log.Level, LogLevels)

@@ -135,7 +135,7 @@ func TestWarnings(t *testing.T) {
 		want   string // the beginning of the only warning; empty for none
 	}{
 		{"none", func(*config.Config) {}, ""},
-		{"no hooks", func(c *config.Config) { c.Layers.Hooks = nil }, "layers.hooks: no layers: the daemon decides but applies nothing"},
+		{"no layers", func(c *config.Config) { c.Layers = config.Layers{} }, "layers: none: the daemon decides but applies nothing"},
 		{"IPv6 loopback", func(c *config.Config) { c.API.Listen = "[::1]:9713" }, ""},
 		{"localhost", func(c *config.Config) { c.API.Listen = "localhost:9713" }, ""},
 		{"all addresses", func(c *config.Config) { c.API.Listen = ":9713" }, "api.listen: :9713 is not a loopback address"},

@@ -119,8 +119,8 @@ func (v *validator) cloudflareLimits() {
 // each as a line for the log.
 func (c *Config) Warnings() []string {
 	var out []string
-	if len(c.Layers.Hooks) == 0 {
-		out = append(out, "layers.hooks: no layers: the daemon decides but applies nothing")
+	if len(c.Layers.Hooks) == 0 && !c.Layers.NeedsCluster() {
+		out = append(out, "layers: none: the daemon decides but applies nothing")
 	}
 	if host, port, err := net.SplitHostPort(c.API.Listen); err == nil {
 		if !isLoopback(host) {
@@ -131,6 +131,9 @@ func (c *Config) Warnings() []string {
 		}
 	}
 	out = append(out, c.Quorum.warnings()...)
+	if c.Health != nil && c.Quorum == nil {
+		out = append(out, "health: without the section quorum a region that is degraded says so, but can't hand over")
+	}
 	w := c.Witness
 	if w.Type == WitnessCloudflareKV && !c.publicKV() && time.Duration(w.Staleness) < kvStaleness {
 		out = append(out, fmt.Sprintf("witness.staleness: %v is safe only if the store at base_url keeps to it: Workers KV itself does not keep to less than %v", w.Staleness, Duration(kvStaleness)))

@@ -31,6 +31,10 @@ func printExplain(out io.Writer, s agent.Status) {
 	fmt.Fprintf(out, "%s is %s: %s\n", s.Region, s.State, s.Reason.Text)
 	if s.Authority {
 		fmt.Fprintf(out, "It holds authority for epoch %d, for %s more unless it is renewed.\n", s.Epoch, seconds(s.AuthorityRemaining))
+		if s.Health != nil && len(s.Health.Gates) > 0 {
+			fmt.Fprintln(out, "\nIt is degraded, and hands over as soon as all of these hold:")
+			printGates(out, s.Health.Gates)
+		}
 		return
 	}
 	for _, p := range s.Peers {
@@ -51,26 +55,36 @@ func printExplain(out io.Writer, s agent.Status) {
 				fmt.Fprintf(out, "\n%s:\n", title[path])
 			}
 		}
-		mark := "no "
-		if g.Open {
-			mark = "yes"
-		}
-		fmt.Fprintf(out, "\n  [%s] %s", mark, g.Title)
-		if g.Region != "" && !g.Open {
-			fmt.Fprintf(out, " (%s)", g.Region)
-		}
-		fmt.Fprintf(out, "\n        %s\n", g.Text)
-		if g.Open {
-			continue
-		}
-		if g.EvidenceAge != nil {
-			fmt.Fprintf(out, "        its evidence is %s old\n", seconds(*g.EvidenceAge))
-		}
-		if g.OpensIn != nil {
-			fmt.Fprintf(out, "        opens in %s at the earliest\n", seconds(*g.OpensIn))
-		}
-		if g.Remedy != "" {
-			fmt.Fprintf(out, "        what to do if it stays so: %s\n", g.Remedy)
-		}
+		printGate(out, g)
+	}
+}
+
+func printGates(out io.Writer, gates []agent.GateStatus) {
+	for _, g := range gates {
+		printGate(out, g)
+	}
+}
+
+func printGate(out io.Writer, g agent.GateStatus) {
+	mark := "no "
+	if g.Open {
+		mark = "yes"
+	}
+	fmt.Fprintf(out, "\n  [%s] %s", mark, g.Title)
+	if g.Region != "" && !g.Open {
+		fmt.Fprintf(out, " (%s)", g.Region)
+	}
+	fmt.Fprintf(out, "\n        %s\n", g.Text)
+	if g.Open {
+		return
+	}
+	if g.EvidenceAge != nil {
+		fmt.Fprintf(out, "        its evidence is %s old\n", seconds(*g.EvidenceAge))
+	}
+	if g.OpensIn != nil {
+		fmt.Fprintf(out, "        opens in %s at the earliest\n", seconds(*g.OpensIn))
+	}
+	if g.Remedy != "" {
+		fmt.Fprintf(out, "        what to do if it stays so: %s\n", g.Remedy)
 	}
 }

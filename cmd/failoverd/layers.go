@@ -24,14 +24,14 @@ import (
 // applied is what the daemon applies its decision to.
 type applied struct {
 	layers  []layers.Layer
-	cluster *kube.Client // nil if no layer needs one
+	cluster *kube.Client // nil if no layer, nor probe, needs one
 	board   *board.Board // nil if no layer has anything to tell others
 }
 
 // buildLayers makes the layers that the configuration names, and what they need. It asks
 // nobody yet.
 func buildLayers(cfg *config.Config, w *witness.Witness, log hclog.Logger) (a applied, err error) {
-	if cfg.Layers.NeedsCluster() {
+	if cfg.Layers.NeedsCluster() || cfg.Health.NeedsCluster() {
 		if a.cluster, err = kube.Connect(cfg.Kubernetes.Kubeconfig, version); err != nil {
 			return applied{}, err
 		}

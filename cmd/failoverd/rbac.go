@@ -44,8 +44,9 @@ on a cluster.`,
 		for _, l := range byCluster {
 			needed = append(needed, l.Permissions()...)
 		}
+		needed = append(needed, probePermissions(cfg.Health)...)
 		if len(needed) == 0 {
-			return usageError{fmt.Errorf("%s: no layer acts on a cluster, so there is nothing to allow; see layers.httproute, cilium, cnpg and strimzi", *path)}
+			return usageError{fmt.Errorf("%s: no layer acts on a cluster, so there is nothing to allow; and no probe looks at one; see layers.httproute, cilium, cnpg and strimzi, and health.probes", *path)}
 		}
 		text, err := kube.Manifest("failoverd-"+cfg.Group, account, needed)
 		if err != nil {

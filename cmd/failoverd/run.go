@@ -120,6 +120,7 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	of := agent.Config{
 		Params: params, Version: fullVersion(), Witness: w, Quorum: newQuorumClient(d.cfg, secrets), Layers: applied.layers,
 		Disk: d.dir, Clock: agent.BootClock{}, Log: d.log,
+		Health: healthParams(d.cfg.Health), Probes: buildProbes(d.cfg.Health, applied.cluster),
 	}
 	if d.board != nil {
 		of.Board = d.board

@@ -73,6 +73,7 @@ func printStatus(out io.Writer, s agent.Status) {
 	for _, call := range slices.Sorted(maps.Keys(s.Witness.Trouble)) {
 		fmt.Fprintf(out, "  %s: %s\n", call, s.Witness.Trouble[call])
 	}
+	printHealth(out, s.Health)
 	for _, a := range s.Alarms {
 		fmt.Fprintf(out, "\n%s: %s", a.Severity, a.Title)
 		if a.Region != "" {

@@ -1,0 +1,77 @@
+// Package probe looks at what a region consists of: one probe, one signal of package health. A probe that could not look,
+// or whose look says nothing about the region, says so: that is Unknown, and makes nobody ill.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/miekg/dns"
+
+	"github.com/openova-io/failoverd/health"
+)
+
+// judge is well without an error.
+func judge(well string, err error) (health.Verdict, string) {
+	if err != nil {
+		return health.Ill, err.Error()
+	}
+	return health.Well, well
+}
+
+// HTTP gets a URL: below 400 is well. Redirects are not followed, and nothing is kept open: a new connection is part of
+// what is looked at.
+func HTTP(url string) func(context.Context) (health.Verdict, string) {
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return func(ctx context.Context) (health.Verdict, string) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return health.Unknown, err.Error()
+		}
+		request.Header.Set("User-Agent", "failoverd")
+		response, err := client.Do(request)
+		if err != nil {
+			return health.Ill, err.Error()
+		}
+		response.Body.Close()
+		if response.StatusCode >= http.StatusBadRequest {
+			return health.Ill, "HTTP " + response.Status
+		}
+		return health.Well, "HTTP " + response.Status
+	}
+}
+
+// TCP connects to host:port.
+func TCP(address string) func(context.Context) (health.Verdict, string) {
+	return func(ctx context.Context) (health.Verdict, string) {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			err = conn.Close()
+		}
+		return judge("connected", err)
+	}
+}
+
+// DNS asks a server, host:port, for the addresses of a name: one at least is well.
+func DNS(name, server string) func(context.Context) (health.Verdict, string) {
+	return func(ctx context.Context) (health.Verdict, string) {
+		question := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA)
+		answer, _, err := new(dns.Client).ExchangeContext(ctx, question, server)
+		switch {
+		case err != nil:
+		case answer.Rcode != dns.RcodeSuccess:
+			err = errors.New(dns.RcodeToString[answer.Rcode])
+		case len(answer.Answer) == 0:
+			err = errors.New("no address")
+		default:
+			return health.Well, fmt.Sprintf("%d records", len(answer.Answer))
+		}
+		return judge("", err)
+	}
+}
