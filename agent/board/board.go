@@ -132,7 +132,7 @@ func (b *Board) Run(ctx context.Context) {
 			sent = now
 		}
 		if due(now, read, hurry, b.cfg) {
-			b.readAll(ctx)
+			b.Read(ctx)
 			read = now
 		}
 		if failing != (err != nil) && ctx.Err() == nil {
@@ -171,9 +171,9 @@ func (b *Board) send(ctx context.Context) error {
 	return err
 }
 
-// readAll reads the notes of all others at once. What can't be read leaves what is
-// known as it is, which grows old.
-func (b *Board) readAll(ctx context.Context) {
+// Read reads the notes of all others at once, as Run does again and again. What can't be
+// read leaves what is known as it is, which grows old.
+func (b *Board) Read(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 	defer cancel()
 	var all sync.WaitGroup

@@ -142,3 +142,18 @@ func TestBudget(t *testing.T) {
 		}
 	})
 }
+
+// TestRead asks once for what others have told, without telling anything.
+func TestRead(t *testing.T) {
+	s := &store{notes: map[lease.Region]witness.Notes{"hel": {Layers: map[string]string{"cnpg": "news"}}}}
+	b := board.New(board.Config{Store: of{s, "fsn"}, Others: []lease.Region{"hel"}, Log: hclog.NewNullLogger(),
+		Now: func() lease.Instant { return 0 }, Timeout: 5 * time.Second})
+	b.Read(t.Context())
+	got, want := b.Notes("cnpg"), []layers.Note{{Region: "hel", Text: "news"}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("notes: got %v, want %v", got, want)
+	}
+	if s.writes != 0 {
+		t.Errorf("%d notes were written, want none", s.writes)
+	}
+}

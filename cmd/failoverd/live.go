@@ -29,6 +29,9 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), "\nWhat runs:")
 	}
+	if applied.board != nil {
+		applied.board.Read(cmd.Context()) // what the layers find may hang on what those of other regions have told
+	}
 	found := check.Live(cmd.Context(), check.Config{
 		Params: cfg.Params(), Witness: w, RoundTrip: assumedRoundTrip,
 		Layers: applied.layers, Cluster: applied.cluster, Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
