@@ -251,11 +251,15 @@ func (r *region) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	var body []byte
 	hangs := p != nil && p.hangs
+	refused := r.webhookDown && request.Method == http.MethodPut && strings.Contains(request.URL.Path, "/clusters/")
 	if p != nil {
 		body, _ = json.Marshal(p.status())
 	}
 	r.world.mu.Unlock()
 	switch {
+	case refused:
+		text := `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","reason":"InternalError","code":500,"message":"Internal error occurred: failed calling webhook \"mcluster.cnpg.io\": failed to call webhook: Post \"https://cnpg-webhook-service.cnpg-system.svc:443/mutate-postgresql-cnpg-io-v1-cluster?timeout=10s\": dial tcp 10.96.1.204:443: connect: connection refused"}`
+		return &http.Response{StatusCode: http.StatusInternalServerError, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(text)), Request: request}, nil
 	case at == nil:
 		return r.transport.RoundTrip(request)
 	case hangs:

@@ -51,13 +51,14 @@ type world struct {
 
 // A region is one plane, and the layer that acts on one namespace of it.
 type region struct {
-	world     *world
-	name      string
-	namespace string
-	admin     dynamic.Interface // does not go by the way that is counted
-	layer     *cnpg.Layer
-	client    *kube.Client
-	transport http.RoundTripper
+	world       *world
+	name        string
+	namespace   string
+	admin       dynamic.Interface // does not go by the way that is counted
+	layer       *cnpg.Layer
+	client      *kube.Client
+	transport   http.RoundTripper
+	webhookDown bool // every write of a Cluster is refused
 
 	instances map[string]*postgres
 	calls     map[string]int // requests of the layer

@@ -115,6 +115,9 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 	err = pass.Each(func(o *unstructured.Unstructured) error {
 		return l.until(ctx, o, func(c cluster, again bool) error {
 			if err := pass.Write(ctx, c.Unstructured); err != nil {
+				if operatorDown(err) && !planned(order) {
+					err = errors.Join(err, l.instances.kill(ctx, c))
+				}
 				return err
 			}
 			l.publishNow()

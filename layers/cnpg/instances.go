@@ -39,7 +39,7 @@ func newInstances(client *kube.Client, namespaces []string) (*instances, error) 
 func (i *instances) permissions() []kube.Permission {
 	namespaces := i.pods.Permissions().Namespaces
 	return []kube.Permission{
-		{Resource: "pods", Verbs: []string{"list"}, Namespaces: namespaces},
+		{Resource: "pods", Verbs: []string{"delete", "list"}, Namespaces: namespaces},
 		{Resource: "pods/proxy", Verbs: []string{"get"}, Namespaces: namespaces},
 	}
 }
