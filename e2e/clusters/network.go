@@ -41,6 +41,8 @@ func (r *Region) connect() error {
 		// The address of the Service kubernetes: with it on lo, pods reach the API server whatever routes Services.
 		in+fmt.Sprintf("addr add 10.96.%d.1/32 dev lo", r.number),
 		in+fmt.Sprintf("route add 10.244.%d.0/24 via 10.90.0.%d", other, other),
+		// There is no DNS. With its address here, who asks is told so at once, and does not wait for an answer.
+		in+fmt.Sprintf("addr add 10.96.%d.10/32 dev lo", r.number),
 		in+"route add default via "+HubIP,
 		fmt.Sprintf("route add 10.244.%d.0/24 via %s", r.number, r.IP),
 	)
@@ -89,6 +91,18 @@ func (r *Region) Dial(ctx context.Context, network, address string) (conn net.Co
 		return nil, errInside
 	}
 	return conn, err
+}
+
+// Listen listens in the region's network.
+func (r *Region) Listen(network, address string) (listener net.Listener, err error) {
+	errInside := r.inside(func() error {
+		listener, err = net.Listen(network, address)
+		return nil
+	})
+	if errInside != nil {
+		return nil, errInside
+	}
+	return listener, err
 }
 
 // inside does something in the region's network namespace.

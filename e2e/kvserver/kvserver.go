@@ -119,12 +119,18 @@ func (s *Server) Client(name string) (baseURL string, cut func(bool)) {
 // Link returns the named client's own way to the store, with its own port, and opens it at the first call.
 func (s *Server) Link(name string) *Link {
 	s.tb.Helper()
+	return s.LinkAt(name, "127.0.0.1")
+}
+
+// LinkAt is as Link, and opens it at an address: for a client in another network namespace.
+func (s *Server) LinkAt(name, address string) *Link {
+	s.tb.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if link := s.links[name]; link != nil {
 		return link
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
 		s.tb.Fatalf("kvserver: listen for %q: %v", name, err)
 	}
