@@ -49,5 +49,26 @@ func (l *live) askLayer(ctx context.Context, layer layers.Layer) []Finding {
 	if len(out) == 0 {
 		out = append(out, Finding{Level: OK, Asked: asked, Got: fmt.Sprintf("its kinds of objects are there, and it is allowed what it needs (%d kinds)", len(permissions))})
 	}
+	return append(out, findings(ctx, layer)...)
+}
+
+// findings are what a layer finds of its objects.
+func findings(ctx context.Context, layer layers.Layer) (out []Finding) {
+	finder, ok := layer.(layers.Finder)
+	if !ok {
+		return nil
+	}
+	asked := "layer " + layer.Name()
+	found, err := finder.Findings(ctx)
+	if err != nil {
+		return []Finding{{Level: Problem, Asked: asked, Got: err.Error()}}
+	}
+	for _, f := range found {
+		level := Warning
+		if f.Problem {
+			level = Problem
+		}
+		out = append(out, Finding{Level: level, Asked: asked + ", " + f.Object, Got: f.Got, Remedy: f.Remedy})
+	}
 	return out
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/openova-io/failoverd/check"
+	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
 	"github.com/openova-io/failoverd/lease/witness/cloudflarekv"
@@ -54,6 +55,7 @@ type world struct {
 	kv     *kvtest.Server
 	region map[lease.Region]*regionSpec
 	does   []resolver // what each resolver does
+	layers []layers.Layer
 	leads  map[lease.Region]string
 
 	resolvers []string
@@ -276,6 +278,7 @@ func (w *world) check() []string {
 	w.start()
 	puts := w.kv.Counts(kvtest.Token).Puts
 	findings := check.Live(w.t.Context(), check.Config{
+		Layers: w.layers,
 		Params: params("fsn"), Witness: w.witness("fsn", w.token), RoundTrip: time.Minute, Window: 30 * time.Second,
 		Quorum: &client.Config{Zone: zone, Resolvers: w.resolvers, Required: 2, Timeout: 3 * time.Second, Group: "rtz", Region: "fsn",
 			PrivateKey: keyOf("fsn"), Keys: w.keys},

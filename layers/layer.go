@@ -68,6 +68,13 @@ type Checker interface {
 	Check(ctx context.Context) error
 }
 
+// A Finder is a layer that can tell what of its objects an operator should know before a
+// failover finds it out. It looks at all of them, and changes nothing.
+type Finder interface {
+	Layer
+	Findings(context.Context) ([]Finding, error)
+}
+
 // A Watcher is a layer that notices when what it acts on is changed by others, so
 // that the caller can keep the effect there.
 type Watcher interface {

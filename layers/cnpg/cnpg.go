@@ -66,6 +66,7 @@ type had struct {
 var (
 	_ layers.Watcher = (*Layer)(nil)
 	_ layers.Checker = (*Layer)(nil)
+	_ layers.Finder  = (*Layer)(nil)
 	_ kube.Permitted = (*Layer)(nil)
 )
 

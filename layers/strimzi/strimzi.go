@@ -32,6 +32,7 @@ type Layer struct {
 var (
 	_ layers.Watcher = (*Layer)(nil)
 	_ layers.Checker = (*Layer)(nil)
+	_ layers.Finder  = (*Layer)(nil)
 	_ kube.Permitted = (*Layer)(nil)
 )
 
