@@ -61,6 +61,7 @@ func TestHostile(t *testing.T) {
 		{name: "paused", edit: annotated("cnpg.io/reconciliationLoop", "disabled"), role: "hel", finding: "keeps the operator from it"},
 		{name: "hibernated", edit: annotated("cnpg.io/hibernation", "on"), role: "hel", finding: "hibernated", inert: true},
 		{name: "slow", edit: set(int64(3600), "spec", "switchoverDelay"), role: "hel", finding: "spec.switchoverDelay is 1h0m0s"},
+		{name: "smart", edit: set(nil, "spec", "smartShutdownTimeout"), role: "hel", finding: "spec.smartShutdownTimeout is 3m0s"},
 		{name: "delayed", edit: set("1h", "spec", "replica", "minApplyDelay"), role: "hel", finding: "minApplyDelay"},
 		{name: "stopped-by-hand", edit: annotated(fencedAnnotation, `["*"]`), role: "hel", finding: "failoverd did not set", inert: true, left: "failoverd did not set; remove that"},
 		{name: "newer", edit: annotated("failover.openova.io/epoch", "99"), role: "hel", inert: true, left: "it bears epoch 99"},

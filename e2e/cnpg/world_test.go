@@ -155,6 +155,7 @@ metadata: {name: %s, labels: {group: rtz}}
 spec:
   instances: 1
   switchoverDelay: 5
+  smartShutdownTimeout: 1
   storage: {size: 1Gi}
   bootstrap: {pg_basebackup: {source: %s}}
   externalClusters:

@@ -17,6 +17,7 @@ const (
 	fencedAnnotation    = "cnpg.io/fencedInstances"
 	pausedAnnotation    = "cnpg.io/reconciliationLoop"
 	hibernateAnnotation = "cnpg.io/hibernation"
+	noArchiveAnnotation = "cnpg.io/skipWalArchiving"
 
 	// promotedAnnotation is up to where the data of other regions had come when it was
 	// last promoted: what a former primary has beyond has gone another way.
@@ -186,10 +187,17 @@ func (c cluster) system() string {
 }
 
 // switchoverDelay is how long an instance that is stopped may take to end in order.
-func (c cluster) switchoverDelay() time.Duration {
-	seconds, found, err := unstructured.NestedInt64(c.Object, "spec", "switchoverDelay")
+func (c cluster) switchoverDelay() time.Duration { return c.seconds("switchoverDelay", 3600) }
+
+// smartShutdownTimeout is for how long an instance that is restarted waits for its
+// clients, and takes no others.
+func (c cluster) smartShutdownTimeout() time.Duration { return c.seconds("smartShutdownTimeout", 180) }
+
+// seconds is a time of the spec, or CloudNativePG's default for it.
+func (c cluster) seconds(field string, unset int64) time.Duration {
+	seconds, found, err := unstructured.NestedInt64(c.Object, "spec", field)
 	if !found || err != nil {
-		seconds = 3600
+		seconds = unset
 	}
 	return time.Duration(min(max(seconds, 0), 1<<31)) * time.Second
 }

@@ -49,6 +49,9 @@ func (l *Layer) configured(c cluster) []layers.Finding {
 	if delay := c.switchoverDelay(); delay > l.config.FenceTimeout {
 		add(true, fmt.Sprintf("spec.switchoverDelay is %v: its PostgreSQL may take that long to stop, and lease.fence_timeout is %v", delay, l.config.FenceTimeout), "set spec.switchoverDelay below lease.fence_timeout, or raise that")
 	}
+	if smart := c.smartShutdownTimeout(); c.distributed() && smart > l.config.FenceTimeout && c.GetAnnotations()[noArchiveAnnotation] != "enabled" {
+		add(false, fmt.Sprintf("spec.smartShutdownTimeout is %v: CloudNativePG restarts PostgreSQL soon after each promotion, to change archive_mode, and it takes no new connections for that long if old ones last", smart), "set spec.smartShutdownTimeout to 1")
+	}
 	if !c.isReplica() && c.switching() {
 		add(true, "CloudNativePG takes no change of its role: its status says that it is being demoted, though it is the primary, and the operator ends that for replicas only; it can be stopped, but not demoted",
 			fmt.Sprintf(`kubectl -n %s patch clusters.postgresql.cnpg.io %s --subresource status --type merge -p '{"status":{"switchReplicaClusterStatus":{"inProgress":false}}}'`, c.GetNamespace(), c.GetName()))
