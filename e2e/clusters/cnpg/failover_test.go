@@ -32,7 +32,7 @@ func TestFailover(t *testing.T) {
 	var unplanned, planned figures
 	rows, rebuilt := 0, 0
 	for i := range *unplannedFlag {
-		kill := i%2 == 0
+		kill := i%2 == 1
 		lost, diverged := w.unplanned(&unplanned, kill)
 		t.Logf("unplanned failover %d, killed %v: %d rows lost, rebuild required: %v", i+1, kill, lost, diverged)
 		rows += lost
