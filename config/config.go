@@ -33,6 +33,7 @@ type Config struct {
 
 	Layers   Layers  `yaml:"layers" json:"layers"`
 	Health   *Health `yaml:"health,omitempty" json:"health,omitempty"` // nil: nobody looks, and the region is never degraded
+	GPU      *GPU    `yaml:"gpu,omitempty" json:"gpu,omitempty"`       // nil: nobody watches them
 	API      API     `yaml:"api" json:"api"`
 	StateDir string  `yaml:"state_dir" json:"state_dir"` // where authority and epochs are kept
 	Log      Log     `yaml:"log" json:"log"`

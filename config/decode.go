@@ -103,6 +103,26 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 				field{"probes", list(probe, &h.Probes)},
 			)
 		})},
+		field{"gpu", optional(&c.GPU, func(g *GPU) setter {
+			*g = *DefaultGPU()
+			return section(
+				field{"enabled", boolean(&g.Enabled)},
+				field{"source", text(&g.Source)},
+				field{"host_engine", text(&g.HostEngine)},
+				field{"exporter", text(&g.Exporter)},
+				field{"node", text(&g.Node)},
+				field{"poll_interval", unit(&g.PollInterval)},
+				field{"evict", optional(&g.Evict, func(e *Evict) setter {
+					*e = *DefaultEvict()
+					return section(
+						field{"selector", text(&e.Selector)},
+						field{"max_priority", number(&e.MaxPriority)},
+						field{"grace_period", unit(&e.GracePeriod)},
+						field{"order", text(&e.Order)},
+					)
+				})},
+			)
+		})},
 		field{"api", section(
 			field{"listen", text(&c.API.Listen)},
 			field{"socket", text(&c.API.Socket)},
@@ -285,6 +305,18 @@ func unit[T encoding.TextUnmarshaler](into T) setter {
 		} else if err != nil {
 			d.refuse(path, n, quote(s))
 		}
+	}
+}
+
+// boolean stores true or false.
+func boolean(into *bool) setter {
+	return func(d *decoder, path string, n ast.Node) {
+		if b, ok := n.(*ast.BoolNode); ok {
+			d.where[path] = placeOf(n)
+			*into = b.Value
+			return
+		}
+		d.refuse(path, n, d.found(path, n))
 	}
 }
 

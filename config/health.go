@@ -107,18 +107,11 @@ func (v *validator) probeTarget(at string, p Probe) {
 			v.text(at+"."+key, value, ok)
 		}
 	}
-	check("http", p.HTTP, func(s string) bool {
-		u, err := url.Parse(s)
-		return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
-	})
-	isAddress := func(s string) bool {
-		host, port, err := net.SplitHostPort(s)
-		return err == nil && host != "" && port != ""
-	}
-	check("tcp", p.TCP, isAddress)
+	check("http", p.HTTP, isURL)
+	check("tcp", p.TCP, isHostPort)
 	check("dns", p.DNS, func(s string) bool {
 		name, server, ok := strings.Cut(s, "@")
-		return ok && name != "" && isAddress(server)
+		return ok && name != "" && isHostPort(server)
 	})
 	isObject := func(s string) bool {
 		namespace, name, ok := strings.Cut(s, "/")
@@ -133,4 +126,16 @@ func (v *validator) probeTarget(at string, p Probe) {
 	if p.APILatency != 0 {
 		v.must(p.APILatency > 0 && p.APILatency < p.Timeout, at+".kubernetes_api_latency", "found %v, expected more than 0s and less than timeout, %v", p.APILatency, p.Timeout)
 	}
+}
+
+// isURL reports whether s is the URL of a page, without a password.
+func isURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
+}
+
+// isHostPort reports whether s is an address to connect to.
+func isHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	return err == nil && host != "" && port != "" && isPlain(s)
 }

@@ -105,6 +105,19 @@ var expected = map[string]string{
 	"health.probes[].cnpg":                   "a CloudNativePG Cluster that has to have a ready instance, as namespace/name",
 	"health.probes[].cilium":                 "the absolute path of the socket of this node's Cilium agent, such as /var/run/cilium/cilium.sock",
 
+	"gpu":                    "a section with enabled and source",
+	"gpu.enabled":            "true or false, without quotes",
+	"gpu.source":             "dcgm, dcgm-exporter or none",
+	"gpu.host_engine":        "the host and port of a DCGM host engine, such as localhost:5555, the absolute path of its socket, or nothing to run one in this process",
+	"gpu.exporter":           "the URL of a dcgm-exporter's page, such as http://localhost:9400/metrics",
+	"gpu.node":               "the name of the Kubernetes node that the GPUs are in, such as gpu-1, or nothing for this host's name",
+	"gpu.poll_interval":      "a duration such as 1s: the time between readings",
+	"gpu.evict":              "a section with keys such as max_priority: 1000",
+	"gpu.evict.selector":     "the labels of the pods that may be evicted, such as tier=batch, or nothing for all that ask for a GPU",
+	"gpu.evict.max_priority": "a number such as 1000: pods of a higher priority are left",
+	"gpu.evict.grace_period": "a duration such as 30s: how long a pod has to end",
+	"gpu.evict.order":        "lowest-priority-first",
+
 	"api":        "a section with listen and socket",
 	"api.listen": "a host and a port, such as 127.0.0.1:9713",
 	"api.socket": "the absolute path of the control socket, such as /run/failoverd/failoverd.sock",
@@ -117,7 +130,6 @@ var expected = map[string]string{
 // later are the keys of the design that this version does not implement, and
 // what each is. They are refused with that reason, not as unknown.
 var later = map[string]string{
-	"gpu":                    "GPU health and eviction",
 	"witness.durable_object": "the Durable Object witness",
 	"witness.s3":             "the S3 witness",
 	"witness.etcd":           "the etcd witness",

@@ -52,6 +52,7 @@ func (c *Config) validate(d *document) Problems {
 		v.hook(i)
 	}
 	v.health()
+	v.gpu()
 	v.api()
 	v.text("state_dir", c.StateDir, isAbs)
 	v.choice("log.level", c.Log.Level, LogLevels)
