@@ -23,7 +23,7 @@ func TestOperatorDown(t *testing.T) {
 	}
 	pod := func() bool {
 		t.Helper()
-		_, err := fsn.admin.Resource(pods).Namespace(fsn.namespace).Get(t.Context(), "db-1", metav1.GetOptions{})
+		_, err := fsn.admin.Resource(pods).Namespace(fsn.Namespace).Get(t.Context(), "db-1", metav1.GetOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -72,7 +73,7 @@ func TestHostile(t *testing.T) {
 	for _, tt := range tests {
 		fsn.create(tt.name, "fsn", tt.edit)
 	}
-	resource := fsn.admin.Resource(clusters).Namespace(fsn.namespace)
+	resource := fsn.admin.Resource(clusters).Namespace(fsn.Namespace)
 	// As a person leaves it who makes it the primary again just when the operator begins to demote it.
 	if _, err := resource.Patch(t.Context(), "stuck", types.MergePatchType, []byte(`{"status":{"switchReplicaClusterStatus":{"inProgress":true}}}`), metav1.PatchOptions{}, "status"); err != nil {
 		t.Fatal(err)
@@ -90,7 +91,7 @@ func TestHostile(t *testing.T) {
 	for _, tt := range tests {
 		var got []string
 		for _, f := range findings {
-			if f.Object == fsn.namespace+"/"+tt.name {
+			if f.Object == fsn.Namespace+"/"+tt.name {
 				got = append(got, f.Got)
 			}
 		}
@@ -101,7 +102,7 @@ func TestHostile(t *testing.T) {
 
 	fsn.until(fsn.layer.Fence, fsn.order(6, lease.ReasonRenewalLate))
 	for _, tt := range tests {
-		if n := w.writable(tt.name); n != 0 {
+		if n := w.group.Writable(tt.name); n != 0 {
 			t.Errorf("%s: fenced, and takes writes", tt.name)
 		}
 		if got := text(fsn.get(tt.name), "spec", "replica", "primary"); got != tt.role {
@@ -118,7 +119,7 @@ func TestHostile(t *testing.T) {
 		}
 		clear(left)
 		for _, l := range unfinished.Left {
-			left[strings.TrimPrefix(l.Object, fsn.namespace+"/")] = l.Err.Error()
+			left[strings.TrimPrefix(l.Object, fsn.Namespace+"/")] = l.Err.Error()
 		}
 		return len(left) == 2
 	})
@@ -126,7 +127,7 @@ func TestHostile(t *testing.T) {
 		if got := left[tt.name]; (got == "") != (tt.left == "") || !strings.Contains(got, tt.left) {
 			t.Errorf("%s: activation says %q, want %q", tt.name, got, tt.left)
 		}
-		if n := w.writable(tt.name); (n == 1) == tt.inert {
+		if n := w.group.Writable(tt.name); (n == 1) == tt.inert {
 			t.Errorf("%s: activated, %d regions take writes, inert %v", tt.name, n, tt.inert)
 		}
 	}
@@ -137,7 +138,7 @@ func TestHostile(t *testing.T) {
 	}
 	w.await("what wakes is active", func() bool {
 		_ = fsn.layer.Activate(t.Context(), fsn.order(7, lease.ReasonTaken))
-		return w.writable("hibernated") == 1
+		return w.group.Writable("hibernated") == 1
 	})
 }
 
@@ -151,16 +152,16 @@ func TestOneHangs(t *testing.T) {
 	}
 	onlyA := func(err error) bool {
 		var unfinished *kube.Unfinished
-		return errors.As(err, &unfinished) && len(unfinished.Left) == 1 && unfinished.Left[0].Object == fsn.namespace+"/a"
+		return errors.As(err, &unfinished) && len(unfinished.Left) == 1 && unfinished.Left[0].Object == fsn.Namespace+"/a"
 	}
-	fsn.with("a", func(p *postgres) { p.hangs, p.slow = true, 1<<30 })
+	fsn.With("a", func(p *postgres.Instance) { p.Hangs, p.Slow = true, 1<<30 })
 	ended := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	go func() { ended <- fsn.layer.Fence(ctx, fsn.order(1, lease.ReasonHandedOver)) }()
 	w.await("the others are fenced", func() bool {
 		for _, name := range names[1:] {
-			if w.writable(name) != 0 {
+			if w.group.Writable(name) != 0 {
 				return false
 			}
 		}
@@ -170,14 +171,14 @@ func TestOneHangs(t *testing.T) {
 	if err := <-ended; !onlyA(err) {
 		w.await("a alone is left", func() bool { return onlyA(fsn.layer.Fence(t.Context(), fsn.order(1, lease.ReasonHandedOver))) })
 	}
-	fsn.with("a", func(p *postgres) { p.hangs, p.slow = false, 0 })
+	fsn.With("a", func(p *postgres.Instance) { p.Hangs, p.Slow = false, 0 })
 	fsn.until(fsn.layer.Fence, fsn.order(1, lease.ReasonHandedOver))
 
-	hel.with("a", func(p *postgres) { p.hangs = true })
+	hel.With("a", func(p *postgres.Instance) { p.Hangs = true })
 	go func() { ended <- hel.layer.Activate(ctx, hel.order(2, lease.ReasonTaken)) }()
 	w.await("the others are active", func() bool {
 		for _, name := range names[1:] {
-			if w.writable(name) != 1 {
+			if w.group.Writable(name) != 1 {
 				return false
 			}
 		}
@@ -202,7 +203,7 @@ func TestDrift(t *testing.T) {
 	})
 	fsn.until(fsn.layer.Fence, fsn.order(3, lease.ReasonRenewalLate))
 	w.await("it is demoted", func() (ok bool) {
-		fsn.with("db", func(p *postgres) { ok = p.running && !p.primary })
+		fsn.With("db", func(p *postgres.Instance) { ok = p.Running && !p.Primary })
 		return ok
 	})
 	git, err := json.Marshal(map[string]any{
@@ -214,7 +215,7 @@ func TestDrift(t *testing.T) {
 	}
 	applied, writable := 0, 0
 	for applied < 30 {
-		_, err := fsn.admin.Resource(clusters).Namespace(fsn.namespace).Patch(t.Context(), "db", types.MergePatchType, git, metav1.PatchOptions{})
+		_, err := fsn.admin.Resource(clusters).Namespace(fsn.Namespace).Patch(t.Context(), "db", types.MergePatchType, git, metav1.PatchOptions{})
 		if err == nil { // the webhook refuses it while the operator demotes
 			applied++
 		}
@@ -223,7 +224,7 @@ func TestDrift(t *testing.T) {
 			fsn.until(fsn.layer.Fence, fsn.order(3, lease.ReasonRenewalLate))
 		case <-time.After(100 * time.Millisecond):
 		}
-		writable += w.writable("db")
+		writable += w.group.Writable("db")
 	}
 	w.await("it stays fenced", func() bool {
 		select {
@@ -231,7 +232,7 @@ func TestDrift(t *testing.T) {
 		default:
 		}
 		fsn.until(fsn.layer.Fence, fsn.order(3, lease.ReasonRenewalLate))
-		return text(fsn.get("db"), "spec", "replica", "primary") == "hel" && w.writable("db") == 0
+		return text(fsn.get("db"), "spec", "replica", "primary") == "hel" && w.group.Writable("db") == 0
 	})
 	t.Logf("applied %d times; after putting it back it took writes %d times", applied, writable)
 	if writable > 0 {

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -30,14 +31,12 @@ func TestHundred(t *testing.T) {
 	creating.Wait()
 	// Instances are at once what they are to be, and no step of theirs takes from what is measured.
 	settle := func(running bool) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		for _, p := range fsn.instances {
-			p.running, p.primary = running, true
+		for i := range hundred {
+			fsn.With(fmt.Sprintf("db-%d", i), func(p *postgres.Instance) { p.Running, p.Primary = running, true })
 		}
 	}
 	w.await("all have a status", func() bool {
-		list, err := fsn.admin.Resource(clusters).Namespace(fsn.namespace).List(t.Context(), metav1.ListOptions{})
+		list, err := fsn.admin.Resource(clusters).Namespace(fsn.Namespace).List(t.Context(), metav1.ListOptions{})
 		if err != nil || len(list.Items) != hundred {
 			return false
 		}
@@ -52,7 +51,7 @@ func TestHundred(t *testing.T) {
 
 	bare := func(round int) time.Duration {
 		begun := time.Now()
-		resource := fsn.client.Resource(clusters).Namespace(fsn.namespace)
+		resource := fsn.client.Resource(clusters).Namespace(fsn.Namespace)
 		list, err := resource.List(t.Context(), metav1.ListOptions{LabelSelector: "group=rtz"})
 		if err != nil {
 			t.Fatal(err)

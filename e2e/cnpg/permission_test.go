@@ -22,24 +22,24 @@ func TestLeastPrivilege(t *testing.T) {
 	w, fsn, _ := newWorld(t)
 	fsn.create("db", "fsn", nil)
 	w.await("it has a primary instance", func() bool { return text(fsn.get("db"), "status", "currentPrimary") != "" })
-	if err := fsn.admin.Resource(pods).Namespace(fsn.namespace).Delete(t.Context(), "db-1", metav1.DeleteOptions{GracePeriodSeconds: new(int64)}); err != nil {
+	if err := fsn.admin.Resource(pods).Namespace(fsn.Namespace).Delete(t.Context(), "db-1", metav1.DeleteOptions{GracePeriodSeconds: new(int64)}); err != nil {
 		t.Fatal(err)
 	}
 	plane := planes.Planes(t)[0]
 	config := plane.Config()
-	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + fsn.namespace + ":failoverd"}
+	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + fsn.Namespace + ":failoverd"}
 	client, err := kube.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	layer, err := cnpg.New(client, fsn, cnpg.Config{Selector: "group=rtz", Namespaces: []string{fsn.namespace}})
+	layer, err := cnpg.New(client, fsn, cnpg.Config{Selector: "group=rtz", Namespaces: []string{fsn.Namespace}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	needed := kube.Merge(layer.Permissions())
 	allow := func(permissions []kube.Permission) {
 		t.Helper()
-		manifest, err := kube.Manifest("failoverd-e2e-cnpg", kube.ServiceAccount{Namespace: fsn.namespace, Name: "failoverd"}, permissions)
+		manifest, err := kube.Manifest("failoverd-e2e-cnpg", kube.ServiceAccount{Namespace: fsn.Namespace, Name: "failoverd"}, permissions)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,9 +79,9 @@ func TestLeastPrivilege(t *testing.T) {
 	for i, p := range needed {
 		if p.Resource == "pods/proxy" {
 			less := slices.Delete(slices.Clone(needed), i, i+1)
-			kubectl(t, plane, "", "-n", fsn.namespace, "delete", "roles,rolebindings", "--all")
+			kubectl(t, plane, "", "-n", fsn.Namespace, "delete", "roles,rolebindings", "--all")
 			allow(less)
-			awaitDenied(p, "get in "+fsn.namespace)
+			awaitDenied(p, "get in "+fsn.Namespace)
 			activate("cannot get resource \"pods/proxy\"")
 		}
 	}

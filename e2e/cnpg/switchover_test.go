@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/cnpg"
 	"github.com/openova-io/failoverd/lease"
@@ -23,7 +24,7 @@ func TestSwitchover(t *testing.T) {
 	for _, r := range w.regions {
 		r.create("db", "fsn", nil)
 		r.watch(func() {})
-		r.with("db", func(p *postgres) { p.slow = 5 })
+		r.With("db", func(p *postgres.Instance) { p.Slow = 5 })
 	}
 	fsn.until(fsn.layer.Activate, fsn.order(1, lease.ReasonTaken))
 	hel.until(hel.layer.Fence, hel.order(0, lease.ReasonStarting))
@@ -33,42 +34,40 @@ func TestSwitchover(t *testing.T) {
 	const rounds = 10
 	for epoch := uint64(1); epoch <= rounds; epoch++ {
 		var end uint64
-		from.with("db", func(p *postgres) {
-			if !p.write(1 << 22) {
-				t.Fatalf("epoch %d: %s takes no writes", epoch, from.name)
+		from.With("db", func(p *postgres.Instance) {
+			if !p.Write(1 << 22) {
+				t.Fatalf("epoch %d: %s takes no writes", epoch, from.Name)
 			}
 		})
 		fencing += from.until(from.layer.Fence, from.order(epoch, lease.ReasonHandedOver))
-		from.with("db", func(p *postgres) {
-			if p.write(1) {
-				t.Fatalf("epoch %d: %s is fenced and takes writes", epoch, from.name)
+		from.With("db", func(p *postgres.Instance) {
+			if p.Write(1) {
+				t.Fatalf("epoch %d: %s is fenced and takes writes", epoch, from.Name)
 			}
-			end = p.end
+			end = p.End
 		})
 		activating += to.until(to.layer.Activate, to.order(epoch+1, lease.ReasonPledged))
-		if n := w.writable("db"); n != 1 {
+		if n := w.group.Writable("db"); n != 1 {
 			t.Errorf("epoch %d: %d regions take writes, want 1", epoch, n)
 		}
 		o := to.get("db")
 		if token := text(o, "spec", "replica", "promotionToken"); token == "" || token != text(o, "status", "lastPromotionToken") {
 			t.Errorf("epoch %d: promoted with token %q, and %q is confirmed", epoch, token, text(o, "status", "lastPromotionToken"))
 		}
-		to.with("db", func(p *postgres) {
-			if fork := p.forks[len(p.forks)-1]; fork != end {
-				t.Errorf("epoch %d: promoted at %s, want %s, where the other had come to", epoch, lsn(fork), lsn(end))
+		to.With("db", func(p *postgres.Instance) {
+			if fork := p.Forks[len(p.Forks)-1]; fork != end {
+				t.Errorf("epoch %d: promoted at %s, want %s, where the other had come to", epoch, postgres.LSN(fork), postgres.LSN(end))
 			}
 		})
 		w.await("the former primary follows", func() (ok bool) {
-			to.with("db", func(p *postgres) { end = p.end })
-			from.with("db", func(p *postgres) { ok = p.running && !p.primary && p.end == end })
+			to.With("db", func(p *postgres.Instance) { end = p.End })
+			from.With("db", func(p *postgres.Instance) { ok = p.Running && !p.Primary && p.End == end })
 			return ok
 		})
 		from, to = to, from
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.tokens != rounds || w.waited > 0 {
-		t.Errorf("%d promotions with a token, of which instances found %d too early; want %d and none", w.tokens, w.waited, rounds)
+	if used, early := w.group.Tokens(); used != rounds || early > 0 {
+		t.Errorf("%d promotions with a token, of which instances found %d too early; want %d and none", used, early, rounds)
 	}
 	t.Logf("%d switchovers: fenced after %v, and from then until writable %v, on average (instances are a stand-in)", rounds, fencing/rounds, activating/rounds)
 }
@@ -87,11 +86,11 @@ func TestFailover(t *testing.T) {
 		return len(notes) == 1 && strings.Contains(notes[0].Text, `"lsn":92274688`)
 	}
 	w.await("the replica follows", func() (ok bool) {
-		hel.with("db", func(p *postgres) { ok = p.end == 0x5000000 })
+		hel.With("db", func(p *postgres.Instance) { ok = p.End == 0x5000000 })
 		return ok
 	})
-	hel.with("db", func(p *postgres) { p.cut = true })
-	fsn.with("db", func(p *postgres) { p.write(8 << 20) })
+	hel.With("db", func(p *postgres.Instance) { p.Cut = true })
+	fsn.With("db", func(p *postgres.Instance) { p.Write(8 << 20) })
 	w.await("the active region publishes its position", position)
 	w.mu.Lock()
 	w.silent["fsn"] = 2 * time.Minute
@@ -112,17 +111,17 @@ func TestFailover(t *testing.T) {
 	}
 
 	// The former primary is back; its spec says that it is the primary, and it takes writes.
-	fsn.with("db", func(p *postgres) { p.write(1) })
+	fsn.With("db", func(p *postgres.Instance) { p.Write(1) })
 	w.mu.Lock()
 	clear(w.silent)
 	w.mu.Unlock()
 	hel.watch(func() {})
 	fsn.until(fsn.layer.Fence, fsn.order(4, lease.ReasonStarting))
-	if n := w.writable("db"); n != 1 {
+	if n := w.group.Writable("db"); n != 1 {
 		t.Errorf("%d regions take writes, want 1", n)
 	}
 	w.await("the former primary is demoted", func() (ok bool) {
-		fsn.with("db", func(p *postgres) { ok = p.running && !p.primary; p.cut = ok })
+		fsn.With("db", func(p *postgres.Instance) { ok = p.Running && !p.Primary; p.Cut = ok })
 		return ok
 	})
 	w.await("it is found that it has to be rebuilt", func() bool {
@@ -146,7 +145,7 @@ func TestRenewedWhileFencing(t *testing.T) {
 	hel.until(hel.layer.Fence, hel.order(0, lease.ReasonStarting))
 	for i := range 12 {
 		fsn.until(fsn.layer.Activate, fsn.order(uint64(2*i+1), lease.ReasonTaken))
-		if n := w.writable("db"); n != 1 {
+		if n := w.group.Writable("db"); n != 1 {
 			t.Fatalf("round %d: %d regions take writes, want 1", i, n)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*15*time.Millisecond)
@@ -154,7 +153,7 @@ func TestRenewedWhileFencing(t *testing.T) {
 		cancel()
 	}
 	fsn.until(fsn.layer.Fence, fsn.order(24, lease.ReasonRenewalLate))
-	if n := w.writable("db"); n != 0 {
+	if n := w.group.Writable("db"); n != 0 {
 		t.Errorf("fenced: %d regions take writes, want 0", n)
 	}
 }
@@ -166,21 +165,20 @@ func TestFencedWhileBeingPromoted(t *testing.T) {
 	fsn.create("db", "hel", nil)
 	hel.create("db", "hel", nil)
 	fsn.watch(func() {})
-	later := postgres{timeline: 1, redo: 1 << 40}
-	patch := fmt.Sprintf(`{"spec":{"replica":{"primary":"fsn","promotionToken":%q}}}`, later.token())
-	if _, err := fsn.admin.Resource(clusters).Namespace(fsn.namespace).Patch(t.Context(), "db", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+	later := postgres.Instance{Timeline: 1, Redo: 1 << 40}
+	patch := fmt.Sprintf(`{"spec":{"replica":{"primary":"fsn","promotionToken":%q}}}`, later.Token())
+	if _, err := fsn.admin.Resource(clusters).Namespace(fsn.Namespace).Patch(t.Context(), "db", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.await("its instance waits for the token", func() bool {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return w.waited > 0
+		_, early := w.group.Tokens()
+		return early > 0
 	})
 	fsn.until(fsn.layer.Fence, fsn.order(3, lease.ReasonRenewalLate))
 	var end uint64
-	hel.with("db", func(p *postgres) { p.write(1 << 20); end = p.end })
+	hel.With("db", func(p *postgres.Instance) { p.Write(1 << 20); end = p.End })
 	w.await("it follows again", func() (ok bool) {
-		fsn.with("db", func(p *postgres) { ok = p.running && !p.primary && p.end == end })
+		fsn.With("db", func(p *postgres.Instance) { ok = p.Running && !p.Primary && p.End == end })
 		return ok
 	})
 	o := fsn.get("db")
@@ -204,7 +202,7 @@ func TestReleased(t *testing.T) {
 	if text(hel.get("db"), "spec", "replica", "promotionToken") == "" {
 		t.Error("promoted without the token")
 	}
-	hel.with("db", func(p *postgres) { p.tokenless = true })
+	hel.With("db", func(p *postgres.Instance) { p.Tokenless = true })
 	hel.until(hel.layer.Fence, hel.order(2, lease.ReasonReleased))
 	if !strings.Contains(w.notes["hel"], `"role":"demoting"`) {
 		t.Errorf("fenced, and there is no token: published %s", w.notes["hel"])
@@ -241,7 +239,7 @@ func TestFollow(t *testing.T) {
 	says := func(region lease.Region, epoch int, role string) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.notes[region] = fmt.Sprintf(`[{"ns":"x","name":"y","self":%q,"system":%q,"epoch":%d,"role":%q}]`, region, system, epoch, role)
+		w.notes[region] = fmt.Sprintf(`[{"ns":"x","name":"y","self":%q,"system":%q,"epoch":%d,"role":%q}]`, region, postgres.System, epoch, role)
 	}
 	fsn.until(fsn.layer.Fence, fsn.order(0, lease.ReasonStarting))
 	follows("hel")

@@ -2,7 +2,7 @@ package cnpg_test
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -15,11 +15,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/openova-io/failoverd/e2e/controlplane"
+	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/cnpg"
 	"github.com/openova-io/failoverd/layers/kube"
@@ -31,7 +30,7 @@ var planes = controlplane.Share(2, controlplane.Options{CRDs: []controlplane.CRD
 func TestMain(m *testing.M) { os.Exit(planes.Main(m)) }
 
 var (
-	clusters   = schema.GroupVersionResource{Group: "postgresql.cnpg.io", Version: "v1", Resource: "clusters"}
+	clusters   = postgres.Clusters
 	namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 	pods       = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 )
@@ -40,34 +39,31 @@ var (
 type world struct {
 	t       *testing.T
 	regions []*region
+	group   *postgres.Group
 	pause   func() // the instances, for good: they do no more of what they are to
 
-	mu     sync.Mutex // of all that follows, and of the regions
+	mu     sync.Mutex // of all that follows, and of the regions' calls
 	notes  map[lease.Region]string
 	silent map[lease.Region]time.Duration // for how long nothing has come, where that is so
-	waited int                            // steps in which an instance found its token too early
-	tokens int                            // promotions with a token
 }
 
 // A region is one plane, and the layer that acts on one namespace of it.
 type region struct {
+	*postgres.Region
 	world       *world
-	name        string
-	namespace   string
 	admin       dynamic.Interface // does not go by the way that is counted
 	layer       *cnpg.Layer
 	client      *kube.Client
 	transport   http.RoundTripper
 	webhookDown bool // every write of a Cluster is refused
 
-	instances map[string]*postgres
-	calls     map[string]int // requests of the layer
+	calls map[string]int // requests of the layer
 }
 
 // newWorld makes the regions fsn and hel, with no Cluster yet.
 func newWorld(t *testing.T) (w *world, fsn, hel *region) {
 	t.Helper()
-	w = &world{t: t, notes: map[lease.Region]string{}, silent: map[lease.Region]time.Duration{}}
+	w = &world{t: t, group: &postgres.Group{}, notes: map[lease.Region]string{}, silent: map[lease.Region]time.Duration{}}
 	for i, name := range []string{"fsn", "hel"} {
 		plane := planes.Planes(t)[i]
 		config := plane.Config()
@@ -76,14 +72,15 @@ func newWorld(t *testing.T) (w *world, fsn, hel *region) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &region{world: w, name: name, namespace: strings.ToLower(t.Name()), admin: admin, instances: map[string]*postgres{}, calls: map[string]int{}}
-		namespace := parse(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+r.namespace+"}}")
+		// Both regions have the namespace of one name, as regions do.
+		r := &region{world: w, Region: w.group.Add(name, strings.ToLower(t.Name()), admin), admin: admin, calls: map[string]int{}}
+		namespace := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": r.Namespace}}}
 		if _, err := admin.Resource(namespaces).Create(t.Context(), namespace, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		config = plane.Config()
 		config.Wrap(func(transport http.RoundTripper) http.RoundTripper {
-			r.transport = transport
+			r.transport = r.Instances(transport)
 			return r
 		})
 		if r.client, err = kube.New(config); err != nil {
@@ -94,16 +91,14 @@ func newWorld(t *testing.T) (w *world, fsn, hel *region) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	for _, r := range w.regions {
-		running.Go(func() { r.run(ctx) })
-	}
+	running.Go(func() { w.group.Run(ctx) })
 	w.pause = func() { stop(); running.Wait() }
 	t.Cleanup(w.pause)
 	return w, w.regions[0], w.regions[1]
 }
 
 func (r *region) newLayer(c cnpg.Config) *cnpg.Layer {
-	c.Selector, c.Namespaces, c.Silence, c.FenceTimeout = "group=rtz", []string{r.namespace}, time.Minute, 10*time.Second
+	c.Selector, c.Namespaces, c.Silence, c.FenceTimeout = "group=rtz", []string{r.Namespace}, time.Minute, 10*time.Second
 	layer, err := cnpg.New(r.client, r, c)
 	if err != nil {
 		r.world.t.Fatal(err)
@@ -115,8 +110,8 @@ func (r *region) newLayer(c cnpg.Config) *cnpg.Layer {
 func (r *region) Publish(_, note string) {
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()
-	if _, silent := r.world.silent[lease.Region(r.name)]; !silent {
-		r.world.notes[lease.Region(r.name)] = note
+	if _, silent := r.world.silent[lease.Region(r.Name)]; !silent {
+		r.world.notes[lease.Region(r.Name)] = note
 	}
 }
 
@@ -125,7 +120,7 @@ func (r *region) Notes(string) []layers.Note {
 	defer r.world.mu.Unlock()
 	var notes []layers.Note
 	for name, text := range r.world.notes {
-		if name != lease.Region(r.name) {
+		if name != lease.Region(r.Name) {
 			notes = append(notes, layers.Note{Region: name, Text: text, Silence: r.world.silent[name]})
 		}
 	}
@@ -142,76 +137,25 @@ func (r *region) watch(changed func()) {
 
 // create makes a Cluster of the region, with its instance. edit may spoil it.
 func (r *region) create(name, primary string, edit func(o *unstructured.Unstructured)) {
-	t := r.world.t
-	t.Helper()
+	r.world.t.Helper()
 	other := "fsn"
-	if r.name == other {
+	if r.Name == other {
 		other = "hel"
 	}
-	o := parse(t, fmt.Sprintf(`
-apiVersion: postgresql.cnpg.io/v1
-kind: Cluster
-metadata: {name: %s, labels: {group: rtz}}
-spec:
-  instances: 1
-  switchoverDelay: 5
-  smartShutdownTimeout: 1
-  storage: {size: 1Gi}
-  bootstrap: {pg_basebackup: {source: %s}}
-  externalClusters:
-  - {name: fsn, connectionParameters: {host: db.fsn.example.com}}
-  - {name: hel, connectionParameters: {host: db.hel.example.com}}
-  replica: {self: %s, primary: %s, source: %s}`, name, other, r.name, primary, other))
-	if edit != nil {
-		edit(o)
-	}
-	if _, err := r.admin.Resource(clusters).Namespace(r.namespace).Create(t.Context(), o, metav1.CreateOptions{}); err != nil {
-		t.Fatalf("%s: create Cluster %s: %v", r.name, name, err)
-	}
-	pod := parse(t, fmt.Sprintf(`
-apiVersion: v1
-kind: Pod
-metadata: {name: %s-1, labels: {cnpg.io/cluster: %s, cnpg.io/podRole: instance}}
-spec: {containers: [{name: postgres, image: postgres}]}`, name, name))
-	if _, err := r.admin.Resource(pods).Namespace(r.namespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
-		t.Fatalf("%s: create a Pod: %v", r.name, err)
-	}
-	status := `{"status":{"phase":"Running","containerStatuses":[{"name":"postgres","image":"postgres","imageID":"","ready":true,"restartCount":0,"state":{"running":{}}}]}}`
-	if _, err := r.admin.Resource(pods).Namespace(r.namespace).Patch(t.Context(), name+"-1", types.MergePatchType, []byte(status), metav1.PatchOptions{}, "status"); err != nil {
-		t.Fatalf("%s: set the status of a Pod: %v", r.name, err)
-	}
-	r.world.mu.Lock()
-	defer r.world.mu.Unlock()
-	r.instances[name] = &postgres{running: true, primary: primary == r.name, timeline: 1, end: 0x5000000, redo: 0x4000000}
-}
-
-func parse(t *testing.T, text string) *unstructured.Unstructured {
-	t.Helper()
-	o := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(text), &o.Object); err != nil {
-		t.Fatal(err)
-	}
-	return o
+	r.Create(r.world.t, name, primary, other, edit)
 }
 
 func (r *region) get(name string) *unstructured.Unstructured {
 	r.world.t.Helper()
-	o, err := r.admin.Resource(clusters).Namespace(r.namespace).Get(r.world.t.Context(), name, metav1.GetOptions{})
+	o, err := r.admin.Resource(clusters).Namespace(r.Namespace).Get(r.world.t.Context(), name, metav1.GetOptions{})
 	if err != nil {
 		r.world.t.Fatal(err)
 	}
 	return o
 }
 
-// with does something with an instance.
-func (r *region) with(name string, do func(p *postgres)) {
-	r.world.mu.Lock()
-	defer r.world.mu.Unlock()
-	do(r.instances[name])
-}
-
 func (r *region) order(epoch uint64, reason lease.ReasonCode) layers.Order {
-	return layers.Order{Group: "rtz", Region: lease.Region(r.name), Epoch: epoch, Reason: reason}
+	return layers.Order{Group: "rtz", Region: lease.Region(r.Name), Epoch: epoch, Reason: reason}
 }
 
 // patience is far above what anything here takes on two busy cores.
@@ -230,7 +174,7 @@ func (r *region) until(attempt func(context.Context, layers.Order) error, o laye
 			return time.Since(begun)
 		}
 		if ctx.Err() != nil {
-			t.Fatalf("%s: epoch %d: %v", r.name, o.Epoch, err)
+			t.Fatalf("%s: epoch %d: %v", r.Name, o.Epoch, err)
 		}
 	}
 }
@@ -260,14 +204,26 @@ func (r *region) takeCalls() map[string]int {
 	return calls
 }
 
-// writable is how many regions take writes of a Cluster.
-func (w *world) writable(name string) (n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, r := range w.regions {
-		if p := r.instances[name]; p != nil && p.writable() {
-			n++
-		}
+// RoundTrip counts requests, and has the webhook down.
+func (r *region) RoundTrip(request *http.Request) (*http.Response, error) {
+	verb := request.Method
+	if postgres.Asks(request) {
+		verb = "ask"
 	}
-	return n
+	r.world.mu.Lock()
+	r.calls[verb]++
+	refused := r.webhookDown && verb == http.MethodPut && strings.Contains(request.URL.Path, "/clusters/")
+	r.world.mu.Unlock()
+	if refused {
+		text := `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","reason":"InternalError","code":500,"message":"Internal error occurred: failed calling webhook \"mcluster.cnpg.io\": failed to call webhook: Post \"https://cnpg-webhook-service.cnpg-system.svc:443/mutate-postgresql-cnpg-io-v1-cluster?timeout=10s\": dial tcp 10.96.1.204:443: connect: connection refused"}`
+		return &http.Response{StatusCode: http.StatusInternalServerError, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(text)), Request: request}, nil
+	}
+	return r.transport.RoundTrip(request)
 }
+
+func text(o *unstructured.Unstructured, path ...string) string {
+	s, _, _ := unstructured.NestedString(o.Object, path...)
+	return s
+}
+
+const fencedAnnotation = "cnpg.io/fencedInstances"

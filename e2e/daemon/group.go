@@ -68,9 +68,11 @@ type Region struct {
 	Dir  string
 	Link *kvserver.Link // its way to the witness, and nobody else's
 
-	group   *Group
-	runs    []*Process
-	address string // of the API of the last run
+	group    *Group
+	layers   string // of the section layers, beside the hook
+	sections string // at the end of the file
+	runs     []*Process
+	address  string // of the API of the last run
 }
 
 // Path is the path of one of the region's files.
@@ -104,6 +106,14 @@ func (r *Region) makeKey(tb testing.TB) string {
 		tb.Fatalf("daemon: keygen: exit code %d, %v\n%s", code, err, stderr)
 	}
 	return strings.TrimSpace(stdout)
+}
+
+// Configure adds to the region's configuration, before its first start: to the section layers, whose lines begin with two
+// spaces, and whole sections.
+func (r *Region) Configure(tb testing.TB, layers, sections string) {
+	tb.Helper()
+	r.layers, r.sections = layers, sections
+	r.write(tb, "failoverd.yaml", r.YAML())
 }
 
 // YAML is the region's configuration.
@@ -144,13 +154,13 @@ layers:
     - name: file
       activate: [%[18]q, %[19]q]
       fence: [%[18]q, %[19]q]
-%[21]sapi: {listen: "127.0.0.1:0", socket: %[22]q}
+%[23]s%[21]sapi: {listen: "127.0.0.1:0", socket: %[22]q}
 state_dir: %[20]s
 log: {level: debug, format: text}
-`, p.Group, r.Name, strings.Join(members, ", "),
+%[24]s`, p.Group, r.Name, strings.Join(members, ", "),
 		p.TTL, p.RenewInterval, p.RetryInterval, p.PollInterval, p.RequestTimeout, p.FenceTimeout, 100*p.MaxClockDrift,
 		p.Staleness, srv.AccountID, srv.NamespaceID, r.Path("token"), r.Link.BaseURL, r.KeyFile(), keys.String(),
-		r.group.Binaries.Layer, r.LayerFile(), r.StateDir(), r.quorum(), r.Path("socket"))
+		r.group.Binaries.Layer, r.LayerFile(), r.StateDir(), r.quorum(), r.Path("socket"), r.layers, r.sections)
 }
 
 // quorum is the section quorum, empty without one.
