@@ -119,8 +119,7 @@ func (s *State) orderFence(why ReasonCode) {
 		by = s.deadline
 	}
 	s.layers = layerState{order: s.newID(), fenceBy: by}
-	planned := why == ReasonHandedOver || why == ReasonReleased || why == ReasonDegraded
-	s.act(Fence{ID: s.layers.order, Deadline: by, Epoch: max(s.epoch, s.highest), Reason: why, Planned: planned})
+	s.act(Fence{ID: s.layers.order, Deadline: by, Epoch: max(s.epoch, s.highest), Reason: why, Planned: why.Planned()})
 }
 
 // orderActivate tells the layers to become active.

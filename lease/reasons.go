@@ -45,6 +45,12 @@ const (
 	ReasonIllegal          ReasonCode = "illegal_transition"
 )
 
+// Planned reports whether authority is given up for this reason by choice, to go to
+// another region: then there is time to fence in order (§4, hand-over).
+func (c ReasonCode) Planned() bool {
+	return c == ReasonHandedOver || c == ReasonReleased || c == ReasonDegraded
+}
+
 // What must hold before a region raises its flag and takes: the gates.
 const (
 	GateStopping      ReasonCode = "stopping"

@@ -98,7 +98,10 @@ func newWorld(t *testing.T) (w *world, fsn, hel *region) {
 }
 
 func (r *region) newLayer(c cnpg.Config) *cnpg.Layer {
-	c.Selector, c.Namespaces, c.Silence, c.FenceTimeout = "group=rtz", []string{r.Namespace}, time.Minute, 10*time.Second
+	c.Selector, c.Namespaces, c.Silence = "group=rtz", []string{r.Namespace}, time.Minute
+	if c.FenceTimeout == 0 {
+		c.FenceTimeout = 10 * time.Second
+	}
 	layer, err := cnpg.New(r.client, r, c)
 	if err != nil {
 		r.world.t.Fatal(err)

@@ -39,10 +39,10 @@ type Layer struct {
 
 	publishing sync.Mutex // held while a note is made and published, so that none is overtaken
 
-	mu       sync.Mutex
-	released released
-	known    map[string]seen // positions, by namespace/name
-	token    map[string]had  // the newest token, by namespace/name
+	mu      sync.Mutex
+	fencing standing
+	known   map[string]seen // positions, by namespace/name
+	token   map[string]had  // the newest token, by namespace/name
 }
 
 // A seen is a position that was read.
@@ -51,8 +51,8 @@ type seen struct {
 	at time.Time
 }
 
-// A released is the order under which the region gives its authority up, to end then.
-type released struct {
+// A standing is an order to fence, and when it first came.
+type standing struct {
 	order layers.Order
 	since time.Time
 }
@@ -113,10 +113,11 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 	}
 	pods := sync.OnceValues(func() (map[string][]unstructured.Unstructured, error) { return l.instances.all(ctx) })
 	last := order.Reason == lease.ReasonReleased
+	l.standing(order) // from now on
 	err = pass.Each(func(o *unstructured.Unstructured) error {
 		return l.until(ctx, o, func(c cluster, again bool) error {
 			if err := pass.Write(ctx, c.Unstructured); err != nil {
-				if operatorDown(err) && !planned(order) {
+				if operatorDown(err) && !l.patient(order) {
 					err = errors.Join(err, l.instances.kill(ctx, c))
 				}
 				return err
@@ -133,7 +134,7 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 			if err := l.inactive(ctx, c, of); err != nil {
 				return err
 			}
-			if last && roleOf(c) == demoting && l.sinceReleased(order) < tokenTime {
+			if last && roleOf(c) == demoting && l.standing(order) < tokenTime {
 				return errors.New("it accepts no writes; waiting for the operator to leave its demotion token")
 			}
 			return nil
@@ -148,14 +149,14 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 // tokenTime is how long a region that ends waits for its tokens.
 const tokenTime = 5 * time.Second
 
-// sinceReleased is for how long this order has stood.
-func (l *Layer) sinceReleased(order layers.Order) time.Duration {
+// standing is for how long an order to fence has stood.
+func (l *Layer) standing(order layers.Order) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.released.order != order {
-		l.released = released{order, time.Now()}
+	if l.fencing.order != order {
+		l.fencing = standing{order, time.Now()}
 	}
-	return time.Since(l.released.since)
+	return time.Since(l.fencing.since)
 }
 
 // Activate promotes every Cluster, and waits until all accept writes.

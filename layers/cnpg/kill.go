@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openova-io/failoverd/layers"
-	"github.com/openova-io/failoverd/lease"
 )
 
 // killGrace is how many seconds PostgreSQL has to end when its pod is deleted. It
@@ -24,10 +23,11 @@ func operatorDown(err error) bool {
 	return apierrors.IsInternalError(err) && strings.Contains(err.Error(), "failed calling webhook")
 }
 
-// planned reports whether authority is given up by choice. Then there is time to wait for
-// the operator, and rows that would be lost for nothing.
-func planned(order layers.Order) bool {
-	return order.Reason == lease.ReasonHandedOver || order.Reason == lease.ReasonReleased
+// patient reports whether a Cluster that can't be written to may wait for the operator:
+// rows would be lost for nothing. It may while authority is given up by choice, and the
+// layers are not late: authority ends, and another region takes, whatever happens here.
+func (l *Layer) patient(order layers.Order) bool {
+	return order.Reason.Planned() && l.standing(order) < l.config.FenceTimeout
 }
 
 // kill deletes the pods of a Cluster that can't be written to. Their volumes stay, and
