@@ -223,7 +223,7 @@ func (r *Region) Kubectl(tb testing.TB, stdin string, args ...string) string {
 	if err != nil {
 		tb.Fatalf("clusters: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(tb.Context(), startTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, kubectl, append([]string{"--kubeconfig", r.Kubeconfig}, args...)...)
 	cmd.Stdin = strings.NewReader(stdin)

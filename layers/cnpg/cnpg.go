@@ -41,14 +41,16 @@ type Layer struct {
 
 	mu      sync.Mutex
 	fencing standing
-	known   map[string]seen // positions, by namespace/name
-	token   map[string]had  // the newest token, by namespace/name
+	known   map[string]seen   // positions, by namespace/name
+	follows map[string]uint64 // the epoch of the primary whose writes were last seen to arrive, by namespace/name
+	token   map[string]had    // the newest token, by namespace/name
 }
 
 // A seen is a position that was read.
 type seen struct {
 	position
-	at time.Time
+	at       time.Time
+	streamed lsn // up to where it had come by streaming, if it streamed just then
 }
 
 // A standing is an order to fence, and when it first came.
@@ -83,6 +85,7 @@ func New(client *kube.Client, board layers.Board, c Config) (*Layer, error) {
 		set:     kube.NewSet(client, clusters, c.Selector, c.Namespaces),
 		publish: make(chan struct{}, 1),
 		known:   map[string]seen{},
+		follows: map[string]uint64{},
 		token:   map[string]had{},
 		ear:     ear{read: map[lease.Region]reading{}},
 	}, nil
@@ -211,7 +214,11 @@ func (l *Layer) decide(ctx context.Context, c cluster, order layers.Order) (prom
 			return promotion{}, fmt.Errorf("how far the data has come is not known: %w", err)
 		}
 	}
-	return decide(c, order, all, own, limits{l.config.MaxLag, l.config.Silence}, l.since(c, order, all))
+	last, _ := newest(all, order.Epoch)
+	l.mu.Lock()
+	follows := last.Epoch > 0 && l.follows[c.String()] == last.Epoch
+	l.mu.Unlock()
+	return decide(c, order, all, own, follows, limits{l.config.MaxLag, l.config.Silence}, l.since(c, order, all))
 }
 
 // since is for how long the token of a promotion has been here.

@@ -29,12 +29,18 @@ func needsPosition(c cluster, order layers.Order, all []heard) bool {
 
 // decide is how a replica is promoted: by which token, or by none if that is empty; an
 // error says what it waits for, or why it is not promoted. own is how far its data has
-// come, and waited for how long this region has had the token.
-func decide(c cluster, order layers.Order, all []heard, own position, l limits, waited time.Duration) (promotion, error) {
+// come, follows whether it was seen to receive what the last primary wrote, and waited for
+// how long this region has had the token.
+func decide(c cluster, order layers.Order, all []heard, own position, follows bool, l limits, waited time.Duration) (promotion, error) {
 	if !needsPosition(c, order, all) {
 		return promotion{}, nil
 	}
 	last, _ := newest(all, order.Epoch)
+	// An instance says only some time after it which timeline it has come to.
+	if !follows && goneAnotherWay(own, last) {
+		return promotion{}, fmt.Errorf("%s was promoted at %s; the data here goes to %s on an older timeline, and was not seen to follow: a rebuild may be required, and all that was written there since would be lost; wait for %s, or accept the loss: %s",
+			last.region, last.Promoted, own.received, last.region, byHand(c))
+	}
 	gone := last.silence > l.silence
 	switch last.Role {
 	case demoting:

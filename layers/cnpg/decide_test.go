@@ -27,15 +27,17 @@ func TestDecide(t *testing.T) {
 		return heard{said{Self: string(region), Epoch: epoch, Role: r, Token: token, Timeline: 2, LSN: 0x5000}, region, time.Second}
 	}
 	silent := func(h heard) heard { h.silence = time.Hour; return h }
+	promoted := func(h heard, timeline int, at lsn) heard { h.Timeline, h.Promoted = timeline, at; return h }
 	ahead := func(h heard, by lsn) heard { h.LSN += by; return h }
 
 	for _, tt := range []struct {
-		name   string
-		bears  string // epoch
-		all    []heard
-		own    position
-		reason lease.ReasonCode
-		waited time.Duration
+		name    string
+		bears   string // epoch
+		all     []heard
+		own     position
+		reason  lease.ReasonCode
+		waited  time.Duration
+		follows bool
 
 		token string
 		err   string
@@ -72,6 +74,11 @@ func TestDecide(t *testing.T) {
 		{name: "further ahead, and silent", all: []heard{silent(ahead(from("hel", 6, demoting, ""), 1<<21))}, err: "was last heard of, 1h0m0s ago"},
 		{name: "further ahead, what to do", all: []heard{ahead(from("hel", 6, primary, ""), 1<<21)}, reason: lease.ReasonTaken, err: `kubectl -n shop patch clusters.postgresql.cnpg.io db --type merge -p '{"spec":{"replica":{"primary":"fsn"}}}'`},
 		{name: "further ahead on an older timeline", all: []heard{ahead(from("hel", 6, primary, ""), 1<<21)}, own: position{timeline: 3, received: 0x5000, replayed: 0x5000}, reason: lease.ReasonTaken},
+
+		{name: "gone another way", all: []heard{promoted(from("hel", 6, primary, ""), 3, 0x4000)}, reason: lease.ReasonTaken, err: "hel was promoted at 0/4000; the data here goes to 0/5000 on an older timeline"},
+		{name: "gone another way, and a token", all: []heard{promoted(from("hel", 6, replica, tokenOf(3, "0/6000", "1")), 3, 0x4000)}, waited: catchUp, err: "a rebuild may be required"},
+		{name: "seen to follow", all: []heard{promoted(from("hel", 6, primary, ""), 3, 0x4000)}, reason: lease.ReasonTaken, follows: true},
+		{name: "not past where the other was promoted", all: []heard{promoted(from("hel", 6, primary, ""), 3, 0x5000)}, reason: lease.ReasonTaken},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			meta := ""
@@ -87,7 +94,7 @@ func TestDecide(t *testing.T) {
 			}
 			o := order(7)
 			o.Reason = tt.reason
-			got, err := decide(c, o, tt.all, tt.own, limits{maxLag: 1 << 20, silence: time.Minute}, tt.waited)
+			got, err := decide(c, o, tt.all, tt.own, tt.follows, limits{maxLag: 1 << 20, silence: time.Minute}, tt.waited)
 			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 				t.Fatalf("got error %v, want %q", err, tt.err)
 			}
@@ -106,7 +113,7 @@ func TestTokenIsUsedOnce(t *testing.T) {
 	own := position{2, 0x5000, 0x5000}
 	for _, epoch := range []uint64{7, 8, 9} {
 		o := order(epoch)
-		p, err := decide(c, o, note, own, limits{}, 0)
+		p, err := decide(c, o, note, own, false, limits{}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,13 +31,15 @@
 // where that is not known, the same namespace and name; or the same namespace, and one
 // is called as a peer of the other.
 //
+// While CloudNativePG's webhook does not answer no Cluster can be written to. The pods of
+// one that is to be fenced are deleted then, unless authority is given up by choice: a
+// region that comes back from a loss of power would take writes before its operator runs.
+//
 // It leaves to others:
 //
 //   - Rebuilding a former primary whose data has gone another way: Findings says that it
-//     is needed. Nothing is ever deleted.
-//   - What CloudNativePG's webhook refuses, or an operator that is down: its webhook then
-//     refuses every write, so that nothing can be fenced here; the policy of the network
-//     layer has to do.
+//     is needed. No data is ever deleted.
+//   - What else CloudNativePG's webhook refuses.
 //   - Git: it must not own spec.replica's primary, source and promotionToken, nor the
 //     annotations.
 package cnpg

@@ -78,7 +78,7 @@ func (l *Layer) diverged(ctx context.Context, c cluster) (layers.Finding, bool) 
 		return layers.Finding{}, false
 	}
 	last, ok := newest(l.hear(c), ^uint64(0))
-	if !ok || last.Role != primary || last.Promoted == 0 {
+	if !ok || last.Role != primary {
 		return layers.Finding{}, false
 	}
 	l.mu.Lock()
@@ -101,7 +101,7 @@ func (l *Layer) diverged(ctx context.Context, c cluster) (layers.Finding, bool) 
 }
 
 // goneAnotherWay reports whether data has parted from that of the primary: it goes
-// beyond where that was promoted, on an older timeline.
+// beyond where that was promoted, if that is known, on an older timeline.
 func goneAnotherWay(own position, last heard) bool {
-	return own.timeline > 0 && own.timeline < last.Timeline && own.received > last.Promoted
+	return last.Promoted > 0 && own.timeline > 0 && own.timeline < last.Timeline && own.received > last.Promoted
 }

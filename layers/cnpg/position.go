@@ -68,6 +68,15 @@ func (i instance) position() (position, error) {
 	return position{i.Timeline, max(received, replayed), replayed}, nil
 }
 
+// streamed is up to where a replica has come by streaming, if it streams; 0 if not.
+func (i instance) streamed() lsn {
+	at, err := parseLSN(i.ReceivedLSN)
+	if err != nil || i.IsPrimary || !i.Receiving {
+		return 0
+	}
+	return at
+}
+
 // A token is what CloudNativePG writes into one: the checkpoint that the demoted
 // primary shut down with.
 type token struct {

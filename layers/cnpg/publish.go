@@ -113,9 +113,15 @@ func (l *Layer) readPositions(ctx context.Context, clusters []cluster) bool {
 		if err != nil {
 			return
 		}
+		now := seen{at, time.Now(), answer.streamed()}
+		last, _ := newest(l.hear(c), ^uint64(0))
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.known[c.String()], told = seen{at, time.Now()}, true
+		// One whose data has gone another way begins to stream again and again, and never gets on.
+		if before := l.known[c.String()].streamed; before > 0 && now.streamed > before && last.Role == primary {
+			l.follows[c.String()] = last.Epoch
+		}
+		l.known[c.String()], told = now, true
 	})
 	return told
 }

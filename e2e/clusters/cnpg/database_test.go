@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/openova-io/failoverd/e2e/clusters"
 )
 
@@ -48,7 +51,14 @@ metadata: {name: app}
 type: kubernetes.io/basic-auth
 stringData: {username: app, password: app}
 `, encode("pki/ca.crt"), encode("pki/ca.key")), "apply", "--filename", "-")
-	r.Kubectl(t, "", "--namespace", "cnpg-system", "wait", "--for=condition=Available", "--timeout=60s", "deployment/cnpg-controller-manager")
+	r.Kubectl(t, "", "--namespace", "cnpg-system", "wait", "--for=condition=Available", "--timeout=180s", "deployment/cnpg-controller-manager")
+	r.world.await("the webhook of "+r.Name+" answers", func() bool {
+		_, err := r.objects.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": map[string]any{"name": "ready"},
+			"spec": map[string]any{"instances": int64(1), "storage": map[string]any{"size": "1Gi"}},
+		}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err == nil
+	})
 }
 
 // create makes the region's Cluster, with a new and empty volume: a copy of that of the source, or the first one if there is

@@ -66,8 +66,8 @@ func (f *figures) series() []chaos.Series {
 	return []chaos.Series{
 		{Name: "from the fault or the order until the other region has the lease", Values: f.decided},
 		{Name: "from the lease until writable", Values: f.writable},
-		{Name: "  of that failoverd: from the lease until the role is written", Values: f.written},
-		{Name: "  and CloudNativePG: from there until writable", Values: f.own},
+		{Name: "  of that failoverd, with the token if there is one: until the role is written", Values: f.written},
+		{Name: "  and CloudNativePG's own: from there until writable", Values: f.own},
 		{Name: "not writable again, while CloudNativePG restarts it", Values: f.gap},
 		{Name: "from the fault or the order until writable", Values: f.total},
 		{Name: "from bringing back or the order until the former primary streams", Values: f.whole},
@@ -117,6 +117,7 @@ func (w *world) unplanned(f *figures, kill bool) (lost int, diverged bool) {
 	t := w.t
 	t.Helper()
 	from, to := w.settle()
+	to.awaitAttention()
 	struck := time.Now()
 	if kill {
 		from.agent.kill(t)
@@ -173,6 +174,7 @@ func (w *world) planned(f *figures) int {
 	t := w.t
 	t.Helper()
 	from, to := w.settle()
+	to.awaitAttention()
 	ordered := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
 	defer cancel()
@@ -242,7 +244,21 @@ func (w *world) settle() (active, standby *region) {
 		}
 		return active != nil && standby != nil && w.streams(active)
 	})
+	if standby.follows.IsZero() {
+		standby.follows = time.Now()
+	}
+	active.follows = time.Time{}
 	return active, standby
+}
+
+// attention is after how long CloudNativePG's instance manager looks at its Cluster again when it has let its PostgreSQL run: it
+// asks every 5 s whether that is up, and then sleeps for 20 s. A switchover back that comes before takes that much longer.
+const attention = 30 * time.Second
+
+// awaitAttention waits until a promotion of the region takes as long as it usually does.
+func (r *region) awaitAttention() {
+	r.world.t.Helper()
+	r.world.await("CloudNativePG looks at the Cluster of "+r.Name, func() bool { return time.Since(r.follows) > attention })
 }
 
 // streams reports whether somebody follows a region's database.

@@ -38,7 +38,8 @@ type world struct {
 type region struct {
 	*clusters.Region
 	world   *world
-	volumes int // that were made
+	volumes int       // that were made
+	follows time.Time // since when, at the latest, its Cluster follows; zero: it is the primary
 	agent   *agent
 	writer  *writer
 	objects dynamic.ResourceInterface // its Clusters
