@@ -3,6 +3,7 @@ package clusters
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -100,19 +101,18 @@ func enterHub() error {
 	return makeBridge()
 }
 
-// keepLogs removes all but the logs of the regions.
+// keepLogs removes all but the logs of the regions, and those of their pods.
 func keepLogs(dir string) error {
 	kept, err := os.MkdirTemp("", "clusters-logs-")
 	if err != nil {
 		return err
 	}
-	logs, err := filepath.Glob(filepath.Join(dir, "*", "log"))
-	if err != nil {
-		return err
-	}
-	for _, log := range logs {
-		if err := os.Rename(log, filepath.Join(kept, filepath.Base(filepath.Dir(log)))); err != nil {
-			return err
+	for _, region := range regionNames {
+		for _, logs := range []string{"log", "podlogs"} {
+			err := os.Rename(filepath.Join(dir, region, logs), filepath.Join(kept, region+"-"+logs))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 		}
 	}
 	fmt.Fprintf(os.Stderr, "clusters: the logs of the regions are in %s\n", kept)

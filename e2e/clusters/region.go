@@ -33,7 +33,7 @@ type Options struct {
 	// CNI configuration into Path("cni"), at the latest when its own pod network is ready; the node is Ready only then.
 	Network func(tb testing.TB, r *Region)
 
-	// Prepare, if it is not nil, is a shell script that the first process of each region runs before anything else, in the
+	// Prepare, if it is not empty, is a shell script that the first process of each region runs before anything else, in the
 	// namespaces of the region: for mounts.
 	Prepare string
 }

@@ -36,11 +36,9 @@ func decide(c cluster, order layers.Order, all []heard, own position, follows bo
 		return promotion{}, nil
 	}
 	last, _ := newest(all, order.Epoch)
-	// An instance says only some time after it which timeline it has come to.
-	if !follows && goneAnotherWay(own, last) {
-		return promotion{}, fmt.Errorf("%s was promoted at %s; the data here goes to %s on an older timeline, and was not seen to follow: a rebuild may be required, and all that was written there since would be lost; wait for %s, or accept the loss: %s",
-			last.region, last.Promoted, own.received, last.region, byHand(c))
-	}
+	// An instance says only some time after it which timeline it has come to, so this may
+	// also be one that follows, and has not been looked at for long enough.
+	diverged := !follows && goneAnotherWay(own, last)
 	gone := last.silence > l.silence
 	switch last.Role {
 	case demoting:
@@ -53,11 +51,17 @@ func decide(c cluster, order layers.Order, all []heard, own position, follows bo
 		}
 	case replica:
 		if timeline, at, system, err := readToken(last.Token); err == nil && usable(c, own, timeline, at, system) {
-			if own.replayed <= at && waited < catchUp {
+			switch {
+			case own.replayed > at, waited >= catchUp && !diverged:
+				return promotion{last.Token, own.replayed.String()}, nil // which CloudNativePG checks
+			case waited < catchUp:
 				return promotion{}, fmt.Errorf("waiting to replay up to %s, where %s was demoted; it is at %s", at, last.region, own.replayed)
 			}
-			return promotion{last.Token, own.replayed.String()}, nil
 		}
+	}
+	if diverged {
+		return promotion{}, fmt.Errorf("%s was promoted at %s; the data here goes to %s on an older timeline, and was not seen to follow: a rebuild may be required, and all that was written there since would be lost; wait for %s, or accept the loss: %s",
+			last.region, last.Promoted, own.received, last.region, byHand(c))
 	}
 	if lost := lag(own, last); lost > l.maxLag {
 		return promotion{}, fmt.Errorf("%s had come to %s when it was last heard of, %v ago, and this region has only what it wrote up to %s: %s would be lost, and max_lag is %s; wait for %s to come back, or accept the loss: %s",

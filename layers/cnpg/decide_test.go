@@ -77,6 +77,7 @@ func TestDecide(t *testing.T) {
 
 		{name: "gone another way", all: []heard{promoted(from("hel", 6, primary, ""), 3, 0x4000)}, reason: lease.ReasonTaken, err: "hel was promoted at 0/4000; the data here goes to 0/5000 on an older timeline"},
 		{name: "gone another way, and a token", all: []heard{promoted(from("hel", 6, replica, tokenOf(3, "0/6000", "1")), 3, 0x4000)}, waited: catchUp, err: "a rebuild may be required"},
+		{name: "not seen to follow, and caught up with a token", all: []heard{promoted(from("hel", 6, replica, tokenOf(3, "0/4FA0", "1")), 3, 0x4000)}, token: tokenOf(3, "0/4FA0", "1")},
 		{name: "seen to follow", all: []heard{promoted(from("hel", 6, primary, ""), 3, 0x4000)}, reason: lease.ReasonTaken, follows: true},
 		{name: "not past where the other was promoted", all: []heard{promoted(from("hel", 6, primary, ""), 3, 0x5000)}, reason: lease.ReasonTaken},
 	} {
