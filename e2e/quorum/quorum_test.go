@@ -31,6 +31,7 @@ func TestQuorum(t *testing.T) {
 		{"switchover", switchover},
 		{"bad resolvers", badResolvers},
 		{"stale witness, no quorum", staleWithoutQuorum},
+		{"degraded", degraded},
 		{"veto", veto},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
