@@ -3,6 +3,7 @@ package cnpg
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/openova-io/failoverd/layers"
 )
@@ -90,7 +91,7 @@ func (l *Layer) diverged(ctx context.Context, c cluster) (layers.Finding, bool) 
 			own = at
 		}
 	}
-	if err == nil && answer.Receiving || !goneAnotherWay(own, last) {
+	if !goneAnotherWay(own, last) || err == nil && answer.Receiving && (own.received == last.LSN || l.getsOn(ctx, c, pod, answer)) {
 		return layers.Finding{}, false
 	}
 	return layers.Finding{
@@ -98,6 +99,31 @@ func (l *Layer) diverged(ctx context.Context, c cluster) (layers.Finding, bool) 
 		Got:    fmt.Sprintf("rebuild required: it does not stream from %s, which was promoted at %s, and it has written up to %s: its data has gone another way", last.region, last.Promoted, own.received),
 		Remedy: "save what it alone has if that is needed; then delete the Cluster with its volumes, and create it anew with spec.bootstrap.pg_basebackup or recovery from " + last.Self,
 	}, true
+}
+
+// looks and lookAgain are how often, and after how long, a replica is looked at again
+// that streams and seems not to follow: longer than a position takes that was published.
+const (
+	looks     = 3
+	lookAgain = publishEvery * 2 / 5
+)
+
+// getsOn reports whether what is streamed grows, or that can't be told. Where data has
+// gone another way within one file of the log, PostgreSQL's receiver stays connected, and
+// nothing comes.
+func (l *Layer) getsOn(ctx context.Context, c cluster, pod string, before instance) bool {
+	for range looks {
+		select {
+		case <-ctx.Done():
+			return true
+		case <-time.After(lookAgain):
+		}
+		now, err := l.instances.ask(ctx, c.GetNamespace(), pod)
+		if err != nil || now.streamed() > before.streamed() {
+			return true
+		}
+	}
+	return false
 }
 
 // goneAnotherWay reports whether data has parted from that of the primary: it goes
