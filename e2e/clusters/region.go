@@ -68,17 +68,15 @@ func Up(tb testing.TB, options Options) []*Region {
 		}
 		regions = append(regions, r)
 	}
-	Together(regions, func(r *Region) { r.Start(tb) })
-	return regions
-}
-
-// Together does something in all regions at once.
-func Together(regions []*Region, do func(r *Region)) {
-	var running sync.WaitGroup
+	var starting sync.WaitGroup
 	for _, r := range regions {
-		running.Go(func() { do(r) })
+		starting.Go(func() { r.Start(tb) })
 	}
-	running.Wait()
+	starting.Wait()
+	if tb.Failed() {
+		tb.FailNow()
+	}
+	return regions
 }
 
 // make writes the region's files and connects it.

@@ -5,15 +5,15 @@ package cnpg_test
 import (
 	"context"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/openova-io/failoverd/e2e/clusters"
 )
@@ -58,7 +58,14 @@ func newWorld(t *testing.T) *world {
 		objects := client.Resource(schema.GroupVersionResource{Group: "postgresql.cnpg.io", Version: "v1", Resource: "clusters"}).Namespace(metav1.NamespaceDefault)
 		w.regions = append(w.regions, &region{Region: r, world: w, objects: objects})
 	}
-	w.together(func(r *region) { r.install(t, w.regions[0].Region) })
+	var installing sync.WaitGroup
+	for _, r := range w.regions {
+		installing.Go(func() { r.install(t, w.regions[0].Region) })
+	}
+	installing.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
 	fsn, hel := w.regions[0], w.regions[1]
 	fsn.create(t, "fsn", "")
 	fsn.awaitHealthy(t)
@@ -77,20 +84,6 @@ func (r *region) other() *region {
 		}
 	}
 	panic("there are two")
-}
-
-// together does something in both regions at once.
-func (w *world) together(do func(r *region)) {
-	done := make(chan struct{})
-	for _, r := range w.regions {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			do(r)
-		}()
-	}
-	for range w.regions {
-		<-done
-	}
 }
 
 // await waits until a condition holds.

@@ -119,16 +119,6 @@ func (w *writer) all() []write {
 	return append([]write(nil), w.writes...)
 }
 
-// last is the newest write that was acknowledged.
-func (w *writer) last() (last write, ok bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.writes) == 0 {
-		return last, false
-	}
-	return w.writes[len(w.writes)-1], true
-}
-
 // first is the first write that was acknowledged of those sent after some time.
 func (w *writer) first(since time.Time) (write, bool) {
 	for _, done := range w.all() {
