@@ -68,6 +68,13 @@ type Quorum interface {
 // waits for what the others have to tell; it does not block.
 type Board interface{ Hurry(on bool) }
 
+// A Mirror shows people in the cluster what the agent is. It does not block, and nothing is
+// decided by it.
+type Mirror interface {
+	Show(lease.Decision, []lease.PeerView)
+	Transition(lease.Transition)
+}
+
 // Config is what an Agent is made of.
 type Config struct {
 	Params  lease.Params
@@ -77,7 +84,8 @@ type Config struct {
 	Layers  []layers.Layer
 	Health  health.Params
 	Probes  []Probe
-	Board   Board // nil if no layer has anything to tell others
+	Board   Board  // nil if no layer has anything to tell others
+	Mirror  Mirror // nil without a cluster
 	Disk    Disk
 	Clock   Clock
 	Log     hclog.Logger

@@ -172,6 +172,9 @@ func (a *Agent) transition(t lease.Transition) {
 	}
 	a.log(why.Severity)("state changed", "from", from, "to", t.To, "epoch", t.Epoch, "reason", t.Reason, "why", why.Text)
 	a.metrics.transition(t)
+	if a.cfg.Mirror != nil {
+		a.cfg.Mirror.Transition(t)
+	}
 	a.takenFrom = lease.Never
 	if t.Reason == lease.ReasonTaken || t.Reason == lease.ReasonPledged {
 		a.takenFrom = 0

@@ -36,9 +36,13 @@ func (a *Agent) publish() {
 	if a.decision.Degraded && a.decision.State == lease.Active {
 		leave = a.state.LeaveGates()
 	}
+	peers := a.state.Peers()
+	if a.cfg.Mirror != nil {
+		a.cfg.Mirror.Show(a.decision, peers)
+	}
 	a.snapshot.Store(&snapshot{
 		health: a.health.state, leave: leave,
-		decision: a.decision, gates: a.state.Gates(), peers: a.state.Peers(), alarms: a.state.Alarms(),
+		decision: a.decision, gates: a.state.Gates(), peers: peers, alarms: a.state.Alarms(),
 		layers: maps.Clone(a.layers), trouble: maps.Clone(a.trouble),
 	})
 }

@@ -29,7 +29,46 @@ func (l *live) askLayer(ctx context.Context, layer layers.Layer) []Finding {
 		return nil // nothing can be asked of a hook
 	}
 	permissions := kube.Merge(p.Permissions())
-	var out []Finding
+	out, ok := l.askPermissions(ctx, asked, permissions)
+	if !ok {
+		return out
+	}
+	if len(out) == 0 {
+		out = append(out, Finding{Level: OK, Asked: asked, Got: fmt.Sprintf("its kinds of objects are there, and it is allowed what it needs (%d kinds)", len(permissions))})
+	}
+	return append(out, findings(ctx, layer)...)
+}
+
+// A Need is something that the daemon does in the cluster beside its layers. Failover works
+// without it.
+type Need struct {
+	Asked       string // as findings name it
+	Permissions []kube.Permission
+	Check       func(context.Context) error // whether the surroundings are as it needs them; nil: nothing can be asked
+}
+
+// askNeed asks whether a need is met. What is missing is no problem of the failover.
+func (l *live) askNeed(ctx context.Context, need Need) []Finding {
+	ctx, cancel := context.WithTimeout(ctx, clusterPatience)
+	defer cancel()
+	out, ok := l.askPermissions(ctx, need.Asked, kube.Merge(need.Permissions))
+	if ok && len(out) == 0 && need.Check != nil {
+		if err := need.Check(ctx); err != nil {
+			out = []Finding{{Asked: need.Asked, Got: err.Error()}}
+		}
+	}
+	for i := range out {
+		out[i].Level = Warning
+	}
+	if len(out) == 0 {
+		out = []Finding{{Level: OK, Asked: need.Asked, Got: "it is allowed"}}
+	}
+	return out
+}
+
+// askPermissions asks the API server for each permission that is not granted; ok is false
+// if it does not answer.
+func (l *live) askPermissions(ctx context.Context, asked string, permissions []kube.Permission) (out []Finding, ok bool) {
 	for _, needed := range permissions {
 		what := needed.Resource
 		if needed.Group != "" {
@@ -38,7 +77,7 @@ func (l *live) askLayer(ctx context.Context, layer layers.Layer) []Finding {
 		denied, err := l.Cluster.Denied(ctx, needed)
 		switch {
 		case err != nil:
-			return []Finding{{Level: Problem, Asked: asked, Got: err.Error()}}
+			return []Finding{{Level: Problem, Asked: asked, Got: err.Error()}}, false
 		case len(denied) > 0:
 			out = append(out, Finding{
 				Level: Problem, Asked: asked + ", permissions", Got: fmt.Sprintf("%s: %s is not allowed", what, strings.Join(denied, ", ")),
@@ -46,10 +85,7 @@ func (l *live) askLayer(ctx context.Context, layer layers.Layer) []Finding {
 			})
 		}
 	}
-	if len(out) == 0 {
-		out = append(out, Finding{Level: OK, Asked: asked, Got: fmt.Sprintf("its kinds of objects are there, and it is allowed what it needs (%d kinds)", len(permissions))})
-	}
-	return append(out, findings(ctx, layer)...)
+	return out, true
 }
 
 // findings are what a layer finds of its objects.

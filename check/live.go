@@ -22,6 +22,7 @@ type Config struct {
 	Window    time.Duration  // by how much the wall clocks of two regions may differ
 	Layers    []layers.Layer // of this region
 	Cluster   *kube.Client   // that they act on; nil if none needs one
+	Needs     []Need         // what else the daemon does in the cluster
 
 	// Waiting is told what is still waited for, whenever that changes, one call at a time. It may be
 	// nil.
@@ -40,7 +41,7 @@ type live struct {
 func Live(ctx context.Context, cfg Config) []Finding {
 	l := &live{Config: cfg}
 	var byWitness, byQuorum []Finding
-	byLayer := make([][]Finding, len(cfg.Layers))
+	byLayer, byNeed := make([][]Finding, len(cfg.Layers)), make([][]Finding, len(cfg.Needs))
 	var all sync.WaitGroup
 	all.Go(func() { l.during("the witness", func() { byWitness = l.askWitness(ctx) }) })
 	if cfg.Quorum != nil {
@@ -49,8 +50,11 @@ func Live(ctx context.Context, cfg Config) []Finding {
 	for i, layer := range cfg.Layers {
 		all.Go(func() { l.during("layer "+layer.Name(), func() { byLayer[i] = l.askLayer(ctx, layer) }) })
 	}
+	for i, need := range cfg.Needs {
+		all.Go(func() { l.during(need.Asked, func() { byNeed[i] = l.askNeed(ctx, need) }) })
+	}
 	all.Wait()
-	return slices.Concat(byWitness, byQuorum, slices.Concat(byLayer...))
+	return slices.Concat(byWitness, byQuorum, slices.Concat(byLayer...), slices.Concat(byNeed...))
 }
 
 // askQuorum asks all resolvers, and all regions through them.

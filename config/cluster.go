@@ -9,9 +9,17 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Kubernetes is the cluster whose objects layers act on.
+// Kubernetes is the cluster whose objects layers act on, and in which the daemon shows
+// its state.
 type Kubernetes struct {
 	Kubeconfig string `yaml:"kubeconfig" json:"kubeconfig"` // empty: the service account of the pod that the daemon runs in
+	Namespace  string `yaml:"namespace" json:"namespace"`   // of the daemon's own Lease; empty: that of the pod, or failoverd where it runs in none
+}
+
+// NeedsCluster reports whether anything that is configured needs a cluster: a layer, a
+// probe, or the section kubernetes itself, for the Lease and the Events that are shown there.
+func (c *Config) NeedsCluster() bool {
+	return c.Layers.NeedsCluster() || c.Health.NeedsCluster() || c.Kubernetes != (Kubernetes{})
 }
 
 // Objects are those of a cluster that a layer acts on.
@@ -94,7 +102,12 @@ func (v *validator) clusterLayers() {
 	v.objects("layers.strimzi", l.Strimzi)
 }
 
-func (v *validator) kubernetes() { v.optionalPath("kubernetes.kubeconfig", v.c.Kubernetes.Kubeconfig) }
+func (v *validator) kubernetes() {
+	v.optionalPath("kubernetes.kubeconfig", v.c.Kubernetes.Kubeconfig)
+	if ns := v.c.Kubernetes.Namespace; ns != "" {
+		v.text("kubernetes.namespace", ns, isLabel)
+	}
+}
 
 // optionalPath checks a path that may be empty.
 func (v *validator) optionalPath(at, path string) {

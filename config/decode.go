@@ -76,7 +76,7 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 			field{"private_key_file", text(&c.Identity.PrivateKeyFile)},
 			field{"public_keys", names(&c.Identity.PublicKeys)},
 		)},
-		field{"kubernetes", section(field{"kubeconfig", text(&c.Kubernetes.Kubeconfig)})},
+		field{"kubernetes", section(field{"kubeconfig", text(&c.Kubernetes.Kubeconfig)}, field{"namespace", text(&c.Kubernetes.Namespace)})},
 		field{"layers", section(
 			field{"httproute", optional(&c.Layers.HTTPRoute, func(l *HTTPRoute) setter {
 				*l = *DefaultHTTPRoute()

@@ -49,8 +49,9 @@ var expected = map[string]string{
 	"identity.public_keys":      "a section with the public key of every member, as failoverd keygen prints it",
 	"identity.public_keys.*":    "a public key as failoverd keygen prints it: the standard base64 of 32 bytes, 44 characters",
 
-	"kubernetes":            "a section with kubeconfig",
+	"kubernetes":            "a section with kubeconfig and namespace",
 	"kubernetes.kubeconfig": "the absolute path of a kubeconfig file, or nothing for the service account of the pod",
+	"kubernetes.namespace":  "the name of a namespace, a DNS label such as failoverd, or nothing for that of the pod",
 
 	"layers":                         "a section such as httproute or hooks",
 	"layers.httproute":               "a section with selector",

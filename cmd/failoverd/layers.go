@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/board"
+	"github.com/openova-io/failoverd/agent/mirror"
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/cilium"
@@ -24,17 +26,22 @@ import (
 // applied is what the daemon applies its decision to.
 type applied struct {
 	layers  []layers.Layer
-	cluster *kube.Client // nil if no layer, nor probe, needs one
-	board   *board.Board // nil if no layer has anything to tell others
+	cluster *kube.Client   // nil if nothing needs one
+	mirror  *mirror.Mirror // nil without a cluster
+	board   *board.Board   // nil if no layer has anything to tell others
 }
 
 // buildLayers makes the layers that the configuration names, and what they need. It asks
 // nobody yet.
 func buildLayers(cfg *config.Config, w *witness.Witness, log hclog.Logger) (a applied, err error) {
-	if cfg.Layers.NeedsCluster() || cfg.Health.NeedsCluster() {
+	if cfg.NeedsCluster() {
 		if a.cluster, err = kube.Connect(cfg.Kubernetes.Kubeconfig, version); err != nil {
 			return applied{}, err
 		}
+		a.mirror = mirror.New(mirror.Config{
+			Client: a.cluster, Namespace: kube.Namespace(cfg.Kubernetes.Namespace), Params: cfg.Params(), Log: log,
+		})
+		a.cluster.Recorder = a.mirror
 	}
 	if cfg.Layers.NeedsBoard() {
 		a.board = board.New(board.Config{
@@ -92,4 +99,34 @@ func clusterLayers(cfg *config.Config, cluster *kube.Client, notes layers.Board)
 		out = append(out, strimzi.New(cluster, notes, strimzi.Config{Selector: c.Selector, Namespaces: c.Namespaces}))
 	}
 	return out, nil
+}
+
+// mirrorPermissions are what the daemon has to be allowed to show its state in a namespace,
+// and Events wherever its layers act.
+func mirrorPermissions(cfg *config.Config, namespace string) []kube.Permission {
+	var objects []config.Objects
+	l := cfg.Layers
+	if l.HTTPRoute != nil {
+		objects = append(objects, l.HTTPRoute.Objects)
+	}
+	if l.Cilium != nil {
+		objects = append(objects, l.Cilium.Objects)
+	}
+	if l.CNPG != nil {
+		objects = append(objects, l.CNPG.Objects)
+	}
+	if l.Strimzi != nil {
+		objects = append(objects, *l.Strimzi)
+	}
+	others := []string{namespace}
+	for _, o := range objects {
+		if len(o.Namespaces) == 0 {
+			return mirror.Permissions(namespace, nil)
+		}
+		others = append(others, o.Namespaces...)
+	}
+	if l.Cilium != nil {
+		others = append(others, metav1.NamespaceDefault) // its policy has no namespace; Events about such objects are there
+	}
+	return mirror.Permissions(namespace, others)
 }

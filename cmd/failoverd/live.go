@@ -10,6 +10,7 @@ import (
 
 	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/config"
+	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/quorum/responder"
 )
 
@@ -34,7 +35,7 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 	}
 	found := check.Live(cmd.Context(), check.Config{
 		Params: cfg.Params(), Witness: w, RoundTrip: assumedRoundTrip,
-		Layers: applied.layers, Cluster: applied.cluster, Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
+		Layers: applied.layers, Cluster: applied.cluster, Needs: needs(cfg, applied), Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
 	})
 	if err := cmd.Context().Err(); err != nil {
 		return fmt.Errorf("ask what runs: %w", err) // what is silent since nobody waited is no finding
@@ -57,6 +58,19 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 		return fmt.Errorf("check --live: %d of %d findings are problems", problems, len(found))
 	}
 	return nil
+}
+
+// needs are what the daemon does in the cluster beside its layers.
+func needs(cfg *config.Config, a applied) (all []check.Need) {
+	if probes := probePermissions(cfg.Health); len(probes) > 0 {
+		all = append(all, check.Need{Asked: "probes", Permissions: probes})
+	}
+	if a.mirror != nil {
+		all = append(all, check.Need{
+			Asked: "the Lease and Events for kubectl", Permissions: mirrorPermissions(cfg, kube.Namespace(cfg.Kubernetes.Namespace)), Check: a.mirror.Check,
+		})
+	}
+	return all
 }
 
 // newProgress shows on the last line of a terminal what is waited for; it shows nothing elsewhere.

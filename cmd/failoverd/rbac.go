@@ -14,7 +14,8 @@ func rbacCommand() *cobra.Command {
 		Use:   "rbac",
 		Short: "Prints the Kubernetes roles that a configuration needs",
 		Long: `Prints the roles that give the daemon's service account exactly what the layers
-of a configuration do in the cluster, and nothing else. It asks nobody.
+and probes of a configuration do in the cluster, with the Lease and the Events that show
+the state there, and nothing else. It asks nobody.
 
 check --live tells whether they are there.
 
@@ -45,9 +46,14 @@ on a cluster.`,
 			needed = append(needed, l.Permissions()...)
 		}
 		needed = append(needed, probePermissions(cfg.Health)...)
-		if len(needed) == 0 {
-			return usageError{fmt.Errorf("%s: no layer acts on a cluster, so there is nothing to allow; and no probe looks at one; see layers.httproute, cilium, cnpg and strimzi, and health.probes", *path)}
+		if !cfg.NeedsCluster() {
+			return usageError{fmt.Errorf("%s: no layer acts on a cluster, so there is nothing to allow; no probe looks at one, and nothing is shown in one; see layers.httproute, cilium, cnpg and strimzi, health.probes, and kubernetes", *path)}
 		}
+		namespace := cfg.Kubernetes.Namespace
+		if namespace == "" {
+			namespace = account.Namespace // that of the pod
+		}
+		needed = append(needed, mirrorPermissions(cfg, namespace)...)
 		text, err := kube.Manifest("failoverd-"+cfg.Group, account, needed)
 		if err != nil {
 			return err

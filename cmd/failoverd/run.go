@@ -17,6 +17,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/board"
+	"github.com/openova-io/failoverd/agent/mirror"
 	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/layers"
@@ -57,8 +58,9 @@ type daemon struct {
 	dir     *statedir.Dir
 	listen  net.Listener
 	control net.Listener
-	quorum  *quorumServer // nil without the section quorum
-	board   *board.Board  // nil if no layer has anything to tell others
+	quorum  *quorumServer  // nil without the section quorum
+	board   *board.Board   // nil if no layer has anything to tell others
+	mirror  *mirror.Mirror // nil without a cluster
 	agent   *agent.Agent
 }
 
@@ -101,7 +103,7 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if err != nil {
 		return d, err
 	}
-	d.board = applied.board
+	d.board, d.mirror = applied.board, applied.mirror
 	if err = checkLayers(ctx, d.cfg, applied.layers, d.log); err != nil {
 		return d, err
 	}
@@ -125,11 +127,15 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if d.board != nil {
 		of.Board = d.board
 	}
+	if d.mirror != nil {
+		of.Mirror = d.mirror
+	}
 	if d.agent, err = agent.New(of); err != nil {
 		return d, err
 	}
 	if applied.cluster != nil {
 		d.agent.Register(applied.cluster.Metrics)
+		d.agent.Register(d.mirror)
 	}
 	if d.cfg.Quorum == nil {
 		return d, nil
@@ -222,25 +228,21 @@ func runDaemon(ctx context.Context, path string, absent []string) error {
 		}
 	}()
 	defer control.Close()
+	// These go on after ctx ends, until the agent has: a region that stops hands over by the
+	// quorum, what its layers have to tell is what the next one waits for, and the mirror
+	// shows how it ended.
+	if d.mirror != nil {
+		defer outlive(ctx, d.mirror.Run)()
+	}
 	if d.quorum != nil {
-		// It goes on after ctx ends, until the agent has: a region that stops hands over by it.
-		serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-		served := make(chan struct{})
-		go func() {
-			defer close(served)
-			if err := d.quorum.serve(serving); err != nil {
+		defer outlive(ctx, func(ctx context.Context) {
+			if err := d.quorum.serve(ctx); err != nil {
 				d.log.Error("the quorum's server is gone; the lease goes on by the witness", "error", err)
 			}
-		}()
-		defer func() { stop(); <-served }()
+		})()
 	}
 	if d.board != nil {
-		// It goes on after ctx ends, likewise: what the layers of a region that stops have to tell
-		// is what the next one waits for.
-		telling, stop := context.WithCancel(context.WithoutCancel(ctx))
-		told := make(chan struct{})
-		go func() { defer close(told); d.board.Run(telling) }()
-		defer func() { stop(); <-told }()
+		defer outlive(ctx, d.board.Run)()
 	}
 	go func() {
 		for {
@@ -253,6 +255,14 @@ func runDaemon(ctx context.Context, path string, absent []string) error {
 		}
 	}()
 	return d.agent.Run(ctx)
+}
+
+// outlive runs something that goes on when ctx ends, until stop is called, which waits for it.
+func outlive(ctx context.Context, run func(context.Context)) (stop func()) {
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() { defer close(ended); run(running) }()
+	return func() { cancel(); <-ended }
 }
 
 // reload reads the configuration again, and applies what may be applied to a

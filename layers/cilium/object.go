@@ -56,9 +56,12 @@ func (p *policyObject) fence(ctx context.Context, group string, spec map[string]
 		has, err := in.Get(ctx, p.name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			want := newPolicy(group, kube.FencedEpoch(&unstructured.Unstructured{}, order), spec)
-			_, err = in.Create(ctx, want, metav1.CreateOptions{FieldManager: kube.FieldManager})
+			made, err := in.Create(ctx, want, metav1.CreateOptions{FieldManager: kube.FieldManager})
 			if apierrors.IsAlreadyExists(err) {
 				continue
+			}
+			if err == nil {
+				p.client.Record(kube.Event{Object: kube.ReferenceTo(made), Action: layers.Fence, Order: order})
 			}
 			return p.error("create", err)
 		}
@@ -74,6 +77,9 @@ func (p *policyObject) fence(ctx context.Context, group string, spec map[string]
 		_, err = in.Update(ctx, has, metav1.UpdateOptions{FieldManager: kube.FieldManager})
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 			continue
+		}
+		if err == nil {
+			p.client.Record(kube.Event{Object: kube.ReferenceTo(has), Action: layers.Fence, Order: order})
 		}
 		return p.error("update", err)
 	}
@@ -103,6 +109,9 @@ func (p *policyObject) activate(ctx context.Context, order layers.Order) error {
 		err = in.Delete(ctx, p.name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}})
 		if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 			return p.error("delete", err)
+		}
+		if err == nil {
+			p.client.Record(kube.Event{Object: kube.ReferenceTo(has), Action: layers.Activate, Order: order})
 		}
 	}
 }

@@ -16,8 +16,9 @@ const FieldManager = "failoverd"
 // A Client is the way to one cluster's API server.
 type Client struct {
 	dynamic.Interface
-	Metrics *Metrics
-	Config  *rest.Config
+	Metrics  *Metrics
+	Config   *rest.Config
+	Recorder Recorder // nil: nobody is told; it is set before anything is ordered
 }
 
 // Connect reads a kubeconfig file, or without one takes the service account of the

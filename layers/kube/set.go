@@ -40,6 +40,7 @@ type Set struct {
 	action  layers.Action
 	applied bool            // ... by a pass that has left nothing
 	drifted map[object]bool // that others have changed since
+	begun   map[object]bool // that were written for it, and were not yet what they are to be
 }
 
 // object tells objects of a set from one another.
@@ -60,7 +61,7 @@ func NewSet(client *Client, resource schema.GroupVersionResource, selector strin
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
-	return &Set{client: client, resource: resource, selector: selector, namespaces: namespaces, drifted: map[object]bool{}}
+	return &Set{client: client, resource: resource, selector: selector, namespaces: namespaces, drifted: map[object]bool{}, begun: map[object]bool{}}
 }
 
 // A Pass is one attempt to carry an order out on a set.
@@ -69,6 +70,8 @@ type Pass struct {
 
 	set    *Set
 	edit   Edit
+	action layers.Action
+	order  layers.Order
 	upkeep bool
 	wrote  atomic.Bool
 }
@@ -90,9 +93,13 @@ func (s *Set) Served(ctx context.Context) error {
 // Begin makes edit what the objects are to be. The pass looks at all of them, or, when
 // the order has been carried out already, at those that others have changed since.
 func (s *Set) Begin(ctx context.Context, action layers.Action, order layers.Order, edit Edit) (*Pass, error) {
-	p := &Pass{set: s, edit: edit}
+	p := &Pass{set: s, edit: edit, action: action, order: order}
 	s.mu.Lock()
-	p.upkeep = s.applied && s.action == action && s.order == order
+	same := s.action == action && s.order == order
+	p.upkeep = s.applied && same
+	if !same {
+		s.begun = map[object]bool{}
+	}
 	s.edit, s.action, s.order, s.applied = edit, action, order, false
 	drifted := s.drifted
 	s.drifted = map[object]bool{}
@@ -128,7 +135,31 @@ func (p *Pass) finish(left []Left) error {
 	s.mu.Lock()
 	s.applied = len(left) == 0
 	s.mu.Unlock()
+	p.record(left)
 	return unfinished(s.resource.Resource, len(p.Objects), left)
+}
+
+// record tells what the order has come to, for each object that was written or is left.
+// It does so once all writes are done: nothing of it takes their time.
+func (p *Pass) record(left []Left) {
+	failed := map[string]error{}
+	for _, l := range left {
+		failed[l.Object] = l.Err
+	}
+	s := p.set
+	for _, o := range p.Objects {
+		name := objectOf(o)
+		err := failed[name.String()]
+		s.mu.Lock()
+		begun := s.begun[name]
+		if err == nil {
+			delete(s.begun, name)
+		}
+		s.mu.Unlock()
+		if begun || err != nil {
+			s.client.Record(Event{Object: ReferenceTo(o), Action: p.action, Order: p.order, Again: p.upkeep, Err: err})
+		}
+	}
 }
 
 // Write edits one object and writes it, if that changed it.
@@ -136,6 +167,9 @@ func (p *Pass) Write(ctx context.Context, o *unstructured.Unstructured) error {
 	changed, err := p.set.write(ctx, o, p.edit)
 	if changed {
 		p.wrote.Store(true)
+		p.set.mu.Lock()
+		p.set.begun[objectOf(o)] = true
+		p.set.mu.Unlock()
 	}
 	if changed && p.upkeep {
 		p.set.client.Metrics.drift.WithLabelValues(p.set.resource.Resource).Inc()
