@@ -1,0 +1,248 @@
+package regions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/agent/applier"
+	"github.com/openova-io/failoverd/e2e/postgres"
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/cilium"
+	"github.com/openova-io/failoverd/layers/cnpg"
+	"github.com/openova-io/failoverd/layers/httproute"
+	"github.com/openova-io/failoverd/layers/kube"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// The fleet of TestFleet.
+const (
+	fleetRoutes, fleetServices, fleetClusters = 1000, 1000, 100
+
+	atOnce = 64 // writes of a bare client, of each kind
+)
+
+// TestFleet fences and activates a thousand routes, a thousand Services and a hundred Clusters, all of one region, as the agent
+// does, beside a bare client that writes them as often. Instances stop and start as soon as they are told: CloudNativePG's own
+// time is not in it.
+func TestFleet(t *testing.T) {
+	f := newFleet(t)
+	var plain, fenced, activated []time.Duration
+	var most uint64
+	for round := range uint64(5) {
+		plain = append(plain, f.bare(t))
+		for i, order := range []func(){
+			func() {
+				f.settle(false)
+				f.applier.Fence(lease.Fence{ID: lease.ActionID(2*round + 1), Epoch: 2*round + 1, Reason: lease.ReasonRenewalLate, Deadline: f.deadline()})
+			},
+			func() {
+				f.settle(true)
+				f.applier.Activate(lease.Activate{ID: lease.ActionID(2*round + 2), Epoch: 2*round + 2, Reason: lease.ReasonTaken, Deadline: f.deadline()})
+			},
+		} {
+			begun := time.Now()
+			order()
+			select {
+			case <-f.done:
+			case <-time.After(patience):
+				t.Fatalf("not done after %v", patience)
+			}
+			took := time.Since(begun)
+			if i == 0 {
+				fenced = append(fenced, took)
+			} else {
+				activated = append(activated, took)
+			}
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			most = max(most, m.HeapInuse)
+		}
+	}
+	median := func(all []time.Duration) time.Duration { slices.Sort(all); return all[len(all)/2] }
+	p, a, b := median(plain), median(fenced), median(activated)
+	t.Logf("%d routes, %d Services and %d Clusters, medians of %d rounds: a bare client writes them in %v; fenced in %v (%.2f times that), activated in %v (%.2f times); heap at most %d MB",
+		fleetRoutes, fleetServices, fleetClusters, len(plain), p, a, a.Seconds()/p.Seconds(), b, b.Seconds()/p.Seconds(), most>>20)
+}
+
+// A fleet is the objects of one region, and an applier of its layers.
+type fleet struct {
+	client    *kube.Client
+	namespace string
+	database  *postgres.Region
+	applier   *applier.Applier
+	clock     agent.BootClock
+	done      chan struct{}
+}
+
+// silence is a board on which nobody tells anything.
+type silence struct{}
+
+func (silence) Publish(string, string)     {}
+func (silence) Notes(string) []layers.Note { return nil }
+
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	plane := planes.Planes(t)[0]
+	config := plane.Config()
+	config.QPS = -1
+	admin, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fleet{namespace: plane.Namespace(t), done: make(chan struct{}, 1)}
+	group := &postgres.Group{}
+	f.database = group.Add("fsn", f.namespace, admin)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return f.database.Instances(next) })
+	if f.client, err = kube.New(config); err != nil {
+		t.Fatal(err)
+	}
+	f.create(t, group)
+
+	routes := httproute.New(f.client, httproute.Config{Selector: selector, Namespaces: []string{f.namespace}})
+	traffic, err := cilium.New(f.client, cilium.Config{Group: "fleet", Selector: selector, Namespaces: []string{f.namespace}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	databases, err := cnpg.New(f.client, silence{}, cnpg.Config{Selector: selector, Namespaces: []string{f.namespace}, MaxLag: 1 << 20, Silence: time.Minute, FenceTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := routes.Check(t.Context()); err != nil { // as the daemon does when it starts
+		t.Fatal(err)
+	}
+	timer, err := f.clock.NewTimer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.applier = applier.New(applier.Config{
+		Group: "fleet", Region: "fsn", Layers: []layers.Layer{routes, traffic, databases}, Clock: f.clock, Timer: timer,
+		Report: func(ev applier.Event) {
+			switch ev := ev.(type) {
+			case applier.Done:
+				f.done <- struct{}{}
+			case applier.Attempt:
+				if ev.Err != nil {
+					t.Logf("%s %s: %v", ev.Action, ev.Layer, ev.Err)
+				}
+			}
+		},
+	})
+	t.Cleanup(func() {
+		if err := f.applier.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+func (f *fleet) deadline() lease.Instant { return f.clock.Now().Add(patience) }
+
+// create makes the objects, and waits until the Clusters have a status.
+func (f *fleet) create(t *testing.T, group *postgres.Group) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var living sync.WaitGroup
+	living.Go(func() { group.Run(ctx) })
+	parallel(t, fleetRoutes, func(i int) error {
+		return f.apply(t, httpRoutes, fmt.Sprintf("{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: app-%d, labels: {group: rtz}}, spec: {parentRefs: [{name: gateway}], rules: [{backendRefs: [{name: app-%[1]d, port: 80}]}]}}", i))
+	})
+	parallel(t, fleetServices, func(i int) error {
+		return f.apply(t, services, fmt.Sprintf(`{apiVersion: v1, kind: Service, metadata: {name: app-%d, labels: {group: rtz}, annotations: {service.cilium.io/global: "true"}}, spec: {clusterIP: None, ports: [{port: 80}]}}`, i))
+	})
+	parallel(t, fleetClusters, func(i int) error {
+		// The operator would try for ever to create it, without a kubelet.
+		f.database.Create(t, cluster(i), "fsn", "hel", func(o *unstructured.Unstructured) {
+			kube.SetAnnotations(o, map[string]string{"cnpg.io/reconciliationLoop": "disabled"})
+		})
+		return nil
+	})
+	for begun := time.Now(); ; <-time.After(50 * time.Millisecond) {
+		list, err := f.client.Resource(postgres.Clusters).Namespace(f.namespace).List(t.Context(), metav1.ListOptions{})
+		if err == nil && !slices.ContainsFunc(list.Items, func(o unstructured.Unstructured) bool {
+			primary, _, _ := unstructured.NestedString(o.Object, "status", "currentPrimary")
+			return primary == ""
+		}) {
+			break
+		}
+		if time.Since(begun) > patience {
+			t.Fatalf("the Clusters have no status (%v)", err)
+		}
+	}
+	stop()
+	living.Wait()
+}
+
+func cluster(i int) string { return fmt.Sprintf("db-%d", i) }
+
+func (f *fleet) apply(t *testing.T, resource schema.GroupVersionResource, text string) error {
+	o := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(text), &o.Object); err != nil {
+		return err
+	}
+	_, err := f.client.Resource(resource).Namespace(f.namespace).Create(t.Context(), o, metav1.CreateOptions{})
+	return err
+}
+
+// settle has every instance be at once what it is to be.
+func (f *fleet) settle(running bool) {
+	for i := range fleetClusters {
+		f.database.With(cluster(i), func(p *postgres.Instance) { p.Running, p.Primary = running, true })
+	}
+}
+
+// bare lists the objects of all kinds and writes each once, many at once.
+func (f *fleet) bare(t *testing.T) time.Duration {
+	t.Helper()
+	begun := time.Now()
+	var kinds sync.WaitGroup
+	for _, resource := range []schema.GroupVersionResource{httpRoutes, services, postgres.Clusters} {
+		kinds.Go(func() {
+			in := f.client.Resource(resource).Namespace(f.namespace)
+			all, err := in.List(t.Context(), metav1.ListOptions{LabelSelector: selector})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			parallel(t, len(all.Items), func(i int) error {
+				kube.SetAnnotations(&all.Items[i], map[string]string{"bare": begun.String()})
+				_, err := in.Update(t.Context(), &all.Items[i], metav1.UpdateOptions{})
+				return err
+			})
+		})
+	}
+	kinds.Wait()
+	return time.Since(begun)
+}
+
+// parallel does n things, some at once.
+func parallel(t *testing.T, n int, do func(int) error) {
+	t.Helper()
+	errs := make([]error, n)
+	room := make(chan struct{}, atOnce)
+	var running sync.WaitGroup
+	for i := range n {
+		room <- struct{}{}
+		running.Go(func() {
+			defer func() { <-room }()
+			errs[i] = do(i)
+		})
+	}
+	running.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+}
