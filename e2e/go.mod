@@ -1,6 +1,6 @@
 module github.com/openova-io/failoverd/e2e
 
-go 1.26.4
+go 1.26.7
 
 tool (
 	github.com/cloudnative-pg/cloudnative-pg/cmd/manager
