@@ -22,6 +22,7 @@ vet:
 # goroutine, and its worth is in how much it simulates.
 test: vet
 	$(GO) test -race -timeout 20m ./...
+	CGO_ENABLED=0 $(GO) test ./gpu/dcgm
 	$(MAKE) sim e2e
 
 sim:

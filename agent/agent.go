@@ -84,6 +84,7 @@ type Config struct {
 	Layers  []layers.Layer
 	Health  health.Params
 	Probes  []Probe
+	GPUs    GPUs   // nil if none is watched
 	Board   Board  // nil if no layer has anything to tell others
 	Mirror  Mirror // nil without a cluster
 	Disk    Disk

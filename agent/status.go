@@ -69,6 +69,7 @@ type Status struct {
 	Peers   []PeerStatus  `json:"peers"`
 	Layers  []LayerStatus `json:"layers"`
 	Health  *HealthStatus `json:"health,omitempty"` // nil without probes
+	GPUs    *GPUsStatus   `json:"gpus,omitempty"`   // nil if none is watched
 	Witness WitnessStatus `json:"witness"`
 	Alarms  []AlarmStatus `json:"alarms"`
 }
@@ -183,6 +184,7 @@ func (a *Agent) Status() Status {
 		return out
 	}
 	status.Gates = gates(s.gates)
+	status.GPUs = gpusStatus(a.cfg.GPUs, now)
 	if len(s.health.Signals) > 0 {
 		status.Health = &HealthStatus{Degraded: s.health.Degraded, Since: age(s.health.Since), Gates: gates(s.leave)}
 		for _, signal := range s.health.Signals {

@@ -23,6 +23,7 @@ type Config struct {
 	Layers    []layers.Layer // of this region
 	Cluster   *kube.Client   // that they act on; nil if none needs one
 	Needs     []Need         // what else the daemon does in the cluster
+	GPUs      *GPUs          // nil if none is watched
 
 	// Waiting is told what is still waited for, whenever that changes, one call at a time. It may be
 	// nil.
@@ -40,7 +41,7 @@ type live struct {
 // Live asks everything at once, and returns what it found, in a fixed order. It ends soon after ctx.
 func Live(ctx context.Context, cfg Config) []Finding {
 	l := &live{Config: cfg}
-	var byWitness, byQuorum []Finding
+	var byWitness, byQuorum, byGPUs []Finding
 	byLayer, byNeed := make([][]Finding, len(cfg.Layers)), make([][]Finding, len(cfg.Needs))
 	var all sync.WaitGroup
 	all.Go(func() { l.during("the witness", func() { byWitness = l.askWitness(ctx) }) })
@@ -53,8 +54,11 @@ func Live(ctx context.Context, cfg Config) []Finding {
 	for i, need := range cfg.Needs {
 		all.Go(func() { l.during(need.Asked, func() { byNeed[i] = l.askNeed(ctx, need) }) })
 	}
+	if cfg.GPUs != nil {
+		all.Go(func() { l.during("the GPUs", func() { byGPUs = l.askGPUs(ctx) }) })
+	}
 	all.Wait()
-	return slices.Concat(byWitness, byQuorum, slices.Concat(byLayer...), slices.Concat(byNeed...))
+	return slices.Concat(byWitness, byQuorum, slices.Concat(byLayer...), slices.Concat(byNeed...), byGPUs)
 }
 
 // askQuorum asks all resolvers, and all regions through them.

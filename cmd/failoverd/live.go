@@ -33,9 +33,18 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 	if applied.board != nil {
 		applied.board.Read(cmd.Context()) // what the layers find may hang on what those of other regions have told
 	}
+	var gpus *check.GPUs
+	if cfg.GPU.Watches() {
+		source, err := gpuSource(cfg.GPU)
+		if err != nil {
+			return usageError{err}
+		}
+		defer source.Close()
+		gpus = &check.GPUs{Name: cfg.GPU.Source, Source: source}
+	}
 	found := check.Live(cmd.Context(), check.Config{
 		Params: cfg.Params(), Witness: w, RoundTrip: assumedRoundTrip,
-		Layers: applied.layers, Cluster: applied.cluster, Needs: needs(cfg, applied), Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
+		Layers: applied.layers, Cluster: applied.cluster, Needs: needs(cfg, applied), GPUs: gpus, Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
 	})
 	if err := cmd.Context().Err(); err != nil {
 		return fmt.Errorf("ask what runs: %w", err) // what is silent since nobody waited is no finding

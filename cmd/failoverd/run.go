@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"net"
 	"net/http"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/openova-io/failoverd/agent/mirror"
 	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/config"
+	gpuwatch "github.com/openova-io/failoverd/gpu/watch"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
@@ -58,9 +60,10 @@ type daemon struct {
 	dir     *statedir.Dir
 	listen  net.Listener
 	control net.Listener
-	quorum  *quorumServer  // nil without the section quorum
-	board   *board.Board   // nil if no layer has anything to tell others
-	mirror  *mirror.Mirror // nil without a cluster
+	quorum  *quorumServer   // nil without the section quorum
+	board   *board.Board    // nil if no layer has anything to tell others
+	gpus    *gpuwatch.Watch // nil if no GPUs are watched
+	mirror  *mirror.Mirror  // nil without a cluster
 	agent   *agent.Agent
 }
 
@@ -127,6 +130,12 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if d.board != nil {
 		of.Board = d.board
 	}
+	if d.gpus, err = buildWatch(d.cfg.GPU, d.log); err != nil {
+		return d, err
+	}
+	if d.gpus != nil {
+		of.GPUs = d.gpus
+	}
 	if d.mirror != nil {
 		of.Mirror = d.mirror
 	}
@@ -136,6 +145,9 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if applied.cluster != nil {
 		d.agent.Register(applied.cluster.Metrics)
 		d.agent.Register(d.mirror)
+	}
+	if d.gpus != nil {
+		d.agent.Register(d.gpus)
 	}
 	if d.cfg.Quorum == nil {
 		return d, nil
@@ -211,6 +223,7 @@ func runDaemon(ctx context.Context, path string, absent []string) error {
 	for _, w := range d.cfg.Warnings() {
 		d.log.Warn(w)
 	}
+	stdlog.SetOutput(d.log.StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})) // go-dcgm logs there
 	d.log.Info("starting", "version", fullVersion(), "group", d.cfg.Group, "region", d.cfg.Region, "api", d.listen.Addr().String())
 
 	server := &http.Server{Handler: d.agent.Handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second,
@@ -243,6 +256,9 @@ func runDaemon(ctx context.Context, path string, absent []string) error {
 	}
 	if d.board != nil {
 		defer outlive(ctx, d.board.Run)()
+	}
+	if d.gpus != nil {
+		defer outlive(ctx, d.gpus.Run)()
 	}
 	go func() {
 		for {

@@ -74,6 +74,7 @@ func printStatus(out io.Writer, s agent.Status) {
 		fmt.Fprintf(out, "  %s: %s\n", call, s.Witness.Trouble[call])
 	}
 	printHealth(out, s.Health)
+	printGPUs(out, s.GPUs)
 	for _, a := range s.Alarms {
 		fmt.Fprintf(out, "\n%s: %s", a.Severity, a.Title)
 		if a.Region != "" {
