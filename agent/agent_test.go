@@ -206,6 +206,28 @@ func TestStubbornLayer(t *testing.T) {
 	})
 }
 
+// TestLayerTrouble: what keeps a layer from an order is told of the layer, and not of the witness; it is no longer when the layer
+// has done something else.
+func TestLayerTrouble(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.regions["a"]
+		a.saved = lease.Authority{Epoch: 4, Deadline: w.at(30 * time.Second), BootID: "boot"}
+		a.refuses = "2 of 3 routes are left"
+		a.start()
+		w.until(5 * time.Second)
+		status := a.agent.Status()
+		if got := status.Layers[0].Trouble; got != "activate: 2 of 3 routes are left" || len(status.Witness.Trouble) > 0 {
+			t.Errorf("active, and the layer is kept from it: it says %q, and of the witness %q", got, status.Witness.Trouble)
+		}
+		w.store.set(errors.New("down"))
+		w.until(40 * time.Second)
+		status = a.agent.Status()
+		if got := status.Layers[0]; got.State != layers.Inactive || got.Trouble != "" {
+			t.Errorf("fenced: the layer is %s, and it says %q, want inactive and nothing", got.State, got.Trouble)
+		}
+	})
+}
+
 // TestStop: an agent that is asked to stop gives its authority up from the disk, fences and is silent.
 func TestStop(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

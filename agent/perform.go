@@ -115,7 +115,10 @@ func (a *Agent) receive(calls context.Context, message any) {
 		a.publish()
 	case applier.Attempt:
 		a.metrics.attempt(m)
-		a.noteTrouble(string(m.Action)+" layer "+m.Layer, m.Err)
+		if m.Outcome != applier.Superseded { // which is no trouble: nobody waits for it any more
+			a.noteAttempt(m)
+			a.publish()
+		}
 	}
 }
 
@@ -154,6 +157,18 @@ func (a *Agent) noteTrouble(op string, err error) {
 		a.trouble[op] = err.Error()
 	}
 }
+
+// noteAttempt notes what a layer was kept from. What kept it from the opposite is past.
+func (a *Agent) noteAttempt(m applier.Attempt) {
+	for _, action := range []layers.Action{layers.Activate, layers.Fence} {
+		if action != m.Action {
+			delete(a.trouble, layerOp(action, m.Layer))
+		}
+	}
+	a.noteTrouble(layerOp(m.Action, m.Layer), m.Err)
+}
+
+func layerOp(action layers.Action, layer string) string { return string(action) + " layer " + layer }
 
 // failedOver measures a takeover that has come to its end.
 func (a *Agent) failedOver() {

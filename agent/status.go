@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -121,8 +122,9 @@ type PeerQuorum struct {
 
 // A LayerStatus is what is known of one layer.
 type LayerStatus struct {
-	Name  string       `json:"name"`
-	State layers.State `json:"state"`
+	Name    string       `json:"name"`
+	State   layers.State `json:"state"`
+	Trouble string       `json:"trouble,omitempty"` // what the last attempt to fence or activate it was kept by
 }
 
 // A WitnessStatus is how the witness does.
@@ -162,7 +164,7 @@ func (a *Agent) Status() Status {
 		State: d.State, Since: now.Sub(d.Since).Seconds(), Reason: reasonStatus(d.Reason),
 		Epoch: d.Epoch, Holder: d.Holder,
 		Witness: WitnessStatus{
-			Trouble: s.trouble, Staleness: a.cfg.Params.Staleness.Seconds(), ObservedStaleness: d.Staleness.Seconds(),
+			Trouble: maps.Clone(s.trouble), Staleness: a.cfg.Params.Staleness.Seconds(), ObservedStaleness: d.Staleness.Seconds(),
 		},
 	}
 	status.Witness.Up = s.witnessUp()
@@ -209,7 +211,15 @@ func (a *Agent) Status() Status {
 		status.Peers = append(status.Peers, peer)
 	}
 	for _, l := range a.cfg.Layers {
-		status.Layers = append(status.Layers, LayerStatus{l.Name(), s.layers[l.Name()]})
+		layer := LayerStatus{Name: l.Name(), State: s.layers[l.Name()]}
+		for _, action := range []layers.Action{layers.Activate, layers.Fence} {
+			op := layerOp(action, l.Name())
+			if text, ok := s.trouble[op]; ok {
+				layer.Trouble = fmt.Sprintf("%s: %s", action, text)
+				delete(status.Witness.Trouble, op)
+			}
+		}
+		status.Layers = append(status.Layers, layer)
 	}
 	for _, n := range s.alarms {
 		status.Alarms = append(status.Alarms, AlarmStatus{reasonStatus(n.Reason), n.Region, n.Detail})

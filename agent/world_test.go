@@ -126,8 +126,9 @@ type region struct {
 	diskTime time.Duration
 	history  []lease.StateName
 	layer    layers.State
-	hangs    bool // the layer, until its context ends
-	deaf     bool // no resolver answers it, nor brings it anything
+	hangs    bool   // the layer, until its context ends
+	refuses  string // what keeps the layer from being active; empty: nothing
+	deaf     bool   // no resolver answers it, nor brings it anything
 	stubborn chan struct{}
 	verdicts map[string]health.Verdict // of its probes, by kind; those that are not in it are well
 	looking  time.Duration             // that a look of a probe takes
@@ -386,6 +387,9 @@ func (l *testLayer) apply(ctx context.Context, to layers.State, o layers.Order) 
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if to == layers.Active && l.refuses != "" {
+		return errors.New(l.refuses)
+	}
 	if l.layer != to {
 		l.world.note(l.name, "layer %s, epoch %d", to, o.Epoch)
 	}

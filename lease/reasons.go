@@ -128,7 +128,7 @@ var Reasons = []Reason{
 	{ReasonIllegal, Critical, "illegal transition", "the state machine was driven in a way that it does not allow, and fences", "this is a bug of failoverd: report it with the log"},
 
 	{GateStopping, Informational, "not stopping", "the agent is not being stopped", ""},
-	{GateLayersFenced, Warning, "own layers fenced", "every layer of this region is known to be inactive before its flag is raised", "see which layer does not fence, and why, in the log and in failoverd_layer_state"},
+	{GateLayersFenced, Warning, "own layers fenced", "every layer of this region is known to be inactive before its flag is raised", "see which layer does not fence, and why, in failoverd status"},
 	{GateSavedGone, Informational, "saved authority given up", "the authority on disk has been removed or has run out", "check that state_dir can be written"},
 	{GatePeersKnown, Warning, "every member seen", "each other member's info record has been seen at least once, so all look at the same witness", "start the agent of that region and compare its witness settings; for a member that is known to be absent start this agent with --member-absent REGION"},
 	{GateSameSafety, Critical, "same parameters everywhere", "every member runs with the same parameters that safety rests on", "make group, members, lease and witness.staleness, and the public keys, the same in all regions"},

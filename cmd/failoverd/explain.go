@@ -31,6 +31,7 @@ func printExplain(out io.Writer, s agent.Status) {
 	fmt.Fprintf(out, "%s is %s: %s\n", s.Region, s.State, s.Reason.Text)
 	if s.Authority {
 		fmt.Fprintf(out, "It holds authority for epoch %d, for %s more unless it is renewed.\n", s.Epoch, seconds(s.AuthorityRemaining))
+		printLayerTrouble(out, s)
 		if s.Health != nil && len(s.Health.Gates) > 0 {
 			fmt.Fprintln(out, "\nIt is degraded, and hands over as soon as all of these hold:")
 			printGates(out, s.Health.Gates)
@@ -42,6 +43,7 @@ func printExplain(out io.Writer, s agent.Status) {
 			fmt.Fprintf(out, "The last known holder is %s; its newest record came %s ago.\n", s.Holder, seconds(*p.RecordAge))
 		}
 	}
+	printLayerTrouble(out, s)
 	byQuorum := slices.ContainsFunc(s.Gates, func(g agent.GateStatus) bool { return g.Path == lease.PathQuorum })
 	title := map[lease.Path]string{
 		"":                "It takes over when all of these hold",
@@ -56,6 +58,15 @@ func printExplain(out io.Writer, s agent.Status) {
 			}
 		}
 		printGate(out, g)
+	}
+}
+
+// printLayerTrouble names the layers that are not what the region has them be, and why.
+func printLayerTrouble(out io.Writer, s agent.Status) {
+	for _, l := range s.Layers {
+		if l.Trouble != "" {
+			fmt.Fprintf(out, "Its layer %s is %s. %s\n", l.Name, l.State, l.Trouble)
+		}
 	}
 }
 

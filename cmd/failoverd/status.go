@@ -57,12 +57,12 @@ func printStatus(out io.Writer, s agent.Status) {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", p.Region, p.State, p.Epoch, record, note)
 	}
 	table.Flush()
-	fmt.Fprintln(table, "\nLAYER\tSTATE")
+	fmt.Fprintln(table, "\nLAYER\tSTATE\tNOTE")
 	for _, l := range s.Layers {
-		fmt.Fprintf(table, "%s\t%s\n", l.Name, l.State)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", l.Name, l.State, l.Trouble)
 	}
 	if len(s.Layers) == 0 {
-		fmt.Fprintln(table, "none\t")
+		fmt.Fprintln(table, "none\t\t")
 	}
 	table.Flush()
 	up := "answers"
