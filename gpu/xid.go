@@ -19,7 +19,7 @@ var xidClasses = map[int]XIDClass{
 	74:  XIDFatal, // NVLink
 	79:  XIDFatal, // the GPU has fallen off the bus
 	95:  XIDFatal, // an uncontained memory error
-	109: XIDFatal, // a context switch timed out
+	110: XIDFatal, // a security fault
 	119: XIDFatal, // the GSP does not answer
 	120: XIDFatal, // an error in the GSP
 	136: XIDFatal, // training of a link failed
@@ -32,6 +32,7 @@ var xidClasses = map[int]XIDClass{
 	45:  XIDApplication, // a channel was removed, since its program had ended
 	68:  XIDApplication, // an exception in the video decoder
 	69:  XIDApplication, // an exception in the graphics engine class
+	109: XIDApplication, // a context switch timed out: NVIDIA's device plugin goes on with the GPU too
 	94:  XIDApplication, // a contained memory error: the programs that it hit were ended
 	137: XIDApplication, // a fault of an NVLink peer
 }
