@@ -70,13 +70,18 @@ func (s *shown) logged() string {
 	return s.log.String()
 }
 
-// start runs a mirror.
+// start runs a mirror of a region that has little patience.
 func start(t *testing.T, config *rest.Config, namespace string) *shown {
+	t.Helper()
+	return startWith(t, config, namespace, params())
+}
+
+func startWith(t *testing.T, config *rest.Config, namespace string, p lease.Params) *shown {
 	t.Helper()
 	client := newClient(t, config)
 	s := &shown{client: client, namespace: namespace}
 	s.Mirror = mirror.New(mirror.Config{
-		Client: client, Namespace: namespace, Params: params(), Log: hclog.New(&hclog.LoggerOptions{Output: s}),
+		Client: client, Namespace: namespace, Params: p, Log: hclog.New(&hclog.LoggerOptions{Output: s}),
 	})
 	client.Recorder = s.Mirror
 	ctx, cancel := context.WithCancel(context.Background())
