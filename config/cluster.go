@@ -19,7 +19,7 @@ type Kubernetes struct {
 // NeedsCluster reports whether anything that is configured needs a cluster: a layer, a
 // probe, or the section kubernetes itself, for the Lease and the Events that are shown there.
 func (c *Config) NeedsCluster() bool {
-	return c.Layers.NeedsCluster() || c.Health.NeedsCluster() || c.Kubernetes != (Kubernetes{})
+	return c.Layers.NeedsCluster() || c.Health.NeedsCluster() || c.GPU.Evicts() || c.Kubernetes != (Kubernetes{})
 }
 
 // Objects are those of a cluster that a layer acts on.

@@ -34,6 +34,7 @@ type Evict struct {
 	MaxPriority int      `yaml:"max_priority" json:"max_priority"` // pods of a higher one are left
 	GracePeriod Duration `yaml:"grace_period" json:"grace_period"` // that a pod has to end
 	Order       string   `yaml:"order" json:"order"`               // EvictLowestFirst
+	Budget      int      `yaml:"budget" json:"budget"`             // GPUs that pods may have altogether after un-cordoning; 0: any number
 }
 
 // EvictLowestFirst is the order of evictions: pods of the lowest priority go first.
@@ -51,6 +52,9 @@ func DefaultEvict() *Evict {
 
 // Watches reports whether GPUs are watched.
 func (g *GPU) Watches() bool { return g != nil && g.Enabled && g.Source != GPUSourceNone }
+
+// Evicts reports whether pods are evicted from GPUs.
+func (g *GPU) Evicts() bool { return g != nil && g.Enabled && g.Evict != nil }
 
 // gpu checks the section, if there is one.
 func (v *validator) gpu() {
@@ -88,5 +92,6 @@ func (v *validator) evict(e *Evict) {
 	v.must(e.MaxPriority >= -limit && e.MaxPriority <= limit, "gpu.evict.max_priority", "found %d, expected %d to %d: what is above is the system's", e.MaxPriority, -limit, limit)
 	// Less than a second would be sent as 0, which kills at once.
 	v.must(e.GracePeriod >= Duration(time.Second), "gpu.evict.grace_period", "found %v, expected at least 1s", e.GracePeriod)
+	v.must(e.Budget >= 0, "gpu.evict.budget", "found %d, expected a number of GPUs, or 0 for any", e.Budget)
 	v.choice("gpu.evict.order", e.Order, []string{EvictLowestFirst})
 }

@@ -117,6 +117,7 @@ var expected = map[string]string{
 	"gpu.evict.selector":     "the labels of the pods that may be evicted, such as tier=batch, or nothing for all that ask for a GPU",
 	"gpu.evict.max_priority": "a number such as 1000: pods of a higher priority are left",
 	"gpu.evict.grace_period": "a duration such as 30s: how long a pod has to end",
+	"gpu.evict.budget":       "a number of GPUs such as 64: a node is not un-cordoned where pods could have more, or 0 for any number",
 	"gpu.evict.order":        "lowest-priority-first",
 
 	"api":        "a section with listen and socket",

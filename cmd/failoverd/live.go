@@ -74,6 +74,9 @@ func needs(cfg *config.Config, a applied) (all []check.Need) {
 	if probes := probePermissions(cfg.Health); len(probes) > 0 {
 		all = append(all, check.Need{Asked: "probes", Permissions: probes})
 	}
+	if evictions := evictPermissions(cfg.GPU); len(evictions) > 0 {
+		all = append(all, check.Need{Asked: "evictions from GPUs", Permissions: evictions})
+	}
 	if a.mirror != nil {
 		all = append(all, check.Need{
 			Asked: "the Lease and Events for kubectl", Permissions: mirrorPermissions(cfg, kube.Namespace(cfg.Kubernetes.Namespace)), Check: a.mirror.Check,

@@ -46,8 +46,9 @@ on a cluster.`,
 			needed = append(needed, l.Permissions()...)
 		}
 		needed = append(needed, probePermissions(cfg.Health)...)
+		needed = append(needed, evictPermissions(cfg.GPU)...)
 		if !cfg.NeedsCluster() {
-			return usageError{fmt.Errorf("%s: no layer acts on a cluster, so there is nothing to allow; no probe looks at one, and nothing is shown in one; see layers.httproute, cilium, cnpg and strimzi, health.probes, and kubernetes", *path)}
+			return usageError{fmt.Errorf("%s: no layer acts on a cluster, so there is nothing to allow; no probe looks at one, no pod is evicted, and nothing is shown in one; see layers.httproute, cilium, cnpg and strimzi, health.probes, gpu.evict, and kubernetes", *path)}
 		}
 		namespace := cfg.Kubernetes.Namespace
 		if namespace == "" {

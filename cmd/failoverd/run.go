@@ -21,6 +21,7 @@ import (
 	"github.com/openova-io/failoverd/agent/mirror"
 	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/config"
+	"github.com/openova-io/failoverd/gpu/evict"
 	gpuwatch "github.com/openova-io/failoverd/gpu/watch"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/kube"
@@ -63,6 +64,7 @@ type daemon struct {
 	quorum  *quorumServer   // nil without the section quorum
 	board   *board.Board    // nil if no layer has anything to tell others
 	gpus    *gpuwatch.Watch // nil if no GPUs are watched
+	evictor *evict.Evictor  // nil if no pods are evicted from GPUs
 	mirror  *mirror.Mirror  // nil without a cluster
 	agent   *agent.Agent
 }
@@ -139,6 +141,9 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if d.mirror != nil {
 		of.Mirror = d.mirror
 	}
+	if d.evictor, err = buildEvictor(d.cfg.GPU, applied.cluster, d.log); err != nil {
+		return d, err
+	}
 	if d.agent, err = agent.New(of); err != nil {
 		return d, err
 	}
@@ -148,6 +153,9 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	}
 	if d.gpus != nil {
 		d.agent.Register(d.gpus)
+	}
+	if d.evictor != nil {
+		d.agent.Register(d.evictor)
 	}
 	if d.cfg.Quorum == nil {
 		return d, nil
@@ -259,6 +267,9 @@ func runDaemon(ctx context.Context, path string, absent []string) error {
 	}
 	if d.gpus != nil {
 		defer outlive(ctx, d.gpus.Run)()
+	}
+	if d.evictor != nil {
+		defer outlive(ctx, func(ctx context.Context) { d.evictor.Run(ctx, d.situation) })()
 	}
 	go func() {
 		for {
