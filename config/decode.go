@@ -119,6 +119,7 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 						field{"max_priority", number(&e.MaxPriority)},
 						field{"grace_period", unit(&e.GracePeriod)},
 						field{"order", text(&e.Order)},
+						field{"budget", number(&e.Budget)},
 					)
 				})},
 			)
