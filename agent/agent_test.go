@@ -206,6 +206,37 @@ func TestStubbornLayer(t *testing.T) {
 	})
 }
 
+// TestFenceTrouble: a layer that can't be fenced, since what it acts on does not answer, keeps no authority standing, and is
+// named as long as that is so.
+func TestFenceTrouble(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.regions["a"]
+		a.saved = lease.Authority{Epoch: 4, Deadline: w.at(30 * time.Second), BootID: "boot"}
+		w.store.hang()
+		a.start()
+		w.until(10 * time.Second)
+		a.set(func() { a.hangs = true })
+		w.until(45 * time.Second)
+		w.want(`0.0 a layer active, epoch 4`)
+		status := a.agent.Status()
+		layer := status.Layers[0]
+		if status.State != lease.Fencing || status.Authority || layer.State != layers.Unknown || !strings.HasPrefix(layer.Trouble, "fence: ") {
+			t.Errorf("got %s with authority %v, layer %+v; want fencing without authority, and why the layer is not fenced", status.State, status.Authority, layer)
+		}
+		for call := range status.Witness.Trouble {
+			if strings.Contains(call, "layer") {
+				t.Errorf("got %q among the troubles of the witness", call)
+			}
+		}
+		w.store.heal()
+		a.set(func() { a.hangs = false })
+		w.until(120 * time.Second)
+		if status := a.agent.Status(); status.State == lease.Fencing || status.Layers[0].Trouble != "" {
+			t.Errorf("got %s, layer %+v; want it fenced, and no trouble", status.State, status.Layers[0])
+		}
+	})
+}
+
 // TestLayerTrouble: what keeps a layer from an order is told of the layer, and not of the witness; it is no longer when the layer
 // has done something else.
 func TestLayerTrouble(t *testing.T) {
