@@ -51,7 +51,6 @@ type pod struct {
 	name     string
 	labels   []string
 	identity *identity.Identity
-	wanted   *models.EndpointPolicy // by the newest regeneration, which knows nothing of what came after it
 	realised *models.EndpointPolicy
 }
 
@@ -113,8 +112,7 @@ func (a *agent) addPod(namespace, name string, text ...string) *pod {
 	for _, l := range text {
 		all = append(all, "k8s:"+l)
 	}
-	none := &models.EndpointPolicy{PolicyEnabled: models.EndpointPolicyEnabledNone}
-	p := &pod{name: name, labels: all, identity: a.identity(all...), wanted: none, realised: none}
+	p := &pod{name: name, labels: all, identity: a.identity(all...)}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.pods = append(a.pods, p)
@@ -143,14 +141,14 @@ func (a *agent) fenced() (n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range a.pods {
-		if len(p.realised.DeniedIngressIdentities) > 0 {
+		if p.realised != nil && len(p.realised.DeniedIngressIdentities) > 0 {
 			n++
 		}
 	}
 	return n
 }
 
-// regenerate brings what is realised up to what is wanted, in a moment, and what is wanted up to the policies.
+// regenerate brings what is realised up to what is wanted, in a moment.
 func (a *agent) regenerate(ctx context.Context) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -163,10 +161,9 @@ func (a *agent) regenerate(ctx context.Context) {
 		a.mu.Lock()
 		for _, p := range a.pods {
 			if a.lazy == nil || !a.lazy(p) {
-				p.realised = p.wanted
-			}
-			if m, err := a.model(p.identity); err == nil {
-				p.wanted = m
+				if m, err := a.model(p.identity); err == nil {
+					p.realised = m
+				}
 			}
 		}
 		a.mu.Unlock()
@@ -181,7 +178,10 @@ func (a *agent) api() (http.Handler, error) {
 	}
 	stubs := restapi.NewCiliumAPIAPI(doc)
 	stubs.EndpointGetEndpointHandler = endpoint.GetEndpointHandlerFunc(func(endpoint.GetEndpointParams) middleware.Responder {
-		all := a.endpoints()
+		all, err := a.endpoints()
+		if err != nil {
+			return middleware.Error(http.StatusInternalServerError, err.Error())
+		}
 		if len(all) == 0 {
 			return endpoint.NewGetEndpointNotFound()
 		}
@@ -205,25 +205,33 @@ func (h healthz) Handle(daemon.GetHealthzParams) middleware.Responder {
 	return daemon.NewGetHealthzOK().WithPayload(h())
 }
 
-func (a *agent) endpoints() []*models.Endpoint {
+func (a *agent) endpoints() ([]*models.Endpoint, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []*models.Endpoint
 	for i, p := range a.pods {
-		wanted, realised := *p.wanted, *p.realised
-		if a.audit {
-			realised.PolicyEnabled = models.EndpointPolicyEnabledAuditDashBoth
+		wanted, err := a.model(p.identity)
+		if err != nil {
+			return nil, err
 		}
-		wanted.PolicyEnabled = realised.PolicyEnabled // there is one answer for both
+		realised := wanted
+		if p.realised != nil {
+			realised = p.realised
+		}
+		if a.audit {
+			r := *realised
+			r.PolicyEnabled = models.EndpointPolicyEnabledAuditDashBoth
+			realised = &r
+		}
 		ready := models.EndpointStateReady
 		all = append(all, &models.Endpoint{ID: int64(i + 1), Status: &models.EndpointStatus{
 			State:               &ready,
 			ExternalIdentifiers: &models.EndpointIdentifiers{K8sPodName: p.name},
 			Labels:              &models.LabelConfigurationStatus{SecurityRelevant: p.labels, Realized: &models.LabelConfigurationSpec{}},
-			Policy:              &models.EndpointPolicyStatus{Spec: &wanted, Realized: &realised},
+			Policy:              &models.EndpointPolicyStatus{Spec: wanted, Realized: realised},
 		}})
 	}
-	return all
+	return all, nil
 }
 
 // watchStatic follows the directory as pkg/policy/directory does: where that one ends its agent, so does this.

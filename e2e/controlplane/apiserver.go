@@ -20,7 +20,6 @@ var setLogger = sync.OnceFunc(func() { log.SetLogger(logr.Discard()) })
 
 // startAPIServer starts etcd and kube-apiserver, and installs the CRDs.
 func (p *Plane) startAPIServer(crds []*apiextensionsv1.CustomResourceDefinition) error {
-	setLogger()
 	etcd, err := dieWithUs(p.dir, "etcd")
 	if err != nil {
 		return err

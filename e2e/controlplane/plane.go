@@ -83,6 +83,7 @@ func (p *Plane) Namespace(tb testing.TB) string {
 // start starts n planes at once, or none.
 func start(tb testing.TB, n int, options Options) ([]*Plane, error) {
 	tb.Helper()
+	setLogger()
 	begun := time.Now()
 	crds, err := read(options.CRDs)
 	if err != nil {

@@ -21,6 +21,7 @@ const every = 50 * time.Millisecond
 
 // A view is what one region's objects say.
 type view struct {
+	Authority bool // by what its agent has on disk, whether that lives or not
 	Routes    int  // that lead to the application
 	Ready     bool // the dead-man gate is open: a balancer that obeys it sends clients here
 	Admitted  bool // no policy keeps traffic out
@@ -37,17 +38,20 @@ type sample struct {
 	views []view
 }
 
+// letsIn tells of an object, by its resource, whether it lets traffic in.
+var letsIn = map[schema.GroupVersionResource]func(*unstructured.Unstructured) bool{
+	httpRoutes: func(o *unstructured.Unstructured) bool {
+		rules, _, _ := unstructured.NestedSlice(o.Object, "spec", "rules")
+		ref := rules[0].(map[string]any)["backendRefs"].([]any)[0].(map[string]any)
+		return ref["name"] == o.GetName()
+	},
+	policies: func(o *unstructured.Unstructured) bool { return o.GetName() != policy },
+}
+
 // follow watches the region's routes and policies, as a gateway and Cilium do, until ctx ends.
 func (r *region) follow(ctx context.Context) {
 	var following sync.WaitGroup
-	for resource, served := range map[schema.GroupVersionResource]func(*unstructured.Unstructured) bool{
-		httpRoutes: func(o *unstructured.Unstructured) bool {
-			rules, _, _ := unstructured.NestedSlice(o.Object, "spec", "rules")
-			ref := rules[0].(map[string]any)["backendRefs"].([]any)[0].(map[string]any)
-			return ref["name"] == o.GetName()
-		},
-		policies: func(o *unstructured.Unstructured) bool { return o.GetName() != policy },
-	} {
+	for resource, served := range letsIn {
 		set := func(o any, there bool) {
 			object, ok := o.(*unstructured.Unstructured)
 			if !ok {
@@ -71,9 +75,31 @@ func (r *region) follow(ctx context.Context) {
 	following.Wait()
 }
 
+// read reads the region's routes and policies now: a watch may be late.
+func (r *region) read(ctx context.Context) {
+	for resource, served := range letsIn {
+		list, err := r.admin.Resource(resource).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			continue // what was seen stands
+		}
+		seen := map[string]bool{}
+		for i := range list.Items {
+			seen[list.Items[i].GetName()] = served(&list.Items[i])
+		}
+		r.mu.Lock()
+		r.objects[resource.Resource] = seen
+		r.mu.Unlock()
+	}
+}
+
 // look looks at a region.
-func (r *region) look() view {
+func (w *world) look(r *region) view {
 	v := view{Admitted: true, Databases: len(databases)}
+	saved, err := r.Saved()
+	if err != nil {
+		w.t.Errorf("%s: read authority.json: %v", r.Name, err)
+	}
+	v.Authority = saved.Epoch > 0 && now() < saved.Deadline
 	r.mu.Lock()
 	v.Ready = r.ready
 	for _, served := range r.objects[httpRoutes.Resource] {
@@ -103,10 +129,7 @@ func (w *world) watch() {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
-			s := sample{at: now()}
-			for _, r := range w.regions {
-				s.views = append(s.views, r.look())
-			}
+			s := w.sample(ctx)
 			w.mu.Lock()
 			w.samples = append(w.samples, s)
 			w.mu.Unlock()
@@ -120,6 +143,27 @@ func (w *world) watch() {
 	w.t.Cleanup(func() { stop(); watching.Wait() })
 }
 
+// sample looks at all regions. They are looked at one after the other: where both seem to be so, the first one is looked at again,
+// and is what it was all the while if it still is. While both agents live, that is also no longer left to the watches.
+func (w *world) sample(ctx context.Context) sample {
+	s := sample{at: now()}
+	for _, r := range w.regions {
+		s.views = append(s.views, w.look(r))
+	}
+	if !bothAuthority(s) && !bothServe(s) && !bothAdmit(s) && !bothWritable(s) {
+		return s
+	}
+	if !w.gone.Load() {
+		for i, r := range w.regions {
+			r.read(ctx)
+			s.views[i] = w.look(r)
+		}
+		w.regions[0].read(ctx)
+	}
+	s.views[0] = w.look(w.regions[0])
+	return s
+}
+
 // since are the samples from a time on.
 func (w *world) since(at lease.Instant) []sample {
 	w.mu.Lock()
@@ -130,26 +174,10 @@ func (w *world) since(at lease.Instant) []sample {
 	return slices.Clone(w.samples[i:])
 }
 
-// count is how many samples are so, and the longest time on end for which they were.
-func count(samples []sample, is func(sample) bool) (n int, longest time.Duration) {
-	var from lease.Instant
-	was := false
-	for _, s := range samples {
-		if !is(s) {
-			was = false
-			continue
-		}
-		if !was {
-			from, was = s.at, true
-		}
-		n++
-		longest = max(longest, s.at.Sub(from)+every)
-	}
-	return n, longest
-}
-
-func bothServe(s sample) bool    { return s.views[0].serves() && s.views[1].serves() }
-func bothWritable(s sample) bool { return s.views[0].Writable > 0 && s.views[1].Writable > 0 }
+func bothAuthority(s sample) bool { return s.views[0].Authority && s.views[1].Authority }
+func bothAdmit(s sample) bool     { return s.views[0].Admitted && s.views[1].Admitted }
+func bothServe(s sample) bool     { return s.views[0].serves() && s.views[1].serves() }
+func bothWritable(s sample) bool  { return s.views[0].Writable > 0 && s.views[1].Writable > 0 }
 
 // active reports whether a region's objects are all active, and fenced whether none is.
 func (v view) active() bool {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ const (
 	// patience is for one condition. It is no measure of anything: it only ends a test that hangs.
 	patience = 2 * time.Minute
 
+	ttl      = 10 * time.Second
 	selector = "group=rtz"
 	policy   = "failoverd-fence-" + daemon.GroupName
 	gate     = 250 * time.Millisecond // between the probes of the dead-man gate
@@ -61,6 +63,7 @@ type world struct {
 	t         *testing.T
 	regions   []*region // in the order of the members
 	databases *postgres.Group
+	gone      atomic.Bool // an agent is dead or frozen, or has not yet fenced since
 
 	mu      sync.Mutex
 	samples []sample
@@ -69,6 +72,7 @@ type world struct {
 // A region is a daemon, and the cluster that it acts on.
 type region struct {
 	*daemon.Region
+	dns       []*resolvers.Meddler // its ways to the resolvers, and theirs to it
 	database  *postgres.Region
 	namespace string
 	admin     dynamic.Interface
@@ -84,22 +88,27 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	params := lease.Params{
 		Members: []lease.Region{"fsn", "hel"},
-		TTL:     10 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond,
+		TTL:     ttl, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond,
 		PollInterval: 250 * time.Millisecond, RequestTimeout: 3 * time.Second, FenceTimeout: 3 * time.Second,
 		MaxClockDrift: 0.002,
 	}
 	lab := resolvers.Start(t, params.Members)
 	quorum := &daemon.Quorum{Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: params.RequestTimeout * 3 / 4}
+	dns := map[lease.Region][]*resolvers.Meddler{}
 	for _, m := range params.Members {
-		quorum.Listen[m] = lab.Region(m)
+		quorum.Listen[m] = lab.Address()
+		dns[m] = append(dns[m], lab.NewMeddler(t, lab.Region(m), quorum.Listen[m]))
 		for _, resolver := range lab.Resolvers {
-			quorum.Resolvers[m] = append(quorum.Resolvers[m], resolver.Address)
+			way := lab.NewMeddler(t, lab.Address(), resolver.Address)
+			dns[m] = append(dns[m], way)
+			quorum.Resolvers[m] = append(quorum.Resolvers[m], way.Address)
 		}
 	}
 	w := &world{t: t, databases: &postgres.Group{}}
 	group := daemon.NewGroup(t, daemon.Build(t, true), params, quorum)
 	for i, r := range group.Regions {
 		w.regions = append(w.regions, w.newRegion(planes.Planes(t)[i], r))
+		w.regions[i].dns = dns[r.Name]
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -226,6 +235,13 @@ func (r *region) probe(ctx context.Context) {
 		case <-ctx.Done():
 		case <-time.After(gate):
 		}
+	}
+}
+
+// askedThrough has the region's ways through the DNS be as told.
+func (r *region) askedThrough(does resolvers.Meddling) {
+	for _, way := range r.dns {
+		way.Set(does)
 	}
 }
 
