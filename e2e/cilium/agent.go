@@ -51,6 +51,7 @@ type pod struct {
 	name     string
 	labels   []string
 	identity *identity.Identity
+	wanted   *models.EndpointPolicy // by the newest regeneration, which knows nothing of what came after it
 	realised *models.EndpointPolicy
 }
 
@@ -112,7 +113,8 @@ func (a *agent) addPod(namespace, name string, text ...string) *pod {
 	for _, l := range text {
 		all = append(all, "k8s:"+l)
 	}
-	p := &pod{name: name, labels: all, identity: a.identity(all...)}
+	none := &models.EndpointPolicy{PolicyEnabled: models.EndpointPolicyEnabledNone}
+	p := &pod{name: name, labels: all, identity: a.identity(all...), wanted: none, realised: none}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.pods = append(a.pods, p)
@@ -141,14 +143,14 @@ func (a *agent) fenced() (n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range a.pods {
-		if p.realised != nil && len(p.realised.DeniedIngressIdentities) > 0 {
+		if len(p.realised.DeniedIngressIdentities) > 0 {
 			n++
 		}
 	}
 	return n
 }
 
-// regenerate brings what is realised up to what is wanted, in a moment.
+// regenerate brings what is realised up to what is wanted, in a moment, and what is wanted up to the policies.
 func (a *agent) regenerate(ctx context.Context) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -161,9 +163,10 @@ func (a *agent) regenerate(ctx context.Context) {
 		a.mu.Lock()
 		for _, p := range a.pods {
 			if a.lazy == nil || !a.lazy(p) {
-				if m, err := a.model(p.identity); err == nil {
-					p.realised = m
-				}
+				p.realised = p.wanted
+			}
+			if m, err := a.model(p.identity); err == nil {
+				p.wanted = m
 			}
 		}
 		a.mu.Unlock()
@@ -178,10 +181,7 @@ func (a *agent) api() (http.Handler, error) {
 	}
 	stubs := restapi.NewCiliumAPIAPI(doc)
 	stubs.EndpointGetEndpointHandler = endpoint.GetEndpointHandlerFunc(func(endpoint.GetEndpointParams) middleware.Responder {
-		all, err := a.endpoints()
-		if err != nil {
-			return middleware.Error(http.StatusInternalServerError, err.Error())
-		}
+		all := a.endpoints()
 		if len(all) == 0 {
 			return endpoint.NewGetEndpointNotFound()
 		}
@@ -205,33 +205,25 @@ func (h healthz) Handle(daemon.GetHealthzParams) middleware.Responder {
 	return daemon.NewGetHealthzOK().WithPayload(h())
 }
 
-func (a *agent) endpoints() ([]*models.Endpoint, error) {
+func (a *agent) endpoints() []*models.Endpoint {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []*models.Endpoint
 	for i, p := range a.pods {
-		wanted, err := a.model(p.identity)
-		if err != nil {
-			return nil, err
-		}
-		realised := wanted
-		if p.realised != nil {
-			realised = p.realised
-		}
+		wanted, realised := *p.wanted, *p.realised
 		if a.audit {
-			r := *realised
-			r.PolicyEnabled = models.EndpointPolicyEnabledAuditDashBoth
-			realised = &r
+			realised.PolicyEnabled = models.EndpointPolicyEnabledAuditDashBoth
 		}
+		wanted.PolicyEnabled = realised.PolicyEnabled // there is one answer for both
 		ready := models.EndpointStateReady
 		all = append(all, &models.Endpoint{ID: int64(i + 1), Status: &models.EndpointStatus{
 			State:               &ready,
 			ExternalIdentifiers: &models.EndpointIdentifiers{K8sPodName: p.name},
 			Labels:              &models.LabelConfigurationStatus{SecurityRelevant: p.labels, Realized: &models.LabelConfigurationSpec{}},
-			Policy:              &models.EndpointPolicyStatus{Spec: wanted, Realized: realised},
+			Policy:              &models.EndpointPolicyStatus{Spec: &wanted, Realized: &realised},
 		}})
 	}
-	return all, nil
+	return all
 }
 
 // watchStatic follows the directory as pkg/policy/directory does: where that one ends its agent, so does this.

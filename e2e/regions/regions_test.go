@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 4, "TestRegions: how `many`; each fate once before any again")
+	rounds = flag.Int("rounds", 3, "TestRegions: how `many`; each fate once before any again")
 	seed   = flag.Uint64("seed", 1, "TestRegions: draws the fates and the moments")
 )
 
