@@ -39,7 +39,9 @@ type Status struct {
 		OpensIn *float64 `json:"opens_in_seconds"`
 	} `json:"gates"`
 	Layers []struct {
-		State string `json:"state"`
+		Name    string `json:"name"`
+		State   string `json:"state"`
+		Trouble string `json:"trouble"`
 	} `json:"layers"`
 	Witness struct {
 		Up      bool              `json:"up"`

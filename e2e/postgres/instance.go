@@ -29,6 +29,7 @@ type Instance struct {
 	Forks            []uint64 // where the timelines after the first begin
 
 	stopping int
+	left     string // the token of the last demotion, until it is primary again
 }
 
 // LSN is a position of the log as PostgreSQL writes it.
@@ -196,8 +197,7 @@ func (r *Region) decide(o *unstructured.Unstructured, status, annotations map[st
 		status["switchReplicaClusterStatus"] = map[string]any{"inProgress": true}
 	case isReplica && p.Primary && p.Tokenless:
 	case isReplica && p.Primary && !p.Running:
-		p.Primary = false
-		status["demotionToken"] = p.Token()
+		p.Primary, p.left = false, p.Token()
 	case isReplica && switching && fenced:
 		annotations[fencedAnnotation] = nil
 	case isReplica && switching:
@@ -206,9 +206,11 @@ func (r *Region) decide(o *unstructured.Unstructured, status, annotations map[st
 		r.promote(o, p, status)
 	case !isReplica && p.Primary:
 		want("lastPromotionToken", text(o, "spec", "replica", "promotionToken"))
-		if text(o, "status", "demotionToken") != "" {
-			status["demotionToken"] = ""
-		}
+		p.left = ""
+	}
+	// Again and again: the write may fail, since somebody has changed the Cluster meanwhile.
+	if got := text(o, "status", "demotionToken"); got != p.left {
+		status["demotionToken"] = p.left
 	}
 	return true
 }

@@ -92,7 +92,7 @@ func (r *Region) Rebuild(cluster string, from *Region) {
 	r.group.mu.Lock()
 	defer r.group.mu.Unlock()
 	clone := *from.instances[cluster]
-	clone.Primary, clone.Running, clone.stopping, clone.Forks = false, true, 0, slices.Clone(clone.Forks)
+	clone.Primary, clone.Running, clone.stopping, clone.left, clone.Forks = false, true, 0, "", slices.Clone(clone.Forks)
 	*r.instances[cluster] = clone
 }
 

@@ -142,7 +142,7 @@ func (w *world) newRegion(plane *controlplane.Plane, d *daemon.Region) *region {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	const namespace = "shop" // of one name everywhere, as Clusters of one topology are
+	namespace := strings.ToLower(w.t.Name()) // of one name everywhere, as Clusters of one topology are
 	r := &region{objects: map[string]map[string]bool{}, Region: d, namespace: namespace, admin: admin, database: w.databases.Add(string(d.Name), namespace, admin)}
 	kubeconfig := d.Path("kubeconfig")
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}]\ncontexts: [{name: c, context: {cluster: c}}]\ncurrent-context: c\n", r.way(w.t, config))

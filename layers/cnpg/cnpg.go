@@ -200,25 +200,28 @@ func (l *Layer) Activate(ctx context.Context, order layers.Order) error {
 // decide is how a replica is promoted.
 func (l *Layer) decide(ctx context.Context, c cluster, order layers.Order) (promotion, error) {
 	all := l.hear(c)
-	var own position
-	if needsPosition(c, order, all) {
-		pod := c.text("status", "currentPrimary")
-		if pod == "" {
-			return promotion{}, errors.New("waiting for the operator, which has named no designated primary yet: how far the data has come is not known")
-		}
-		answer, err := l.instances.ask(ctx, c.GetNamespace(), pod)
-		if err == nil {
-			own, err = answer.position()
-		}
-		if err != nil {
-			return promotion{}, fmt.Errorf("how far the data has come is not known: %w", err)
-		}
+	own, err := l.own(ctx, c)
+	if err != nil && needsPosition(c, order, all) {
+		return promotion{}, fmt.Errorf("how far the data has come is not known: %w", err)
 	}
 	last, _ := newest(all, order.Epoch)
 	l.mu.Lock()
 	follows := last.Epoch > 0 && l.follows[c.String()] == last.Epoch
 	l.mu.Unlock()
 	return decide(c, order, all, own, follows, limits{l.config.MaxLag, l.config.Silence}, l.since(c, order, all))
+}
+
+// own is how far the data of a Cluster has come; the zero value with an error.
+func (l *Layer) own(ctx context.Context, c cluster) (position, error) {
+	pod := c.text("status", "currentPrimary")
+	if pod == "" {
+		return position{}, errors.New("waiting for the operator, which has named no designated primary yet")
+	}
+	answer, err := l.instances.ask(ctx, c.GetNamespace(), pod)
+	if err != nil {
+		return position{}, err
+	}
+	return answer.position()
 }
 
 // since is for how long the token of a promotion has been here.

@@ -33,7 +33,12 @@ func needsPosition(c cluster, order layers.Order, all []heard) bool {
 // how long this region has had the token.
 func decide(c cluster, order layers.Order, all []heard, own position, follows bool, l limits, waited time.Duration) (promotion, error) {
 	if !needsPosition(c, order, all) {
-		return promotion{}, nil
+		// It is written down all the same where it is known: whoever was primary since, and was
+		// cut off before this region heard of it, finds by it that its data has gone another way.
+		if own.timeline == 0 {
+			return promotion{}, nil
+		}
+		return promotion{at: own.received.String()}, nil
 	}
 	last, _ := newest(all, order.Epoch)
 	// An instance says only some time after it which timeline it has come to, so this may

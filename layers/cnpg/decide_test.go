@@ -102,6 +102,9 @@ func TestDecide(t *testing.T) {
 			if got.token != tt.token {
 				t.Errorf("got token %q, want %q", got.token, tt.token)
 			}
+			if want := max(tt.own.received, tt.own.replayed).String(); err == nil && got.at != want {
+				t.Errorf("got position %q, want %q", got.at, want)
+			}
 		})
 	}
 }
