@@ -144,6 +144,10 @@ func (r *region) step(ev lease.Event) {
 		r.traceStep(now, ev, actions)
 	}
 	w.checkAuthority(r, before, now)
+	// Here, not when it is carried out: the agent may freeze in between.
+	if decision.State == lease.Fencing && decision.Reason == lease.ReasonDegraded && before.State != lease.Fencing {
+		w.checkHandOvers(r)
+	}
 	r.carryOut(actions)
 	r.ticks++
 	w.schedule(happening{at: max(r.clock.when(decision.Wake), w.now+1), kind: tick, region: r.number, life: r.life, id: r.ticks})
@@ -218,9 +222,6 @@ func (r *region) carryOutOne(a lease.Action) {
 	case lease.Transition:
 		if a.To == lease.Candidate {
 			w.flagRaised(r)
-		}
-		if a.Reason == lease.ReasonDegraded {
-			w.checkHandOvers(r)
 		}
 	case lease.Notice:
 		if a.Reason == lease.NoticeWitnessStale {
