@@ -99,13 +99,26 @@ func (w *world) node(name string, change ...func(*corev1.Node)) error {
 	return err
 }
 
-// class makes sure that there is a PriorityClass, and returns its name.
+// class makes sure that there is a PriorityClass, and that the API server takes pods of it: its admission learns of one only a
+// moment after it was made. It returns the name.
 func (w *world) class(name string, priority int32) string {
 	_, err := w.client.SchedulingV1().PriorityClasses().Create(w.t.Context(), &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Value: priority}, metav1.CreateOptions{})
 	if err != nil && !strings.Contains(err.Error(), "already exists") {
 		w.t.Fatal(err)
 	}
-	return name
+	trial := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "trial-"},
+		Spec:       corev1.PodSpec{PriorityClassName: name, Containers: []corev1.Container{{Name: "job", Image: "localhost/job"}}},
+	}
+	for begun := time.Now(); ; <-time.After(10 * time.Millisecond) {
+		_, err := w.client.CoreV1().Pods(w.namespace).Create(w.t.Context(), trial, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil {
+			return name
+		}
+		if time.Since(begun) > time.Minute {
+			w.t.Fatalf("no pod of PriorityClass %s: %v", name, err)
+		}
+	}
 }
 
 // pod makes a pod that asks for a GPU, on a node, running and ready.
