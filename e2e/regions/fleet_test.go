@@ -3,6 +3,7 @@ package regions
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -28,12 +29,10 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// The fleet of TestFleet.
-const (
-	fleetRoutes, fleetServices, fleetClusters = 1000, 1000, 100
+var fleetSize = flag.Int("fleet", 100, "TestFleet: how `many` routes and Services each; a tenth as many Clusters")
 
-	atOnce = 64 // writes of a bare client, of each kind
-)
+// atOnce is how many writes of a bare client are under way, of each kind.
+const atOnce = 64
 
 // TestFleet fences and activates a thousand routes, a thousand Services and a hundred Clusters, all of one region, as the agent
 // does, beside a bare client that writes them as often. Instances stop and start as soon as they are told: CloudNativePG's own
@@ -75,7 +74,7 @@ func TestFleet(t *testing.T) {
 	median := func(all []time.Duration) time.Duration { slices.Sort(all); return all[len(all)/2] }
 	p, a, b := median(plain), median(fenced), median(activated)
 	t.Logf("%d routes, %d Services and %d Clusters, medians of %d rounds: a bare client writes them in %v; fenced in %v (%.2f times that), activated in %v (%.2f times); heap at most %d MB",
-		fleetRoutes, fleetServices, fleetClusters, len(plain), p, a, a.Seconds()/p.Seconds(), b, b.Seconds()/p.Seconds(), most>>20)
+		*fleetSize, *fleetSize, *fleetSize/10, len(plain), p, a, a.Seconds()/p.Seconds(), b, b.Seconds()/p.Seconds(), most>>20)
 }
 
 // A fleet is the objects of one region, and an applier of its layers.
@@ -157,13 +156,13 @@ func (f *fleet) create(t *testing.T, group *postgres.Group) {
 	ctx, stop := context.WithCancel(t.Context())
 	var living sync.WaitGroup
 	living.Go(func() { group.Run(ctx) })
-	parallel(t, fleetRoutes, func(i int) error {
+	parallel(t, *fleetSize, func(i int) error {
 		return f.apply(t, httpRoutes, fmt.Sprintf("{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: app-%d, labels: {group: rtz}}, spec: {parentRefs: [{name: gateway}], rules: [{backendRefs: [{name: app-%[1]d, port: 80}]}]}}", i))
 	})
-	parallel(t, fleetServices, func(i int) error {
+	parallel(t, *fleetSize, func(i int) error {
 		return f.apply(t, services, fmt.Sprintf(`{apiVersion: v1, kind: Service, metadata: {name: app-%d, labels: {group: rtz}, annotations: {service.cilium.io/global: "true"}}, spec: {clusterIP: None, ports: [{port: 80}]}}`, i))
 	})
-	parallel(t, fleetClusters, func(i int) error {
+	parallel(t, *fleetSize/10, func(i int) error {
 		// The operator would try for ever to create it, without a kubelet.
 		f.database.Create(t, cluster(i), "fsn", "hel", func(o *unstructured.Unstructured) {
 			kube.SetAnnotations(o, map[string]string{"cnpg.io/reconciliationLoop": "disabled"})
@@ -199,7 +198,7 @@ func (f *fleet) apply(t *testing.T, resource schema.GroupVersionResource, text s
 
 // settle has every instance be at once what it is to be.
 func (f *fleet) settle(running bool) {
-	for i := range fleetClusters {
+	for i := range *fleetSize / 10 {
 		f.database.With(cluster(i), func(p *postgres.Instance) { p.Running, p.Primary = running, true })
 	}
 }
