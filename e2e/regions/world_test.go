@@ -3,8 +3,8 @@ package regions
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
@@ -179,9 +179,15 @@ func (r *region) way(t *testing.T, config *rest.Config) string {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 		},
 	}
-	server := httptest.NewServer(proxy)
-	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
-	return server.URL
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not httptest's: its Close waits for requests, and the daemon, which is killed later, makes new ones that never end.
+	server := &http.Server{Handler: proxy}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { server.Close() })
+	return "http://" + listener.Addr().String()
 }
 
 // create makes the region's objects. What Git says is that fsn is the primary, and that every region serves.
