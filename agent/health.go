@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,7 +14,6 @@ type Probe struct {
 	health.Signal
 	Timeout time.Duration // of one look
 	Look    func(context.Context) (v health.Verdict, detail string)
-	Outward bool // it goes out of the region: what it finds says nothing while that is cut off
 }
 
 // regionHealth is what is known of the region's health.
@@ -41,30 +39,19 @@ func (a *Agent) beginHealth(calls context.Context) {
 	a.health.state = a.health.monitor.Judge(now)
 }
 
-// looked is what a probe has seen.
-type looked struct {
-	probe Probe
-	health.Look
-}
-
-// look looks at each interval until calls ends. A look that came late, or took far longer than
-// it may, says that this agent is short of time, not that the region is ill.
+// look looks at each interval until calls ends.
 func (a *Agent) look(calls context.Context, p Probe) {
 	tick := time.NewTicker(p.Interval)
 	defer tick.Stop()
-	last := a.cfg.Clock.Now()
-	for first := true; ; first = false {
+	due := a.cfg.Clock.Now()
+	for {
 		begun := a.cfg.Clock.Now()
 		ctx, cancel := context.WithTimeout(calls, p.Timeout)
 		v, detail := p.Look(ctx)
 		cancel()
 		ended := a.cfg.Clock.Now()
-		late := max(begun.Sub(last)-p.Interval, ended.Sub(begun)-p.Timeout)
-		if slack := max(p.Interval/2, time.Second); v == health.Ill && !first && late > slack {
-			v, detail = health.Unknown, fmt.Sprintf("this agent was %v late to look: it is short of time itself (%s)", late.Round(time.Millisecond), detail)
-		}
-		last = begun
-		a.tell(calls, looked{p, health.Look{Name: p.Name, Verdict: v, Detail: detail}})
+		a.tell(calls, health.Look{Name: p.Name, Verdict: v, Detail: detail, Late: max(begun.Sub(due), ended.Sub(begun)-p.Timeout)})
+		due = begun.Add(p.Interval)
 		select {
 		case <-tick.C:
 		case <-calls.Done():
@@ -74,11 +61,9 @@ func (a *Agent) look(calls context.Context, p Probe) {
 }
 
 // seen takes in what a probe has seen.
-func (a *Agent) seen(calls context.Context, m looked) {
-	if m.probe.Outward && m.Verdict == health.Ill && a.cutOff() {
-		m.Verdict, m.Detail = health.Unknown, "this agent has no way out itself: "+m.Detail
-	}
-	a.judged(calls, a.health.monitor.Look(a.cfg.Clock.Now(), m.Look))
+func (a *Agent) seen(calls context.Context, l health.Look) {
+	l.CutOff = a.cutOff()
+	a.judged(calls, a.health.monitor.Look(a.cfg.Clock.Now(), l))
 }
 
 // cutOff reports whether the agent reaches neither the witness nor any resolver.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent/applier"
 	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -96,7 +97,7 @@ func (a *Agent) receive(calls context.Context, message any) {
 			a.noteTrouble(opWriteFlag, nil) // a standby writes no flag: that the other register takes writes is what it can know
 		}
 		a.step(calls, m.event)
-	case looked:
+	case health.Look:
 		a.seen(calls, m)
 	case *question:
 		a.beAsked(calls, m)

@@ -7,6 +7,7 @@
 package health
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -26,17 +27,23 @@ const (
 type Kind string
 
 const (
-	HTTP           Kind = "http"
-	TCP            Kind = "tcp"
-	DNS            Kind = "dns"
-	NodesReady     Kind = "kubernetes_nodes_ready"
-	APILatency     Kind = "kubernetes_api_latency"
-	Gateway        Kind = "gateway"
-	CNPG           Kind = "cnpg"
-	Cilium         Kind = "cilium"
-	GPU            Kind = "gpu"
-	confirmations       = 2 // looks on end that must find a signal ill: one lost packet is no illness
-	staleIntervals      = 3 // after which a probe that has not looked knows nothing
+	HTTP       Kind = "http"
+	TCP        Kind = "tcp"
+	DNS        Kind = "dns"
+	NodesReady Kind = "kubernetes_nodes_ready"
+	APILatency Kind = "kubernetes_api_latency"
+	Gateway    Kind = "gateway"
+	CNPG       Kind = "cnpg"
+	Cilium     Kind = "cilium"
+)
+
+// outward reports whether a probe goes out of the region: what it finds says nothing
+// while that is cut off.
+func (k Kind) outward() bool { return k == HTTP || k == TCP || k == DNS }
+
+const (
+	confirmations  = 2 // looks on end that must find a signal ill: one lost packet is no illness
+	staleIntervals = 3 // after which a probe that has not looked knows nothing
 )
 
 // A Signal names one probe.
@@ -57,6 +64,22 @@ type Look struct {
 	Name    string
 	Verdict Verdict
 	Detail  string // for people
+
+	// What makes the agent distrust what it has seen: the trouble may be its own.
+	Late   time.Duration // the look began after it was due, or took longer than it may
+	CutOff bool          // neither the witness nor any resolver could be reached
+}
+
+// trusted is what a look says of the region.
+func (l Look) trusted(s Signal) (v Verdict, detail string) {
+	switch {
+	case l.Verdict != Ill:
+	case l.Late > max(s.Interval/2, time.Second):
+		return Unknown, fmt.Sprintf("this agent was %v late to look: it is short of time itself (%s)", l.Late.Round(time.Millisecond), l.Detail)
+	case l.CutOff && s.Kind.outward():
+		return Unknown, "this agent has no way out itself: " + l.Detail
+	}
+	return l.Verdict, l.Detail
 }
 
 // A SignalState is what is known of a signal.
@@ -107,8 +130,8 @@ func (m *Monitor) Look(now lease.Instant, l Look) State {
 		return m.Judge(now)
 	}
 	s := &m.signals[i]
-	s.Detail = l.Detail
-	switch l.Verdict {
+	var v Verdict
+	switch v, s.Detail = l.trusted(s.Signal); v {
 	case Well:
 		s.ill, s.looked = 0, now
 		s.become(Well, now)

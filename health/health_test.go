@@ -95,11 +95,36 @@ func tell(t *testing.T, story string) string {
 	return strings.Join(changes, ", ")
 }
 
+// TestDistrust has looks that say more of the agent than of the region: they make nobody ill, and nobody less well.
+func TestDistrust(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		kind health.Kind
+		look health.Look
+		want health.Verdict
+	}{
+		{"in time", health.HTTP, health.Look{Verdict: health.Ill}, health.Ill},
+		{"a little late", health.HTTP, health.Look{Verdict: health.Ill, Late: 2500 * time.Millisecond}, health.Ill},
+		{"late", health.HTTP, health.Look{Verdict: health.Ill, Late: 2600 * time.Millisecond}, health.Unknown},
+		{"late, and well", health.HTTP, health.Look{Verdict: health.Well, Late: time.Minute}, health.Well},
+		{"cut off", health.DNS, health.Look{Verdict: health.Ill, CutOff: true}, health.Unknown},
+		{"cut off, within the region", health.NodesReady, health.Look{Verdict: health.Ill, CutOff: true}, health.Ill},
+		{"cut off, and well", health.TCP, health.Look{Verdict: health.Well, CutOff: true}, health.Well},
+	} {
+		m := health.NewMonitor(health.Params{DegradedAfter: time.Minute, RecoveredAfter: time.Minute}, []health.Signal{{Name: "a", Kind: tt.kind, Interval: 5 * time.Second}}, 0)
+		tt.look.Name = "a"
+		m.Look(1, tt.look)
+		if got := m.Look(2, tt.look).Signals[0].Verdict; got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
 // FuzzMonitor has any looks at any times: it never loops, and nobody is degraded of whom nothing ill was seen twice.
 func FuzzMonitor(f *testing.F) {
 	f.Add([]byte{5, 2, 5, 2, 5, 6, 5, 6, 200, 1})
 	f.Fuzz(func(t *testing.T, story []byte) {
-		signals := []health.Signal{{Name: "a", Kind: health.HTTP, Interval: 5 * time.Second}, {Name: "b", Kind: health.GPU, Interval: 7 * time.Second}}
+		signals := []health.Signal{{Name: "a", Kind: health.HTTP, Interval: 5 * time.Second}, {Name: "b", Kind: health.TCP, Interval: 7 * time.Second}}
 		m := health.NewMonitor(health.Params{DegradedAfter: 30 * time.Second, RecoveredAfter: time.Minute}, signals, 0)
 		var now lease.Instant
 		ill := 0

@@ -45,10 +45,9 @@ func (s *State) LeaveGates() []Gate {
 		}
 	}
 	gates = append(gates, commandGate(GateFit, s.fit() != nobody, ""))
-	limit := commandGate(GateHandOverLimit, len(s.health.handOvers) < s.p.MaxHandOvers || !s.obeys(RuleHandOverLimit), s.p.Region)
-	if !limit.Open && s.p.MaxHandOvers > 0 {
-		limit.OpensAt = s.limitOpensAt()
-	}
+	opens := s.limitOpensAt()
+	limit := commandGate(GateHandOverLimit, s.p.MaxHandOvers > 0 && opens == Never || !s.obeys(RuleHandOverLimit), s.p.Region)
+	limit.OpensAt = opens
 	return append(gates, limit)
 }
 

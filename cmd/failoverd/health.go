@@ -21,12 +21,10 @@ func buildProbes(h *config.Health, cluster *kube.Client) (probes []agent.Probe) 
 		return nil
 	}
 	for _, p := range h.Probes {
-		made := agent.Probe{
+		probes = append(probes, agent.Probe{
 			Signal:  health.Signal{Name: p.Name, Kind: p.Kinds()[0], Interval: time.Duration(p.Interval)},
 			Timeout: time.Duration(p.Timeout), Look: look(p, cluster),
-		}
-		made.Outward = made.Kind == health.HTTP || made.Kind == health.TCP || made.Kind == health.DNS
-		probes = append(probes, made)
+		})
 	}
 	return probes
 }
