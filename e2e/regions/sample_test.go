@@ -54,7 +54,7 @@ func (r *region) follow(ctx context.Context) {
 	for resource, served := range letsIn {
 		set := func(o any, there bool) {
 			object, ok := o.(*unstructured.Unstructured)
-			if !ok {
+			if !ok || !r.owns(object) {
 				return
 			}
 			r.mu.Lock()
@@ -75,6 +75,11 @@ func (r *region) follow(ctx context.Context) {
 	following.Wait()
 }
 
+// owns reports whether an object is of this test: the planes are of all.
+func (r *region) owns(o *unstructured.Unstructured) bool {
+	return o.GetNamespace() == "" || o.GetNamespace() == r.namespace
+}
+
 // read reads the region's routes and policies now: a watch may be late.
 func (r *region) read(ctx context.Context) {
 	for resource, served := range letsIn {
@@ -84,7 +89,9 @@ func (r *region) read(ctx context.Context) {
 		}
 		seen := map[string]bool{}
 		for i := range list.Items {
-			seen[list.Items[i].GetName()] = served(&list.Items[i])
+			if r.owns(&list.Items[i]) {
+				seen[list.Items[i].GetName()] = served(&list.Items[i])
+			}
 		}
 		r.mu.Lock()
 		r.objects[resource.Resource] = seen
