@@ -1,15 +1,14 @@
 package cilium
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/openova-io/failoverd/e2e/controlplane"
 	"github.com/openova-io/failoverd/layers/kube"
 )
 
@@ -17,7 +16,7 @@ import (
 func TestThousandServices(t *testing.T) {
 	const n, rounds = 1000, 5
 	w := newWorld(t, region.Planes(t)[0], nil)
-	if err := atOnce(n, func(i int) error {
+	if err := controlplane.AtOnce(n, func(i int) error {
 		_, err := w.client.Resource(services).Namespace(w.namespace).Create(t.Context(),
 			w.serviceObject(fmt.Sprintf("app-%04d", i), map[string]string{"service.cilium.io/global": "true"}), metav1.CreateOptions{})
 		return err
@@ -31,7 +30,7 @@ func TestThousandServices(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := atOnce(n, func(i int) error {
+		if err := controlplane.AtOnce(n, func(i int) error {
 			o := &all.Items[i]
 			kube.SetAnnotations(o, map[string]string{"bare": time.Now().String()})
 			_, err := w.client.Resource(services).Namespace(w.namespace).Update(t.Context(), o, metav1.UpdateOptions{})
@@ -65,20 +64,4 @@ func TestThousandServices(t *testing.T) {
 func median(all []float64) float64 {
 	slices.Sort(all)
 	return all[len(all)/2]
-}
-
-// atOnce does n things, 64 at once: as a bare client would.
-func atOnce(n int, do func(int) error) error {
-	errs := make([]error, n)
-	room := make(chan struct{}, 64)
-	var running sync.WaitGroup
-	for i := range n {
-		room <- struct{}{}
-		running.Go(func() {
-			defer func() { <-room }()
-			errs[i] = do(i)
-		})
-	}
-	running.Wait()
-	return errors.Join(errs...)
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/openova-io/failoverd/e2e/controlplane"
 	"github.com/openova-io/failoverd/gpu/evict"
 )
 
@@ -33,7 +34,7 @@ func (w *world) mix(pods, nodes int) (free map[string]int32, allowed map[string]
 	for _, p := range priorities {
 		w.class(fmt.Sprintf("mixed-%d", p+10), p)
 	}
-	w.must(atOnce(nodes, func(i int) error { return w.node(fmt.Sprint("node-", i)) }))
+	w.must(controlplane.AtOnce(nodes, func(i int) error { return w.node(fmt.Sprint("node-", i)) }))
 	free, allowed = map[string]int32{}, map[string]int{}
 	app := make([]string, pods)
 	size := map[string]int{}
@@ -50,7 +51,7 @@ func (w *world) mix(pods, nodes int) (free map[string]int32, allowed map[string]
 			free[fmt.Sprint("pod-", i)] = p
 		}
 	}
-	w.must(atOnce(pods, func(i int) error {
+	w.must(controlplane.AtOnce(pods, func(i int) error {
 		return w.pod(fmt.Sprint("pod-", i), fmt.Sprint("node-", i%nodes), func(p *corev1.Pod) {
 			p.Labels["app"] = app[i]
 			p.Spec.PriorityClassName = fmt.Sprintf("mixed-%d", priorities[i%len(priorities)]+10)

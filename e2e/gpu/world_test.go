@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -66,7 +65,7 @@ func (w *world) clean() {
 	zero := int64(0)
 	pods, err := w.client.CoreV1().Pods(w.namespace).List(ctx, metav1.ListOptions{})
 	w.must(err)
-	w.must(atOnce(len(pods.Items), func(i int) error {
+	w.must(controlplane.AtOnce(len(pods.Items), func(i int) error {
 		p := &pods.Items[i]
 		if len(p.Finalizers) > 0 {
 			p.Finalizers = nil
@@ -260,22 +259,6 @@ func pass(t *testing.T, e *evict.Evictor, s evict.Situation) evict.Report {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// atOnce does n things, 32 at once.
-func atOnce(n int, do func(int) error) error {
-	errs := make([]error, n)
-	room := make(chan struct{}, 32)
-	var running sync.WaitGroup
-	for i := range n {
-		room <- struct{}{}
-		running.Go(func() {
-			defer func() { <-room }()
-			errs[i] = do(i)
-		})
-	}
-	running.Wait()
-	return errors.Join(errs...)
 }
 
 // await asks until a condition has no error.

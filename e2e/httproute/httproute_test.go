@@ -68,7 +68,7 @@ func route(namespace string, i int) *unstructured.Unstructured {
 // create creates routes, many at once.
 func create(tb testing.TB, client *kube.Client, namespace string, n int) {
 	tb.Helper()
-	err := atOnce(n, func(i int) error {
+	err := controlplane.AtOnce(n, func(i int) error {
 		_, err := client.Resource(httpRoutes).Namespace(namespace).Create(tb.Context(), route(namespace, i), metav1.CreateOptions{})
 		return err
 	})

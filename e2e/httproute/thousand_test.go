@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/openova-io/failoverd/e2e/controlplane"
 	"github.com/openova-io/failoverd/layers/kube"
 )
 
@@ -29,7 +30,7 @@ func TestThousandRoutes(t *testing.T) {
 	bare := func() time.Duration {
 		all := list(t, client, namespace)
 		begun := time.Now()
-		if err := atOnce(n, func(i int) error {
+		if err := controlplane.AtOnce(n, func(i int) error {
 			o := &all[i]
 			kube.SetAnnotations(o, map[string]string{"bare": time.Now().String()})
 			_, err := client.Resource(httpRoutes).Namespace(namespace).Update(t.Context(), o, metav1.UpdateOptions{})

@@ -2,7 +2,6 @@ package regions
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/applier"
+	"github.com/openova-io/failoverd/e2e/controlplane"
 	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/cilium"
@@ -30,9 +30,6 @@ import (
 )
 
 var fleetSize = flag.Int("fleet", 100, "TestFleet: how `many` routes and Services each; a tenth as many Clusters")
-
-// atOnce is how many writes of a bare client are under way, of each kind.
-const atOnce = 64
 
 // TestFleet fences and activates a thousand routes, a thousand Services and a hundred Clusters, all of one region, as the agent
 // does, beside a bare client that writes them as often. Instances stop and start as soon as they are told: CloudNativePG's own
@@ -156,13 +153,13 @@ func (f *fleet) create(t *testing.T, group *postgres.Group) {
 	ctx, stop := context.WithCancel(t.Context())
 	var living sync.WaitGroup
 	living.Go(func() { group.Run(ctx) })
-	parallel(t, *fleetSize, func(i int) error {
+	atOnce(t, *fleetSize, func(i int) error {
 		return f.apply(t, httpRoutes, fmt.Sprintf("{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: app-%d, labels: {group: rtz}}, spec: {parentRefs: [{name: gateway}], rules: [{backendRefs: [{name: app-%[1]d, port: 80}]}]}}", i))
 	})
-	parallel(t, *fleetSize, func(i int) error {
+	atOnce(t, *fleetSize, func(i int) error {
 		return f.apply(t, services, fmt.Sprintf(`{apiVersion: v1, kind: Service, metadata: {name: app-%d, labels: {group: rtz}, annotations: {service.cilium.io/global: "true"}}, spec: {clusterIP: None, ports: [{port: 80}]}}`, i))
 	})
-	parallel(t, *fleetSize/10, func(i int) error {
+	atOnce(t, *fleetSize/10, func(i int) error {
 		// The operator would try for ever to create it, without a kubelet.
 		f.database.Create(t, cluster(i), "fsn", "hel", func(o *unstructured.Unstructured) {
 			kube.SetAnnotations(o, map[string]string{"cnpg.io/reconciliationLoop": "disabled"})
@@ -216,7 +213,7 @@ func (f *fleet) bare(t *testing.T) time.Duration {
 				t.Error(err)
 				return
 			}
-			parallel(t, len(all.Items), func(i int) error {
+			atOnce(t, len(all.Items), func(i int) error {
 				kube.SetAnnotations(&all.Items[i], map[string]string{"bare": begun.String()})
 				_, err := in.Update(t.Context(), &all.Items[i], metav1.UpdateOptions{})
 				return err
@@ -227,21 +224,9 @@ func (f *fleet) bare(t *testing.T) time.Duration {
 	return time.Since(begun)
 }
 
-// parallel does n things, some at once.
-func parallel(t *testing.T, n int, do func(int) error) {
+func atOnce(t *testing.T, n int, do func(int) error) {
 	t.Helper()
-	errs := make([]error, n)
-	room := make(chan struct{}, atOnce)
-	var running sync.WaitGroup
-	for i := range n {
-		room <- struct{}{}
-		running.Go(func() {
-			defer func() { <-room }()
-			errs[i] = do(i)
-		})
-	}
-	running.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := controlplane.AtOnce(n, do); err != nil {
 		t.Error(err)
 	}
 }

@@ -143,28 +143,10 @@ func (e *Evictor) list(ctx context.Context, kind schema.GroupVersionResource, fi
 	}
 }
 
-// atOnce does something to all of them, some at once, and returns the errors, each text
-// once.
+// atOnce does something to all of them, some at once, and returns the first errors by
+// text.
 func atOnce[T any](all []T, do func(T) error) error {
-	var mu sync.Mutex
-	var errs []error
-	var running sync.WaitGroup
-	room := make(chan struct{}, parallel)
-	for _, x := range all {
-		room <- struct{}{}
-		running.Go(func() {
-			defer func() { <-room }()
-			if err := do(x); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-			}
-		})
-	}
-	running.Wait()
-	if len(errs) == 0 {
-		return nil
-	}
+	errs := slices.DeleteFunc(kube.AtOnce(all, parallel, do), func(err error) bool { return err == nil })
 	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 	if more := len(errs) - shown; more > 0 {
 		errs = append(errs[:shown], fmt.Errorf("and %d more", more))

@@ -267,24 +267,29 @@ func (s *Set) read(ctx context.Context, which map[object]bool) ([]*unstructured.
 
 // each does something to all of them, some at once, and returns those for which it
 // failed.
-func each[T any](all []T, atOnce int, do func(T) error) []Left {
-	var mu sync.Mutex
-	var left []Left
-	var running sync.WaitGroup
+func each[T any](all []T, atOnce int, do func(T) error) (left []Left) {
+	for i, err := range AtOnce(all, atOnce, do) {
+		if err != nil {
+			left = append(left, Left{fmt.Sprint(name(all[i])), err})
+		}
+	}
+	return left
+}
+
+// AtOnce does something to all of them, some at once, and returns the error of each.
+func AtOnce[T any](all []T, atOnce int, do func(T) error) []error {
+	errs := make([]error, len(all))
 	room := make(chan struct{}, atOnce)
-	for _, x := range all {
+	var running sync.WaitGroup
+	for i, x := range all {
 		room <- struct{}{}
 		running.Go(func() {
 			defer func() { <-room }()
-			if err := do(x); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				left = append(left, Left{fmt.Sprint(name(x)), err})
-			}
+			errs[i] = do(x)
 		})
 	}
 	running.Wait()
-	return left
+	return errs
 }
 
 func name(x any) any {
