@@ -1,6 +1,7 @@
 package regions
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -36,42 +37,34 @@ var fleetSize = flag.Int("fleet", 100, "TestFleet: how `many` routes and Service
 // time is not in it.
 func TestFleet(t *testing.T) {
 	f := newFleet(t)
-	var plain, fenced, activated []time.Duration
+	var bare, fences, activations []time.Duration
+	var fenceRatios, activationRatios []float64
 	var most uint64
 	for round := range uint64(5) {
-		plain = append(plain, f.bare(t))
-		for i, order := range []func(){
-			func() {
-				f.settle(false)
-				f.applier.Fence(lease.Fence{ID: lease.ActionID(2*round + 1), Epoch: 2*round + 1, Reason: lease.ReasonRenewalLate, Deadline: f.deadline()})
-			},
-			func() {
-				f.settle(true)
-				f.applier.Activate(lease.Activate{ID: lease.ActionID(2*round + 2), Epoch: 2*round + 2, Reason: lease.ReasonTaken, Deadline: f.deadline()})
-			},
-		} {
-			begun := time.Now()
-			order()
-			select {
-			case <-f.done:
-			case <-time.After(patience):
-				t.Fatalf("not done after %v", patience)
-			}
-			took := time.Since(begun)
-			if i == 0 {
-				fenced = append(fenced, took)
-			} else {
-				activated = append(activated, took)
-			}
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			most = max(most, m.HeapInuse)
-		}
+		plain := f.bare(t)
+		f.settle(false)
+		fenced := f.timed(t, func() {
+			f.applier.Fence(lease.Fence{ID: lease.ActionID(2*round + 1), Epoch: 2*round + 1, Reason: lease.ReasonRenewalLate, Deadline: f.deadline()})
+		})
+		plainAgain := f.bare(t)
+		f.settle(true)
+		activated := f.timed(t, func() {
+			f.applier.Activate(lease.Activate{ID: lease.ActionID(2*round + 2), Epoch: 2*round + 2, Reason: lease.ReasonTaken, Deadline: f.deadline()})
+		})
+		bare, fences, activations = append(bare, plain, plainAgain), append(fences, fenced), append(activations, activated)
+		fenceRatios = append(fenceRatios, fenced.Seconds()/plain.Seconds())
+		activationRatios = append(activationRatios, activated.Seconds()/plainAgain.Seconds())
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		most = max(most, m.HeapInuse)
 	}
-	median := func(all []time.Duration) time.Duration { slices.Sort(all); return all[len(all)/2] }
-	p, a, b := median(plain), median(fenced), median(activated)
-	t.Logf("%d routes, %d Services and %d Clusters, medians of %d rounds: a bare client writes them in %v; fenced in %v (%.2f times that), activated in %v (%.2f times); heap at most %d MB",
-		*fleetSize, *fleetSize, *fleetSize/10, len(plain), p, a, a.Seconds()/p.Seconds(), b, b.Seconds()/p.Seconds(), most>>20)
+	t.Logf("%d routes, %d Services and %d Clusters, medians of %d rounds: a bare client writes them in %v; fenced in %v (%.2f times the one before it), activated in %v (%.2f times); heap at most %d MB",
+		*fleetSize, *fleetSize, *fleetSize/10, len(fences), median(bare), median(fences), median(fenceRatios), median(activations), median(activationRatios), most>>20)
+}
+
+func median[T cmp.Ordered](all []T) T {
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 // A fleet is the objects of one region, and an applier of its layers.
@@ -143,6 +136,19 @@ func newFleet(t *testing.T) *fleet {
 		}
 	})
 	return f
+}
+
+// timed is how long an order takes until it is carried out.
+func (f *fleet) timed(t *testing.T, order func()) time.Duration {
+	t.Helper()
+	begun := time.Now()
+	order()
+	select {
+	case <-f.done:
+	case <-time.After(patience):
+		t.Fatalf("not done after %v", patience)
+	}
+	return time.Since(begun)
 }
 
 func (f *fleet) deadline() lease.Instant { return f.clock.Now().Add(patience) }

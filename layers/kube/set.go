@@ -194,15 +194,17 @@ func (s *Set) write(ctx context.Context, o *unstructured.Unstructured, edit Edit
 			s.count("ok")
 			return true, nil
 		case apierrors.IsNotFound(err):
-			return false, nil // deleted meanwhile
+			return false, nil // not of the set any more
 		case !apierrors.IsConflict(err):
 			s.count("error")
 			return false, err
 		}
 		s.count("conflict")
-		if o, err = resource.Get(ctx, o.GetName(), metav1.GetOptions{}); apierrors.IsNotFound(err) {
-			return false, nil
-		} else if err != nil {
+		o, err = resource.Get(ctx, o.GetName(), metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err) || err == nil && !s.selects(o):
+			return false, nil // not of the set any more
+		case err != nil:
 			return false, err
 		}
 	}

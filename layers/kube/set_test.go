@@ -69,13 +69,14 @@ func value(t *testing.T, m prometheus.Metric) float64 {
 // TestPassFaults has each object fail in its own way: none holds up another, and the next
 // attempt finishes.
 func TestPassFaults(t *testing.T) {
-	s := newServer(t, "shop/calm", "shop/changed", "shop/forbidden", "shop/gone", "shop/gone-later", "shop/limited", "shop/lost")
+	s := newServer(t, "shop/calm", "shop/changed", "shop/forbidden", "shop/gone", "shop/gone-later", "shop/limited", "shop/lost", "shop/relabelled")
 	theirs := func(o *unstructured.Unstructured) { SetAnnotations(o, map[string]string{"theirs": "kept"}) }
 	s.faults["PUT changed"] = changedFirst(theirs)
 	s.faults["PUT forbidden"] = refuses(1, http.StatusForbidden, metav1.StatusReasonForbidden, "cannot update")
 	s.faults["PUT gone"] = changedFirst(nil)
 	s.faults["PUT gone-later"] = changedFirst(theirs)
 	s.faults["GET gone-later"] = changedFirst(nil)
+	s.faults["PUT relabelled"] = changedFirst(func(o *unstructured.Unstructured) { o.SetLabels(nil) })
 	s.faults["PUT limited"] = limited(2, 0)
 	s.faults["PUT lost"] = answerLost
 
@@ -92,10 +93,13 @@ func TestPassFaults(t *testing.T) {
 	if isMarked(s.get("shop", "forbidden")) {
 		t.Error("forbidden was written")
 	}
+	if isMarked(s.get("shop", "relabelled")) {
+		t.Error("an object that is not of the set any more was written")
+	}
 	if got := s.get("shop", "changed").GetAnnotations()["theirs"]; got != "kept" {
 		t.Errorf("what others had changed meanwhile: got %q, want it kept", got)
 	}
-	for outcome, want := range map[string]float64{"ok": 3, "conflict": 2, "error": 2} {
+	for outcome, want := range map[string]float64{"ok": 3, "conflict": 3, "error": 2} {
 		if got := value(t, s.client.Metrics.writes.WithLabelValues("widgets", outcome)); got != want {
 			t.Errorf("writes, %s: got %v, want %v", outcome, got, want)
 		}
