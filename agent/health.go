@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/health"
+	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -21,11 +22,16 @@ type regionHealth struct {
 	monitor *health.Monitor // nil without probes
 	state   health.State
 	began   map[string]time.Time // wall clock time since which a signal is ill, for people
+	behind  []string             // what of the data is too far behind to be promoted
 	told    lease.Health         // the last event
 }
 
-// beginHealth starts a goroutine for each probe.
+// behindInterval is how often the layers are asked what is behind.
+const behindInterval = 2 * time.Second
+
+// beginHealth starts a goroutine for each probe, and one for the layers whose data follows.
 func (a *Agent) beginHealth(calls context.Context) {
+	a.followLayers(calls)
 	if len(a.cfg.Probes) == 0 {
 		return
 	}
@@ -37,6 +43,41 @@ func (a *Agent) beginHealth(calls context.Context) {
 	now := a.cfg.Clock.Now()
 	a.health = regionHealth{monitor: health.NewMonitor(a.cfg.Health, signals, now), began: map[string]time.Time{}}
 	a.health.state = a.health.monitor.Judge(now)
+}
+
+// behind is what the layers say is behind.
+type behind []string
+
+// followLayers starts a goroutine that asks the layers whose data follows another region's, if
+// there are any.
+func (a *Agent) followLayers(calls context.Context) {
+	var followers []layers.Follower
+	for _, l := range a.cfg.Layers {
+		if f, ok := l.(layers.Follower); ok {
+			followers = append(followers, f)
+		}
+	}
+	if len(followers) == 0 {
+		return
+	}
+	a.calls.Go(func() {
+		tick := time.NewTicker(behindInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-calls.Done():
+				return
+			}
+			var all behind
+			for _, f := range followers {
+				for _, what := range f.Behind() {
+					all = append(all, f.Name()+" "+what)
+				}
+			}
+			a.tell(calls, all)
+		}
+	})
 }
 
 // look looks at each interval until calls ends.
@@ -79,11 +120,10 @@ func (a *Agent) judgeHealth(calls context.Context) {
 	}
 }
 
-// judged takes the judgement in, and tells the state machine if that changes anything for it.
+// judged takes the judgement in.
 func (a *Agent) judged(calls context.Context, s health.State) {
 	before := a.health.state
 	a.health.state = s
-	ev := lease.Health{Degraded: s.Degraded}
 	for i, signal := range s.Signals {
 		if was := before.Signals[i].Verdict; was != signal.Verdict && (was == health.Ill || signal.Verdict == health.Ill) {
 			a.cfg.Log.Warn("the region's health", "probe", signal.Name, "verdict", signal.Verdict, "detail", signal.Detail)
@@ -95,12 +135,21 @@ func (a *Agent) judged(calls context.Context, s health.State) {
 		if _, ok := a.health.began[signal.Name]; !ok {
 			a.health.began[signal.Name] = time.Now().Add(-a.cfg.Clock.Now().Sub(signal.Since))
 		}
-		if s.Degraded {
+	}
+	a.tellHealth(calls)
+}
+
+// tellHealth tells the state machine how the region is, if that has changed anything for it.
+func (a *Agent) tellHealth(calls context.Context) {
+	s := a.health.state
+	ev := lease.Health{Degraded: s.Degraded, Behind: a.health.behind}
+	for _, signal := range s.Signals {
+		if s.Degraded && signal.Verdict == health.Ill {
 			ev.Causes = append(ev.Causes, signal.Name+" since "+a.health.began[signal.Name].UTC().Format(time.RFC3339))
 		}
 	}
 	switch {
-	case ev.Degraded == a.health.told.Degraded && slices.Equal(ev.Causes, a.health.told.Causes):
+	case ev.Degraded == a.health.told.Degraded && slices.Equal(ev.Causes, a.health.told.Causes) && slices.Equal(ev.Behind, a.health.told.Behind):
 		a.publish()
 		a.setTimer()
 		return

@@ -124,6 +124,35 @@ func TestDegraded(t *testing.T) {
 	})
 }
 
+// TestBehind: the region is degraded, and the data of the other one too far behind. It hands over when that has caught up.
+func TestBehind(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := degradable(w)
+		b.set(func() { b.behind = []string{"shop/db lacks 20.0 MiB"} })
+		w.until(25 * time.Second)
+		if s := b.agent.Status(); !slices.Equal(s.Behind, []string{"test shop/db lacks 20.0 MiB"}) {
+			t.Errorf("b says that it is behind with %q", s.Behind)
+		}
+		a.find(health.Ill, health.HTTP, health.NodesReady)
+		w.until(2 * time.Minute)
+		s := a.agent.Status()
+		peer := s.Peers[0]
+		if s.State != lease.Active || !s.Health.Degraded || !peer.Quorum.Behind || len(peer.Behind) != 1 {
+			t.Errorf("a is %s, and knows of b: %+v, %+v", s.State, peer, peer.Quorum)
+		}
+		for _, g := range s.Health.Gates {
+			if g.Open == (g.Code == lease.GateFit) {
+				t.Errorf("the gate %s is open: %v", g.Code, g.Open)
+			}
+		}
+		b.set(func() { b.behind = nil })
+		w.until(2*time.Minute + 10*time.Second)
+		if s := b.agent.Status(); s.State != lease.Active {
+			t.Errorf("caught up, b is %s", s.State)
+		}
+	})
+}
+
 // TestFlapping: two signals are ill and well, ten times in a minute. There is one hand-over.
 func TestFlapping(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

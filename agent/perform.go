@@ -99,6 +99,9 @@ func (a *Agent) receive(calls context.Context, message any) {
 		a.step(calls, m.event)
 	case health.Look:
 		a.seen(calls, m)
+	case behind:
+		a.health.behind = m
+		a.tellHealth(calls)
 	case *question:
 		a.beAsked(calls, m)
 	case *command:

@@ -20,6 +20,7 @@ type snapshot struct {
 	layers   map[string]layers.State
 	trouble  map[string]string
 	health   health.State
+	behind   []string
 	leave    []lease.Gate // while the region is active and degraded
 }
 
@@ -42,7 +43,7 @@ func (a *Agent) publish() {
 		a.cfg.Mirror.Show(a.decision, peers)
 	}
 	a.snapshot.Store(&snapshot{
-		health: a.health.state, leave: leave,
+		health: a.health.state, behind: a.health.behind, leave: leave,
 		decision: a.decision, gates: a.state.Gates(), peers: peers, alarms: a.state.Alarms(),
 		layers: maps.Clone(a.layers), trouble: maps.Clone(a.trouble),
 	})
@@ -70,6 +71,7 @@ type Status struct {
 	Peers   []PeerStatus  `json:"peers"`
 	Layers  []LayerStatus `json:"layers"`
 	Health  *HealthStatus `json:"health,omitempty"` // nil without probes
+	Behind  []string      `json:"behind,omitempty"` // what of the data is too far behind to be promoted
 	GPUs    *GPUsStatus   `json:"gpus,omitempty"`   // nil if none is watched
 	Witness WitnessStatus `json:"witness"`
 	Alarms  []AlarmStatus `json:"alarms"`
@@ -104,6 +106,7 @@ type PeerStatus struct {
 	Known       bool         `json:"known"`
 	Differs     []string     `json:"differs,omitempty"`
 	Degraded    []string     `json:"degraded,omitempty"` // why it is, as its info record says
+	Behind      []string     `json:"behind,omitempty"`   // what of its data is too far behind, as that says
 	Quorum      *PeerQuorum  `json:"quorum,omitempty"`   // nil without a quorum
 }
 
@@ -115,6 +118,7 @@ type PeerQuorum struct {
 	Authority      bool             `json:"authority"`
 	Epoch          uint64           `json:"epoch,omitempty"`
 	Degraded       bool             `json:"degraded"`
+	Behind         bool             `json:"behind"`
 	Willing        bool             `json:"willing"`         // it would pledge, or has pledged
 	Why            lease.ReasonCode `json:"why,omitempty"`   // it would not
 	DeclaredFenced bool             `json:"declared_fenced"` // by an operator
@@ -186,6 +190,7 @@ func (a *Agent) Status() Status {
 		return out
 	}
 	status.Gates = gates(s.gates)
+	status.Behind = s.behind
 	status.GPUs = gpusStatus(a.cfg.GPUs, now)
 	if len(s.health.Signals) > 0 {
 		status.Health = &HealthStatus{Degraded: s.health.Degraded, Since: age(s.health.Since), Gates: gates(s.leave)}
@@ -195,7 +200,7 @@ func (a *Agent) Status() Status {
 	}
 	for _, p := range s.peers {
 		peer := PeerStatus{
-			Region: p.Region, State: string(p.State), Epoch: p.Epoch, Known: p.Known, Differs: p.Differs, Degraded: p.Degraded,
+			Region: p.Region, State: string(p.State), Epoch: p.Epoch, Known: p.Known, Differs: p.Differs, Degraded: p.Degraded, Behind: p.Behind,
 			RecordAge: age(p.Recorded), EvidenceAge: now.Sub(p.Evidence).Seconds(),
 		}
 		if peer.State == "" {
@@ -204,8 +209,8 @@ func (a *Agent) Status() Status {
 		if a.cfg.Params.Quorum {
 			peer.Quorum = &PeerQuorum{
 				Reached: p.Reached, AnswerAge: age(p.Answered), State: p.Said.State, Authority: p.Said.Authority, Epoch: p.Said.Epoch,
-				Degraded: p.Said.Degraded,
-				Willing:  p.Said.Granted, Why: p.Said.Why, DeclaredFenced: p.Fenced,
+				Degraded: p.Said.Degraded, Behind: p.Said.Behind,
+				Willing: p.Said.Granted, Why: p.Said.Why, DeclaredFenced: p.Fenced,
 			}
 		}
 		status.Peers = append(status.Peers, peer)

@@ -126,9 +126,10 @@ type region struct {
 	diskTime time.Duration
 	history  []lease.StateName
 	layer    layers.State
-	hangs    bool   // the layer, until its context ends
-	refuses  string // what keeps the layer from being active; empty: nothing
-	deaf     bool   // no resolver answers it, nor brings it anything
+	hangs    bool     // the layer, until its context ends
+	behind   []string // what of the layer is
+	refuses  string   // what keeps the layer from being active; empty: nothing
+	deaf     bool     // no resolver answers it, nor brings it anything
 	stubborn chan struct{}
 	verdicts map[string]health.Verdict // of its probes, by kind; those that are not in it are well
 	looking  time.Duration             // that a look of a probe takes
@@ -372,6 +373,11 @@ func (l *testLayer) Fence(ctx context.Context, o layers.Order) error {
 }
 
 func (l *testLayer) Observe(context.Context) (layers.State, error) { return l.layer, nil }
+
+func (l *testLayer) Behind() (what []string) {
+	(*region)(l).set(func() { what = l.behind })
+	return what
+}
 
 func (l *testLayer) apply(ctx context.Context, to layers.State, o layers.Order) error {
 	l.mu.Lock()

@@ -75,6 +75,14 @@ type Finder interface {
 	Findings(context.Context) ([]Finding, error)
 }
 
+// A Follower is a layer whose data follows that of another region.
+type Follower interface {
+	Layer
+	// Behind names what is so far behind that it would not be made active now, or only
+	// with a loss; none if nothing is. It says what was found last, and does not block.
+	Behind() []string
+}
+
 // A Watcher is a layer that notices when what it acts on is changed by others, so
 // that the caller can keep the effect there.
 type Watcher interface {

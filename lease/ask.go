@@ -62,7 +62,7 @@ func (s *State) turnToAsk() Instant {
 		return Never
 	}
 	rank := s.rank()
-	if s.health.degraded {
+	if s.health.degraded || len(s.health.behind) > 0 {
 		rank += len(s.peers) // everyone lives: let one of the others take
 	}
 	return s.asker.willing.Add(time.Duration(rank) * 2 * s.p.RetryInterval)

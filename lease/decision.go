@@ -124,6 +124,7 @@ type PeerView struct {
 	Answered Instant   // when that came; Never if none did
 	Fenced   bool      // an operator has said that it is down and fenced (§4)
 	Degraded []string  // why it is degraded, as its info record says; none if it is not
+	Behind   []string  // what of its data is too far behind, as that says
 }
 
 // Peers is what is known of the other regions, in the order of the members.
@@ -131,7 +132,7 @@ func (s *State) Peers() []PeerView {
 	var views []PeerView
 	for j, p := range s.peers {
 		if j != s.self {
-			views = append(views, PeerView{s.p.Members[j], p.known, p.differs, p.state, p.epoch, p.recorded, p.evidence, p.reached, p.said, p.saidAt, p.fenced, p.degraded})
+			views = append(views, PeerView{s.p.Members[j], p.known, p.differs, p.state, p.epoch, p.recorded, p.evidence, p.reached, p.said, p.saidAt, p.fenced, p.degraded, p.behind})
 		}
 	}
 	return views

@@ -81,10 +81,12 @@ type Answered struct {
 type HandOver struct{ To Region }
 
 // Health says how the region is. One that is active and degraded hands its authority over
-// as soon as State.LeaveGates are open. Until the first one comes it is not degraded.
+// as soon as State.LeaveGates are open, and no other region hands its own over to one that
+// is degraded or behind. Until the first one comes it is neither.
 type Health struct {
 	Degraded bool
 	Causes   []string // for people, in this region and the others
+	Behind   []string // what of its data is too far behind to be promoted now, for people too; none if it is not behind
 }
 
 // Takeover, as State.TakeoverGates says that it can be, is an operator's word that a region is down and fenced, so that

@@ -108,7 +108,7 @@ func (z *fuzzer) answered(id lease.ActionID, b byte) lease.Event {
 	ev.Answer = lease.Answer{State: lease.Standby, Safety: lease.SafetyHash(z.p.Safety())}
 	switch b & 0x1f {
 	case 18, 19:
-		ev.Answer.Granted, ev.Answer.Degraded = true, b>>5 == 0
+		ev.Answer.Granted, ev.Answer.Degraded, ev.Answer.Behind = true, b>>5 == 0, b>>5 == 1
 		z.until = max(z.until, z.sent[id].Add(z.p.TTL))
 	case 20:
 		ev.Answer.Why, ev.Answer.Epoch = lease.RefusedEpoch, z.seq

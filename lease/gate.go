@@ -131,8 +131,8 @@ func (s *State) HandOverGates(to Region) []Gate {
 			gates = append(gates, commandGate(GateEveryoneWilling, s.willing(k), s.p.Members[k]))
 		}
 	}
-	// It would hand it back at once.
-	return append(gates, commandGate(GateFit, !s.isOther(to) || !s.peers[s.member(to)].said.Degraded, to))
+	// One that is degraded would hand it back at once, and one that is behind could not serve.
+	return append(gates, commandGate(GateFit, !s.isOther(to) || s.peers[s.member(to)].said.fit(), to))
 }
 
 // TakeoverGates are the conditions of a Takeover from a region: that there is

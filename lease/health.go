@@ -4,6 +4,7 @@ package lease
 type health struct {
 	degraded  bool
 	causes    []string
+	behind    []string
 	handOvers []Instant // for that reason, within the window, the oldest first
 }
 
@@ -12,7 +13,7 @@ func (s *State) becomeHealth(ev Health) {
 	if s.health.degraded != ev.Degraded && s.authority {
 		s.asker.statusAt = s.now // who else is fit is to be known now, not as of the last round
 	}
-	s.health.degraded, s.health.causes = ev.Degraded, ev.Causes
+	s.health.degraded, s.health.causes, s.health.behind = ev.Degraded, ev.Causes, ev.Behind
 	s.info.changed = true
 }
 
@@ -20,7 +21,7 @@ func (s *State) becomeHealth(ev Health) {
 func (s *State) leaving() bool { return s.health.degraded && s.name == Active && s.p.MaxHandOvers > 0 }
 
 // leave hands authority over while the region is degraded, to the first other one that
-// is not (§4).
+// is fit (§4).
 func (s *State) leave() {
 	h := &s.health
 	for len(h.handOvers) > 0 && s.now >= h.handOvers[0].Add(s.p.HandOverWindow) {
@@ -65,10 +66,10 @@ func (s *State) limitOpensAt() Instant {
 // hands over.
 func (s *State) willing(j int) bool { return s.peers[j].reached && s.peers[j].said.Granted }
 
-// fit is the first other region that answers and is not degraded, or nobody.
+// fit is the first other region that answers and is neither degraded nor behind, or nobody.
 func (s *State) fit() int {
 	for j := range s.peers {
-		if j != s.self && s.willing(j) && !s.peers[j].said.Degraded {
+		if j != s.self && s.willing(j) && s.peers[j].said.fit() {
 			return j
 		}
 	}

@@ -13,7 +13,7 @@ func (s *State) writeInfo() {
 	}
 	s.info.order, s.info.by, s.info.changed = s.newID(), s.now.Add(s.p.RequestTimeout), false
 	s.info.notBefore = s.now.Add(s.p.RetryInterval)
-	s.act(WriteInfo{ID: s.info.order, Deadline: s.info.by, Info: Info{Safety: s.safety, Version: s.version, Degraded: s.health.causes}})
+	s.act(WriteInfo{ID: s.info.order, Deadline: s.info.by, Info: Info{Safety: s.safety, Version: s.version, Degraded: s.health.causes, Behind: s.health.behind}})
 }
 
 // infoDue is when the own info record is to be written next: soon when it is not true any
@@ -60,7 +60,7 @@ func (s *State) absorbInfo(j int, read InfoRead) {
 	if read.Outcome != ReadFound {
 		return
 	}
-	p.known, p.degraded = true, read.Info.Degraded
+	p.known, p.degraded, p.behind = true, read.Info.Degraded, read.Info.Behind
 	differs := SafetyDiff(s.safety, read.Info.Safety)
 	if !slices.Equal(differs, p.differs) {
 		s.clear(NoticeSafetyDiffers, region)

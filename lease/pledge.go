@@ -37,7 +37,7 @@ func (s *State) questioned(ev Asked) {
 // answer is what this region says to a question of region j. Nothing changes by it.
 func (s *State) answer(j int, q Question) Answer {
 	why := s.refusal(j, q)
-	a := Answer{State: s.name, Granted: why == "", Why: why, Safety: s.safetyHash, Degraded: s.health.degraded}
+	a := Answer{State: s.name, Granted: why == "", Why: why, Safety: s.safetyHash, Degraded: s.health.degraded, Behind: len(s.health.behind) > 0}
 	switch {
 	case s.authority:
 		a.Authority, a.Epoch, a.Remaining = true, s.epoch, s.deadline.Sub(s.now)

@@ -35,4 +35,8 @@ type Answer struct {
 	Safety  string     `json:"h"`           // SafetyHash of its parameters
 
 	Degraded bool `json:"d,omitempty"` // another region should be active rather than it
+	Behind   bool `json:"b,omitempty"` // its data is too far behind
 }
+
+// fit reports whether authority may be handed over to the region.
+func (a Answer) fit() bool { return !a.Degraded && !a.Behind }

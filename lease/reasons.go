@@ -154,7 +154,7 @@ var Reasons = []Reason{
 	{GateNotActive, Warning, "standby here", "only a region that is fenced and holds no authority takes over", "wait until this region is standby, or ask another one"},
 	{GatePeerSilent, Critical, "region silent", "a region that is down does not answer through the quorum", "it answers, so it is alive: use failoverd switchover there, or stop it first"},
 
-	{GateFit, Warning, "another region fit", "the region that authority is handed over to is not degraded itself", "see degraded in failoverd status there"},
+	{GateFit, Warning, "another region fit", "the region that authority is handed over to is not degraded itself, nor is its data too far behind", "see the health of that region in its failoverd status"},
 	{GateHandOverLimit, Warning, "hand-overs within the limit", "the region has not handed over for being degraded max_handovers times within handover_window, so authority does not go to and fro", "mend what ails the regions; failoverd switchover is not limited"},
 
 	{RefusedActive, Informational, "active itself", "the region that was asked holds authority, and grants nobody a pledge", ""},

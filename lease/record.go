@@ -64,6 +64,7 @@ type Info struct {
 	Version string            `json:"version"` // of failoverd
 
 	Degraded []string `json:"degraded,omitempty"` // why another region should be active rather than this one; none if it is well
+	Behind   []string `json:"behind,omitempty"`   // what of its data is too far behind to be promoted now
 }
 
 // A ReadOutcome says what became of reading one register.

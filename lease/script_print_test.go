@@ -171,6 +171,9 @@ func (s *script) printPeers() {
 		if len(p.Degraded) > 0 {
 			fmt.Fprintf(&s.out, ", degraded: %s", strings.Join(p.Degraded, ", "))
 		}
+		if len(p.Behind) > 0 {
+			fmt.Fprintf(&s.out, ", behind: %s", strings.Join(p.Behind, ", "))
+		}
 		if p.Fenced {
 			s.out.WriteString(", declared fenced")
 		}

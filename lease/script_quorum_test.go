@@ -56,6 +56,8 @@ func (s *script) parseAnswer(a lease.Ask, text string) (lease.Answered, error) {
 		ev.Answer.Granted = true
 	case text == "grants:degraded":
 		ev.Answer.Granted, ev.Answer.Degraded = true, true
+	case text == "grants:behind":
+		ev.Answer.Granted, ev.Answer.Behind = true, true
 	case text == "other-parameters":
 		ev.Answer.Granted, ev.Answer.Safety = true, "0011223344556677"
 	case parts[0] == "refuses" && (len(parts) == 2 || len(parts) == 4):
@@ -137,6 +139,9 @@ func replyText(a lease.Answer) string {
 	text := string(a.State)
 	if a.Degraded {
 		text += ", degraded"
+	}
+	if a.Behind {
+		text += ", behind"
 	}
 	if a.Authority {
 		text += fmt.Sprintf(", epoch %d, authority for %v more", a.Epoch, a.Remaining.Round(time.Millisecond))

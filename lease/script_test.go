@@ -127,6 +127,9 @@ func (s *script) command(td *datadriven.TestData) error {
 		if ev.Degraded {
 			ev.Causes = []string{"gateway"}
 		}
+		if td.CmdArgs[0].Key == "behind" {
+			ev.Behind = []string{"shop/db by 20.0 MiB"}
+		}
 		s.step(td.CmdArgs[0].Key, ev)
 	case "leave-gates":
 		s.printGates(s.s.LeaveGates())

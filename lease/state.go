@@ -90,6 +90,7 @@ type peer struct {
 	known    bool      // its info record has been seen
 	differs  []string  // safety parameters in which it differs from this region
 	degraded []string  // why it is degraded, as its info record says
+	behind   []string  // what of its data is too far behind, as that says
 	badFlag  bool      // its flag was malformed when it was last read
 	badInfo  bool      // its info record was
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -51,6 +52,10 @@ func printStatus(out io.Writer, s agent.Status) {
 			note = "its info record has never been seen"
 		case len(p.Differs) > 0:
 			note = fmt.Sprintf("other parameters: %v", p.Differs)
+		case len(p.Degraded) > 0:
+			note = "degraded: " + strings.Join(p.Degraded, ", ")
+		case len(p.Behind) > 0:
+			note = "behind: " + strings.Join(p.Behind, ", ")
 		case p.RecordAge == nil:
 			note = "a standby is silent"
 		}
@@ -65,6 +70,9 @@ func printStatus(out io.Writer, s agent.Status) {
 		fmt.Fprintln(table, "none\t\t")
 	}
 	table.Flush()
+	for _, what := range s.Behind {
+		fmt.Fprintf(out, "  behind: %s\n", what)
+	}
 	up := "answers"
 	if !s.Witness.Up {
 		up = "does not answer"

@@ -44,6 +44,7 @@ type Layer struct {
 	known   map[string]seen   // positions, by namespace/name
 	follows map[string]uint64 // the epoch of the primary whose writes were last seen to arrive, by namespace/name
 	token   map[string]had    // the newest token, by namespace/name
+	behind  []string          // what Behind returns
 }
 
 // A seen is a position that was read.
@@ -66,10 +67,11 @@ type had struct {
 }
 
 var (
-	_ layers.Watcher = (*Layer)(nil)
-	_ layers.Checker = (*Layer)(nil)
-	_ layers.Finder  = (*Layer)(nil)
-	_ kube.Permitted = (*Layer)(nil)
+	_ layers.Watcher  = (*Layer)(nil)
+	_ layers.Checker  = (*Layer)(nil)
+	_ layers.Finder   = (*Layer)(nil)
+	_ layers.Follower = (*Layer)(nil)
+	_ kube.Permitted  = (*Layer)(nil)
 )
 
 var clusters = schema.GroupVersionResource{Group: "postgresql.cnpg.io", Version: "v1", Resource: "clusters"}

@@ -76,6 +76,7 @@ func (l *Layer) publishAll(ctx context.Context, changed func()) (soon bool) {
 	if !soon && l.readPositions(ctx, all) {
 		l.say(all)
 	}
+	l.noteBehind(all)
 	return soon
 }
 

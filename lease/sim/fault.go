@@ -218,20 +218,23 @@ func (w *world) cut(r *region, d time.Duration) {
 	}
 }
 
-// flap has a region be degraded, and recover, after a while.
+// flap has a region be degraded or behind, and recover, after a while.
 func (w *world) flap(r *region) {
 	w.schedule(happening{at: w.now.Add(w.upTo(4 * w.cfg.Params.TTL)), kind: mend, load: func() {
 		if w.chaos {
-			w.becomeHealth(r, !r.degraded)
+			w.becomeHealth(r, !r.health.Degraded, w.rng.IntN(4) == 0)
 			w.flap(r)
 		}
 	}})
 }
 
-func (w *world) becomeHealth(r *region, degraded bool) {
-	r.degraded = degraded
-	w.trace("%s degraded: %v", r.name, degraded)
-	r.deliver(lease.Health{Degraded: degraded})
+func (w *world) becomeHealth(r *region, degraded, behind bool) {
+	r.health = lease.Health{Degraded: degraded}
+	if behind {
+		r.health.Behind = []string{"db"}
+	}
+	w.trace("%s degraded: %v, behind: %v", r.name, degraded, behind)
+	r.deliver(r.health)
 }
 
 // mendIn ends a fault after d, unless all faults end before.
@@ -269,7 +272,7 @@ func (w *world) endFaults() {
 	if w.cfg.Faults.Flapping {
 		degraded := w.rng.IntN(2) == 0 // all of them: a lease that nobody holds is taken all the same
 		for _, r := range w.regions {
-			w.becomeHealth(r, degraded)
+			w.becomeHealth(r, degraded, degraded)
 		}
 	}
 }

@@ -64,7 +64,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleFencedUntilSeen}, Unbroken, 246, "overlap:"},
 	{[]lease.Rule{lease.RuleHandOverLimit}, Unbroken, 12, "hand-overs:"},
 	{[]lease.Rule{lease.RuleGrantVoids, lease.RuleGrantEpoch}, Unbroken, 18, "overlap:"},
-	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 42, "liveness:"},
+	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 316, "liveness:"},
 	{[]lease.Rule{lease.RuleEpochAbove, lease.RuleYield}, Unbroken, 149, "liveness:"},
 }
 

@@ -29,7 +29,7 @@ type region struct {
 	diskFree Time // the disk takes one write after the other
 	diskFull bool
 
-	degraded  bool
+	health    lease.Health
 	handOvers []Time // for being degraded, of this life
 
 	layersOn  bool   // some layer may be active
@@ -82,8 +82,8 @@ func (r *region) start() {
 	r.step(lease.Start{
 		Incarnation: r.w.rng.Uint64(), BootID: string(rune('a' + r.boot%26)), Saved: r.disk,
 	})
-	if r.degraded {
-		r.deliver(lease.Health{Degraded: true})
+	if r.health.Degraded || len(r.health.Behind) > 0 {
+		r.deliver(r.health)
 	}
 }
 
