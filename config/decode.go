@@ -163,6 +163,7 @@ func probe(p *Probe) setter {
 		field{"gateway", text(&p.Gateway)},
 		field{"cnpg", text(&p.CNPG)},
 		field{"cilium", text(&p.Cilium)},
+		field{"gpus_healthy", unit(&p.GPUs)},
 	)
 }
 

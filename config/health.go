@@ -34,6 +34,7 @@ type Probe struct {
 	Gateway    string   `yaml:"gateway,omitempty" json:"gateway,omitempty"`                               // namespace/name
 	CNPG       string   `yaml:"cnpg,omitempty" json:"cnpg,omitempty"`                                     // namespace/name
 	Cilium     string   `yaml:"cilium,omitempty" json:"cilium,omitempty"`                                 // the socket of its agent
+	GPUs       Percent  `yaml:"gpus_healthy,omitempty" json:"gpus_healthy,omitempty"`                     // share of those that are watched
 }
 
 // DefaultHealth returns the section of a file that sets nothing in it but probes.
@@ -58,6 +59,7 @@ func (p Probe) Kinds() (kinds []health.Kind) {
 		{health.HTTP, p.HTTP != ""}, {health.TCP, p.TCP != ""}, {health.DNS, p.DNS != ""},
 		{health.NodesReady, p.NodesReady != 0}, {health.APILatency, p.APILatency != 0},
 		{health.Gateway, p.Gateway != ""}, {health.CNPG, p.CNPG != ""}, {health.Cilium, p.Cilium != ""},
+		{health.GPUs, p.GPUs != 0},
 	} {
 		if k.set {
 			kinds = append(kinds, k.kind)
@@ -122,6 +124,10 @@ func (v *validator) probeTarget(at string, p Probe) {
 	check("cilium", p.Cilium, isAbs)
 	if p.NodesReady != 0 {
 		v.must(p.NodesReady <= 1, at+".kubernetes_nodes_ready", "found %v, expected at most 100%%", p.NodesReady)
+	}
+	if p.GPUs != 0 {
+		v.must(p.GPUs <= 1, at+".gpus_healthy", "found %v, expected at most 100%%", p.GPUs)
+		v.must(v.c.GPU.Watches(), at+".gpus_healthy", "no GPU is watched, expected gpu.enabled and gpu.source to say that they are")
 	}
 	if p.APILatency != 0 {
 		v.must(p.APILatency > 0 && p.APILatency < p.Timeout, at+".kubernetes_api_latency", "found %v, expected more than 0s and less than timeout, %v", p.APILatency, p.Timeout)

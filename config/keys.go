@@ -93,7 +93,7 @@ var expected = map[string]string{
 	"health.handover_window": "a duration such as 1h",
 
 	"health.probes":                          "a list of probes, each with name and what it looks at",
-	"health.probes[]":                        "a probe: a section with name and one of http, tcp, dns, kubernetes_nodes_ready, kubernetes_api_latency, gateway, cnpg and cilium",
+	"health.probes[]":                        "a probe: a section with name and one of http, tcp, dns, kubernetes_nodes_ready, kubernetes_api_latency, gateway, cnpg, cilium and gpus_healthy",
 	"health.probes[].name":                   "the probe's name, a DNS label such as gateway",
 	"health.probes[].interval":               "a duration such as 5s: the time between looks",
 	"health.probes[].timeout":                "a duration such as 2s, at most interval",
@@ -105,6 +105,7 @@ var expected = map[string]string{
 	"health.probes[].gateway":                "a Gateway that has to be programmed, as namespace/name",
 	"health.probes[].cnpg":                   "a CloudNativePG Cluster that has to have a ready instance, as namespace/name",
 	"health.probes[].cilium":                 "the absolute path of the socket of this node's Cilium agent, such as /var/run/cilium/cilium.sock",
+	"health.probes[].gpus_healthy":           "a percentage such as 60%: the share of the GPUs that has to be healthy; the section gpu says how they are watched",
 
 	"gpu":                    "a section with enabled and source",
 	"gpu.enabled":            "true or false, without quotes",

@@ -35,6 +35,7 @@ const (
 	Gateway    Kind = "gateway"
 	CNPG       Kind = "cnpg"
 	Cilium     Kind = "cilium"
+	GPUs       Kind = "gpus_healthy"
 )
 
 // outward reports whether a probe goes out of the region: what it finds says nothing

@@ -10,26 +10,27 @@ import (
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/config"
+	gpuwatch "github.com/openova-io/failoverd/gpu/watch"
 	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/health/probe"
 	"github.com/openova-io/failoverd/layers/kube"
 )
 
-// buildProbes makes the probes that the configuration names. cluster is nil where none needs it.
-func buildProbes(h *config.Health, cluster *kube.Client) (probes []agent.Probe) {
+// buildProbes makes the probes that the configuration names. cluster and gpus are nil where none needs them.
+func buildProbes(h *config.Health, cluster *kube.Client, gpus *gpuwatch.Watch) (probes []agent.Probe) {
 	if h == nil {
 		return nil
 	}
 	for _, p := range h.Probes {
 		probes = append(probes, agent.Probe{
 			Signal:  health.Signal{Name: p.Name, Kind: p.Kinds()[0], Interval: time.Duration(p.Interval)},
-			Timeout: time.Duration(p.Timeout), Look: look(p, cluster),
+			Timeout: time.Duration(p.Timeout), Look: look(p, cluster, gpus),
 		})
 	}
 	return probes
 }
 
-func look(p config.Probe, cluster *kube.Client) func(context.Context) (health.Verdict, string) {
+func look(p config.Probe, cluster *kube.Client, gpus *gpuwatch.Watch) func(context.Context) (health.Verdict, string) {
 	switch p.Kinds()[0] {
 	case health.HTTP:
 		return probe.HTTP(p.HTTP)
@@ -46,6 +47,8 @@ func look(p config.Probe, cluster *kube.Client) func(context.Context) (health.Ve
 		return probe.GatewayProgrammed(cluster, p.Gateway)
 	case health.CNPG:
 		return probe.CNPGHealthy(cluster, p.CNPG)
+	case health.GPUs:
+		return probe.GPUsHealthy(gpus.Found, float64(p.GPUs))
 	default:
 		return probe.CiliumAgent(p.Cilium)
 	}

@@ -124,16 +124,16 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if d.control, err = listenControl(d.cfg.API.Socket); err != nil {
 		return d, err
 	}
+	if d.gpus, err = buildWatch(d.cfg.GPU, d.log); err != nil {
+		return d, err
+	}
 	of := agent.Config{
 		Params: params, Version: fullVersion(), Witness: w, Quorum: newQuorumClient(d.cfg, secrets), Layers: applied.layers,
 		Disk: d.dir, Clock: agent.BootClock{}, Log: d.log,
-		Health: healthParams(d.cfg.Health), Probes: buildProbes(d.cfg.Health, applied.cluster),
+		Health: healthParams(d.cfg.Health), Probes: buildProbes(d.cfg.Health, applied.cluster, d.gpus),
 	}
 	if d.board != nil {
 		of.Board = d.board
-	}
-	if d.gpus, err = buildWatch(d.cfg.GPU, d.log); err != nil {
-		return d, err
 	}
 	if d.gpus != nil {
 		of.GPUs = d.gpus

@@ -14,6 +14,8 @@ import (
 	"github.com/miekg/dns"
 	"k8s.io/client-go/rest"
 
+	"github.com/openova-io/failoverd/gpu"
+	"github.com/openova-io/failoverd/gpu/watch"
 	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/health/probe"
 	"github.com/openova-io/failoverd/layers/kube"
@@ -95,6 +97,33 @@ func TestDNS(t *testing.T) {
 	want(t, "no such name", probe.DNS("gone.example", at), health.Ill, "NXDOMAIN")
 	want(t, "no address", probe.DNS("empty.example", at), health.Ill, "no address")
 	want(t, "silent", probe.DNS("silent.example", at), health.Ill, "timeout")
+}
+
+// TestGPUs wants three of five to be healthy.
+func TestGPUs(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		gpus string // a letter each: healthy, unhealthy, not known
+		want health.Verdict
+	}{
+		{"enough are", "hhhuu", health.Well},
+		{"too few are", "hhuuu", health.Ill},
+		{"enough, whatever the others are", "hhh??", health.Well},
+		{"too few, whatever the other is", "h?uuu", health.Ill},
+		{"the others decide", "hh?uu", health.Unknown},
+		{"the source says nothing", "?????", health.Unknown},
+		{"there are none", "", health.Unknown},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var f watch.Found
+			for _, letter := range tt.gpus {
+				f.States = append(f.States, gpu.State{Condition: map[rune]gpu.Condition{'h': gpu.Healthy, 'u': gpu.Unhealthy, '?': gpu.Unknown}[letter]})
+			}
+			if got, detail := probe.GPUsHealthy(func() watch.Found { return f }, 0.6)(t.Context()); got != tt.want {
+				t.Errorf("got %s (%s), want %s", got, detail, tt.want)
+			}
+		})
+	}
 }
 
 // TestCluster has an API server that answers as it should, and as it should not.
