@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -75,6 +76,14 @@ type Mirror interface {
 	Transition(lease.Transition)
 }
 
+// A ServiceManager watches over the process, and is told by the loop itself how it does. No
+// method blocks.
+type ServiceManager interface {
+	Show(lease.Decision)
+	Alive()
+	Every() time.Duration // Alive is to be called this often; 0: never
+}
+
 // Config is what an Agent is made of.
 type Config struct {
 	Params  lease.Params
@@ -84,9 +93,10 @@ type Config struct {
 	Layers  []layers.Layer
 	Health  health.Params
 	Probes  []Probe
-	GPUs    GPUs   // nil if none is watched
-	Board   Board  // nil if no layer has anything to tell others
-	Mirror  Mirror // nil without a cluster
+	GPUs    GPUs           // nil if none is watched
+	Board   Board          // nil if no layer has anything to tell others
+	Mirror  Mirror         // nil without a cluster
+	Manager ServiceManager // nil if none watches over the process
 	Disk    Disk
 	Clock   Clock
 	Log     hclog.Logger
@@ -190,6 +200,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		Incarnation: binary.BigEndian.Uint64(seed[:]), BootID: a.bootID, Saved: saved, Version: a.cfg.Version,
 	})
 	a.beginHealth(calls)
+	var watched <-chan time.Time
+	if m := a.cfg.Manager; m != nil && m.Every() > 0 {
+		tick := time.NewTicker(m.Every())
+		defer tick.Stop()
+		watched = tick.C
+	}
 	stop := ctx.Done()
 	for !a.decision.Released {
 		select {
@@ -201,6 +217,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		case <-a.timer.C():
 			a.judgeHealth(calls)
 			a.step(calls, lease.Tick{})
+		case <-watched:
+			a.cfg.Manager.Alive()
 		}
 	}
 	a.cfg.Log.Info("stopped: fenced, and authority given up")

@@ -42,6 +42,9 @@ func (a *Agent) publish() {
 	if a.cfg.Mirror != nil {
 		a.cfg.Mirror.Show(a.decision, peers)
 	}
+	if a.cfg.Manager != nil {
+		a.cfg.Manager.Show(a.decision)
+	}
 	a.snapshot.Store(&snapshot{
 		health: a.health.state, behind: a.health.behind, leave: leave,
 		decision: a.decision, gates: a.state.Gates(), peers: peers, alarms: a.state.Alarms(),

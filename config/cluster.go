@@ -126,7 +126,7 @@ func (v *validator) checkKubeconfig() {
 	switch info, err := os.Stat(path); {
 	case err != nil:
 		v.must(false, "kubernetes.kubeconfig", "%v, expected a kubeconfig file", err)
-	case info.Mode().Perm()&0o077 != 0:
+	case tooOpen(info, os.Geteuid()):
 		v.must(false, "kubernetes.kubeconfig", "others can read %s (mode %04o), which holds credentials; run chmod 600 on it", path, info.Mode().Perm())
 	}
 }

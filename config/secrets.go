@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"syscall"
@@ -34,7 +35,7 @@ const (
 
 // LoadSecrets reads the secrets that the configuration names. It refuses, as
 // Problems that never hold any of a secret's content, a file that others can
-// read or write, one that is no regular file, and a private key that does not
+// read or write (see tooOpen), one that is no regular file, and a private key that does not
 // belong to this region's public key.
 func (c *Config) LoadSecrets() (*Secrets, error) {
 	v := &validator{document: c.document(), c: c}
@@ -60,6 +61,17 @@ func (c *Config) LoadSecrets() (*Secrets, error) {
 	return s, nil
 }
 
+// tooOpen reports whether anybody but a user can read or change a secret's file. One of root's
+// may be read by its group: so Kubernetes (fsGroup) and systemd (LoadCredential) give
+// secrets to a daemon that is not root, to a group that is its own.
+func tooOpen(info fs.FileInfo, user int) bool {
+	others := fs.FileMode(0o077)
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid == 0 && user != 0 {
+		others = 0o037
+	}
+	return info.Mode().Perm()&others != 0
+}
+
 // readSecret reads a file that only its owner may read.
 func readSecret(name string, limit int) ([]byte, error) {
 	// Without O_NONBLOCK a FIFO would hang the start. Symbolic links are
@@ -81,7 +93,7 @@ func readSecret(name string, limit int) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is %s, expected a regular file with the secret", name, kindOf(info.Mode()))
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	if mode := info.Mode().Perm(); tooOpen(info, os.Geteuid()) {
 		return nil, fmt.Errorf("%s has mode %04o, expected 0600 or 0400: group or others can read or change the secret; run chmod 600 %s, and replace the secret if they may have read it", name, mode, name)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))

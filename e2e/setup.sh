@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the end-to-end tests run beside Go: DNS resolvers from Debian's packages; a Kubernetes control plane and the
+# Installs what the end-to-end tests run beside Go: DNS resolvers and systemd-analyze from Debian's packages; a Kubernetes control plane and the
 # CloudNativePG operator, built by Go into e2e/bin at the versions of go.mod; and Cloudflare's own KV code (npm's
 # wrangler) with the Node that runs it, into e2e/node_modules, at the versions of package-lock.json. The machine's own
 # node, if any, is not used for the tests: Debian's is too old for wrangler. Safe to run again at any time, and quick
@@ -25,6 +25,9 @@ for program in unbound kresd named dig dnsperf nsd; do
 	apt_install "DNS resolvers" unbound knot-resolver bind9 bind9-dnsutils dnsperf nsd
 	break
 done
+
+# What a unit file is checked with.
+command -v systemd-analyze >/dev/null || apt_install systemd-analyze systemd
 
 # Go's cache makes this quick after a change to go.mod; from an empty one it takes long.
 want=$(cat go.mod go.sum | sha256sum | cut -d' ' -f1)

@@ -27,6 +27,7 @@ import (
 	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/systemd"
 )
 
 func runCommand() *cobra.Command {
@@ -61,11 +62,12 @@ type daemon struct {
 	dir     *statedir.Dir
 	listen  net.Listener
 	control net.Listener
-	quorum  *quorumServer   // nil without the section quorum
-	board   *board.Board    // nil if no layer has anything to tell others
-	gpus    *gpuwatch.Watch // nil if no GPUs are watched
-	evictor *evict.Evictor  // nil if no pods are evicted from GPUs
-	mirror  *mirror.Mirror  // nil without a cluster
+	quorum  *quorumServer     // nil without the section quorum
+	board   *board.Board      // nil if no layer has anything to tell others
+	gpus    *gpuwatch.Watch   // nil if no GPUs are watched
+	evictor *evict.Evictor    // nil if no pods are evicted from GPUs
+	mirror  *mirror.Mirror    // nil without a cluster
+	systemd *systemd.Notifier // nil if systemd has not started it
 	agent   *agent.Agent
 }
 
@@ -140,6 +142,12 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	}
 	if d.mirror != nil {
 		of.Mirror = d.mirror
+	}
+	if d.systemd, err = systemd.New(); err != nil {
+		return d, err
+	}
+	if d.systemd != nil {
+		of.Manager = d.systemd
 	}
 	if d.evictor, err = buildEvictor(d.cfg.GPU, applied.cluster, d.log); err != nil {
 		return d, err
@@ -265,6 +273,11 @@ func runDaemon(ctx context.Context, path string, absent []string) error {
 	if d.board != nil {
 		defer outlive(ctx, d.board.Run)()
 	}
+	if d.systemd != nil {
+		running, end := context.WithCancel(context.WithoutCancel(ctx))
+		defer end() // and not waited for: systemd may not read what is still to be sent
+		go d.systemd.Run(running, d.log)
+	}
 	if d.gpus != nil {
 		defer outlive(ctx, d.gpus.Run)()
 	}
@@ -275,7 +288,7 @@ func runDaemon(ctx context.Context, path string, absent []string) error {
 		for {
 			select {
 			case <-hups:
-				reload(path, d.cfg, d.log)
+				d.reload(path)
 			case <-ctx.Done():
 				return
 			}
@@ -290,6 +303,16 @@ func outlive(ctx context.Context, run func(context.Context)) (stop func()) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); run(running) }()
 	return func() { cancel(); <-ended }
+}
+
+// reload reads the configuration again, and tells systemd, which waits for it.
+func (d *daemon) reload(path string) {
+	again := func() { reload(path, d.cfg, d.log) }
+	if d.systemd == nil {
+		again()
+		return
+	}
+	d.systemd.Reload(again)
 }
 
 // reload reads the configuration again, and applies what may be applied to a
