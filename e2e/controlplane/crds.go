@@ -38,6 +38,12 @@ var (
 
 	// Strimzi is KafkaMirrorMaker2 of the group kafka.strimzi.io, with the part of its schema that this package states.
 	Strimzi = CRDs{"", "controlplane/testdata/strimzi.yaml"}
+
+	// Kueue is ClusterQueue, LocalQueue and Workload of the group kueue.x-k8s.io, with most of Kueue's own schema.
+	Kueue = CRDs{"", "controlplane/testdata/kueue.yaml"}
+
+	// KServe is InferenceService of the group serving.kserve.io, with KServe's own schema of scaling.
+	KServe = CRDs{"", "controlplane/testdata/kserve.yaml"}
 )
 
 // modules are the folders of the modules that hold CRDs, in Go's module cache.

@@ -2,8 +2,9 @@
 // them kube-controller-manager and the CloudNativePG operator with its webhooks. Two planes side by side are two regions.
 //
 // What is real: all that admits, stores, lists and watches objects, at the versions of e2e/go.mod, and the CRDs of the
-// Gateway API, Cilium, the Multi-Cluster Services API and CloudNativePG as their modules bear them. What is not: Strimzi's CRD, which no Go module bears, is
-// this package's own (testdata/strimzi.yaml). There is no kubelet, so no Pod ever runs: a test writes the status of Pods
+// Gateway API, Cilium, the Multi-Cluster Services API and CloudNativePG as their modules bear them. Those of Kueue and KServe
+// are cut down to what tests touch (testdata/kueue.yaml, kserve.yaml). What is not: Strimzi's CRD, which no Go module bears,
+// is this package's own (testdata/strimzi.yaml). There is no kubelet, so no Pod ever runs: a test writes the status of Pods
 // itself, and makes the Nodes that they name. A Cluster of CloudNativePG stays at "Setting up primary".
 //
 // A plane takes 3 s and 300 MB, and the CRDs of each project a second or two and 100 MB more. So a test binary should name

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/openova-io/failoverd/e2e/controlplane"
@@ -16,26 +17,34 @@ import (
 )
 
 // TestLeastPrivilege gives a service account what evictions need, and nothing else: it cordons, evicts and un-cordons.
-// Without each of the permissions it says what is missing, and evicts nothing from a node that it could not cordon.
+// Without each of the permissions it says what is missing, and evicts nothing from a node that it could not cordon. What
+// stops objects of others holds no eviction up.
 func TestLeastPrivilege(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.node("node"))
 	for i := range 3 {
-		w.must(w.pod(fmt.Sprint("job-", i), "node"))
+		w.must(w.pod(fmt.Sprint("job-", i), "node", func(p *corev1.Pod) { p.Annotations = map[string]string{"kueue.x-k8s.io/workload": "jobs"} }))
 	}
+	o := w.objects()
+	o.create(clusterQueues, "gpus", queue("None"))
+	o.create(workloads, "jobs", "{"+podSets+"}")
 	config := w.plane.Config()
 	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + w.namespace + ":failoverd"}
 	client, err := kube.New(config)
 	w.must(err)
 	e, _ := newEvictor(t, config)
-	fatal := evict.Situation{GPUs: []gpu.State{ill("node", gpu.FatalXID)}}
 	needed := evict.Permissions()
+	const evictions = 3 // of the permissions have pods leave
 	for i := range len(needed) + 1 {
-		if _, err := e.Pass(t.Context(), fatal); i < 2 && (err == nil || !strings.Contains(err.Error(), "forbidden")) {
+		_, err := e.Pass(t.Context(), degraded)
+		if i < len(needed) && (err == nil || !strings.Contains(err.Error(), "forbidden")) {
 			t.Errorf("with %v: got %v, want what is forbidden", needed[:i], err)
 		}
-		if i < len(needed) && len(w.alive()) != 3 {
-			t.Fatalf("with %v: pods have left", needed[:i])
+		if i == len(needed) && err != nil {
+			t.Errorf("with all: %v", err)
+		}
+		if left := 3 - len(w.alive()); i < evictions && left > 0 {
+			t.Fatalf("with %v: %d pods have left", needed[:i], left)
 		}
 		if i == len(needed) {
 			break
@@ -50,15 +59,22 @@ func TestLeastPrivilege(t *testing.T) {
 			}
 			return err
 		})
-	}
-	await(t, "all pods leave", func(ctx context.Context) error {
-		r, err := e.Pass(ctx, fatal)
-		if n := len(w.alive()); err == nil && n > 0 {
-			err = fmt.Errorf("%d are there: %s", n, r)
+		if i+1 == evictions {
+			await(t, "all pods leave", func(ctx context.Context) error {
+				r, _ := e.Pass(ctx, degraded)
+				if n := len(w.alive()); n > 0 {
+					return fmt.Errorf("%d are there: %s", n, r)
+				}
+				return nil
+			})
 		}
-		return err
-	})
-	pass(t, e, evict.Situation{GPUs: []gpu.State{ill("node")}})
+	}
+	checkObjects(t, "with all", o.stopped(), map[string]string{"clusterqueues gpus": "Hold ours", "workloads jobs": "true"})
+	w.must(w.pod("late", "node", func(p *corev1.Pod) { p.Annotations = map[string]string{"kueue.x-k8s.io/workload": "jobs"} }))
+	pass(t, e, degraded)
+	checkObjects(t, "one more", o.stopped(), map[string]string{"workloads jobs": "false ours"})
+	pass(t, e, evict.Situation{Region: gpu.Healthy})
+	checkObjects(t, "recovered", o.stopped(), map[string]string{"clusterqueues gpus": "None", "workloads jobs": "true"})
 	if r := pass(t, e, evict.Situation{}); len(r.Nodes) > 0 {
 		t.Errorf("well again: got %s, want the node to be un-cordoned", r)
 	}

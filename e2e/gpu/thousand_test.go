@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
 
 	"github.com/openova-io/failoverd/e2e/controlplane"
 	"github.com/openova-io/failoverd/gpu/evict"
@@ -81,7 +83,12 @@ func (w *world) watchDepartures() (seen func() []departure) {
 	w.t.Helper()
 	list, err := w.client.CoreV1().Pods(w.namespace).List(w.t.Context(), metav1.ListOptions{})
 	w.must(err)
-	watching, err := w.client.CoreV1().Pods(w.namespace).Watch(w.t.Context(), metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+	// The API server ends a watch whose events it can't get rid of fast enough: this one goes on where that ended.
+	watching, err := watchtools.NewRetryWatcherWithContext(w.t.Context(), list.ResourceVersion, &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return w.client.CoreV1().Pods(w.namespace).Watch(ctx, o)
+		},
+	})
 	w.must(err)
 	var mu sync.Mutex
 	var all []departure

@@ -28,7 +28,7 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-var region = controlplane.Share(1, controlplane.Options{ControllerManager: true})
+var region = controlplane.Share(1, controlplane.Options{ControllerManager: true, CRDs: []controlplane.CRDs{controlplane.Kueue, controlplane.KServe}})
 
 func TestMain(m *testing.M) { os.Exit(region.Main(m)) }
 
@@ -45,8 +45,11 @@ type world struct {
 	namespace string
 }
 
-func newWorld(t *testing.T) *world {
-	plane := region.Planes(t)[0]
+func newWorld(t *testing.T) *world { return on(t, region.Planes(t)[0]) }
+
+// on is a world on a plane.
+func on(t *testing.T, plane *controlplane.Plane) *world {
+	t.Helper()
 	config := plane.Config()
 	config.QPS = -1
 	client, err := kubernetes.NewForConfig(config)
@@ -215,6 +218,8 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 var began = time.Now()
 
+func sinceBegan() lease.Instant { return lease.Instant(time.Since(began)) }
+
 func newEvictor(t *testing.T, config *rest.Config, change ...func(*evict.Config)) (*evict.Evictor, *calls) {
 	t.Helper()
 	count := &calls{}
@@ -224,8 +229,7 @@ func newEvictor(t *testing.T, config *rest.Config, change ...func(*evict.Config)
 		t.Fatal(err)
 	}
 	c := evict.Config{
-		MaxPriority: 1000, GracePeriod: 30 * time.Second, Log: hclog.NewNullLogger(),
-		Now: func() lease.Instant { return lease.Instant(time.Since(began)) },
+		MaxPriority: 1000, GracePeriod: 30 * time.Second, Log: hclog.NewNullLogger(), Now: sinceBegan,
 	}
 	for _, f := range change {
 		f(&c)

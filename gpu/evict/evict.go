@@ -7,6 +7,10 @@
 //   - A pod leaves by policy/v1 Eviction only, with its UID as the precondition. What a
 //     disruption budget refuses is tried again later, for as long as there is a reason to
 //     evict, and reported; it is never deleted.
+//   - For a degraded region, what brings pods back is stopped first, where that takes no
+//     pod away that would stay or that a budget has a say in: ClusterQueues and Workloads
+//     of Kueue's, InferenceServices of KServe's. It bears marks, too, and is as it was when
+//     the region has recovered. What others have stopped, or set since, stays so.
 //   - Each pass reads what is there and goes on from that: a restart in the midst, or a
 //     second instance at the same time, changes nothing about the outcome.
 //
@@ -17,6 +21,7 @@ package evict
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -56,7 +61,9 @@ type Evictor struct {
 	tries    map[string]try           // of pods that were refused, by UID
 	left     map[string]lease.Instant // when the last pod left a node that they leave one by one
 	leaving  map[string]bool          // pods that were terminating at the last pass, by UID
+	draining map[string]lease.Instant // since when workloads that were stopped have had pods that are to leave, by UID
 	told     string                   // the last report that was logged
+	absent   string                   // the kinds that were last logged as absent
 }
 
 // New returns an evictor. It asks nobody yet.
@@ -92,6 +99,9 @@ func (e *Evictor) Run(ctx context.Context, look func() Situation) {
 		pass, cancel := context.WithTimeout(ctx, passTimeout)
 		report, err := e.Pass(pass, look())
 		cancel()
+		if ctx.Err() != nil {
+			return // what a pass that was ended could not do is no news
+		}
 		e.tell(report, err)
 		wait := every
 		if report.Again > 0 {
@@ -109,7 +119,7 @@ func (e *Evictor) Run(ctx context.Context, look func() Situation) {
 func (e *Evictor) tell(r Report, err error) {
 	text := r.String()
 	if err != nil {
-		text = err.Error()
+		text = strings.Trim(err.Error()+"; "+text, "; ")
 	}
 	switch {
 	case text == e.told:
@@ -119,4 +129,10 @@ func (e *Evictor) tell(r Report, err error) {
 		e.cfg.Log.Info("evictions from GPUs", "state", text)
 	}
 	e.told = text
+	if absent := strings.Join(r.Absent, ", "); absent != e.absent {
+		if absent != "" {
+			e.cfg.Log.Info("the cluster does not have these, so none is stopped before pods leave GPUs", "kinds", absent)
+		}
+		e.absent = absent
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,10 @@ const (
 	longestAsked = 5 * time.Minute // that is believed
 )
 
+// drainTime is how long pods are left to Kueue before they are evicted like others: it may
+// be down.
+const drainTime = 30 * time.Second
+
 // A try is what is known of a pod whose eviction was refused.
 type try struct {
 	since, next lease.Instant
@@ -34,15 +39,17 @@ type try struct {
 const settleTime = 75 * time.Second
 
 // evict evicts those of a selection that are due: those of the lowest priority first, and
-// the next only when all of them have been tried.
-func (e *Evictor) evict(ctx context.Context, s gpu.Selection, paces map[string]gpu.Pace, r *Report) error {
+// the next only when all of them have been tried. Those that are drained leave without.
+func (e *Evictor) evict(ctx context.Context, s gpu.Selection, paces map[string]gpu.Pace, drained map[string]bool, r *Report) error {
 	r.Kept = map[gpu.Keep]int{}
 	for _, k := range s.Kept {
 		r.Kept[k.Why]++
 	}
 	e.remember(s, paces)
 	var failed error
-	for rest := s.Evict; len(rest) > 0 && ctx.Err() == nil; {
+	due := slices.DeleteFunc(slices.Clone(s.Evict), func(p gpu.Pod) bool { return drained[p.UID] })
+	r.Draining = len(s.Evict) - len(due)
+	for rest := due; len(rest) > 0 && ctx.Err() == nil; {
 		level := 1
 		for level < len(rest) && rest[level].Priority == rest[0].Priority {
 			level++
@@ -119,6 +126,7 @@ func (e *Evictor) forget() {
 	clear(e.tries)
 	clear(e.left)
 	clear(e.leaving)
+	clear(e.draining)
 }
 
 // note takes in how a try went: why the pod is still there, if it is, and how long the API

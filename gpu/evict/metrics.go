@@ -12,6 +12,7 @@ type metrics struct {
 	blocked   prometheus.Gauge
 	cordoned  prometheus.Gauge
 	gates     *prometheus.GaugeVec
+	stopped   *prometheus.GaugeVec
 }
 
 func newMetrics() *metrics {
@@ -32,6 +33,10 @@ func newMetrics() *metrics {
 			Name: "failoverd_gpu_uncordon_gates_closed",
 			Help: "Cordoned nodes of which a gate of un-cordoning is closed, by gate.",
 		}, []string{"gate"}),
+		stopped: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "failoverd_gpu_objects_stopped",
+			Help: "Objects that the daemon has kept from bringing pods to GPUs, by kind.",
+		}, []string{"kind"}),
 	}
 }
 
@@ -48,6 +53,13 @@ func (m *metrics) report(r Report) {
 				closed[g.Code]++
 			}
 		}
+	}
+	stopped := map[string]int{}
+	for _, s := range r.Stopped {
+		stopped[s.Kind]++
+	}
+	for _, k := range kinds {
+		m.stopped.WithLabelValues(k.resource).Set(float64(stopped[k.String()]))
 	}
 	m.cordoned.Set(float64(cordoned))
 	m.blocked.Set(float64(len(r.Blocked)))
@@ -70,5 +82,5 @@ func (e *Evictor) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.evictions, m.blocked, m.cordoned, m.gates}
+	return []prometheus.Collector{m.evictions, m.blocked, m.cordoned, m.gates, m.stopped}
 }

@@ -28,11 +28,16 @@ var (
 
 // Permissions are what the daemon has to be allowed for evictions.
 func Permissions() []kube.Permission {
-	return []kube.Permission{
+	all := []kube.Permission{
 		{Resource: "nodes", Verbs: []string{"list", "patch"}},
 		{Resource: "pods", Verbs: []string{"list"}},
 		{Resource: "pods/eviction", Verbs: []string{"create"}},
+		{Group: budgets.Group, Resource: budgets.Resource, Verbs: []string{"list"}},
 	}
+	for _, k := range kinds {
+		all = append(all, kube.Permission{Group: k.group, Resource: k.resource, Verbs: []string{"get", "list", "patch"}})
+	}
+	return all
 }
 
 const (
@@ -41,14 +46,50 @@ const (
 )
 
 // Pass looks at the cluster once and does what is due: it cordons and un-cordons nodes,
-// and evicts pods of those that are cordoned. The report is of what there is after it, as
-// far as it came.
+// stops or resumes what brings pods to them, and evicts pods of those that are cordoned.
+// The report is of what there is after it, as far as it came.
 func (e *Evictor) Pass(ctx context.Context, s Situation) (Report, error) {
 	var r Report
 	defer func() { e.metrics.report(r) }()
-	list, err := e.list(ctx, nodes, "")
+	paces, failed, err := e.cordonNodes(ctx, s, &r)
 	if err != nil {
 		return r, err
+	}
+	failed = errors.Join(failed, e.readmission(ctx, s.Region, &r))
+	if len(paces) == 0 {
+		e.forget()
+		return r, failed
+	}
+	options := metav1.ListOptions{}
+	if len(paces) == 1 && s.Region != gpu.Unhealthy { // else the owners of its pods may have some elsewhere
+		for name := range paces {
+			options.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", name).String()
+		}
+	}
+	list, err := e.list(ctx, pods, options)
+	if err != nil {
+		return r, errors.Join(failed, err)
+	}
+	var there []gpu.Pod
+	for _, o := range list {
+		there = append(there, podOf(o, e.selector))
+	}
+	selection := gpu.Select(there, func(node string) bool { return paces[node] != gpu.Stay }, e.cfg.MaxPriority)
+	var drained map[string]bool
+	if s.Region == gpu.Unhealthy {
+		drained, err = e.stopOwners(ctx, selection, list, &r)
+		failed = errors.Join(failed, err)
+	}
+	return r, errors.Join(failed, e.evict(ctx, selection, paces, drained, &r))
+}
+
+// cordonNodes has the cordons of nodes be what is planned for them. It returns how pods
+// leave those of which they do, and why some could not be cordoned or un-cordoned: no pod
+// leaves those.
+func (e *Evictor) cordonNodes(ctx context.Context, s Situation, r *Report) (paces map[string]gpu.Pace, failed, err error) {
+	list, err := e.list(ctx, nodes, metav1.ListOptions{})
+	if err != nil {
+		return nil, nil, err
 	}
 	objects := map[string]*unstructured.Unstructured{}
 	var all []gpu.Node
@@ -56,17 +97,12 @@ func (e *Evictor) Pass(ctx context.Context, s Situation) (Report, error) {
 		objects[o.GetName()] = o
 		all = append(all, nodeOf(o))
 	}
-	plans := gpu.Plan(all, s.GPUs, s.Region, e.cfg.Budget)
-	r.Nodes = slices.DeleteFunc(slices.Clone(plans), func(p gpu.NodePlan) bool {
+	r.Nodes = slices.DeleteFunc(gpu.Plan(all, s.GPUs, s.Region, e.cfg.Budget), func(p gpu.NodePlan) bool {
 		return p.Pace == gpu.Stay && len(p.Want) == 0 && len(p.Marks) == 0
 	})
-	if len(r.Nodes) == 0 {
-		e.forget()
-		return r, nil
-	}
-	paces := map[string]gpu.Pace{}
+	paces = map[string]gpu.Pace{}
 	var mu sync.Mutex
-	failed := atOnce(r.Nodes, func(p gpu.NodePlan) error {
+	failed = atOnce(r.Nodes, func(p gpu.NodePlan) error {
 		if err := e.cordon(ctx, objects[p.Name], p); err != nil {
 			return fmt.Errorf("node %s: %w", p.Name, err)
 		}
@@ -77,25 +113,7 @@ func (e *Evictor) Pass(ctx context.Context, s Situation) (Report, error) {
 		}
 		return nil
 	})
-	if len(paces) == 0 {
-		e.forget()
-		return r, failed
-	}
-	field := ""
-	if len(paces) == 1 {
-		for name := range paces {
-			field = fields.OneTermEqualSelector("spec.nodeName", name).String()
-		}
-	}
-	if list, err = e.list(ctx, pods, field); err != nil {
-		return r, errors.Join(failed, err)
-	}
-	var there []gpu.Pod
-	for _, o := range list {
-		there = append(there, podOf(o, e.selector))
-	}
-	selection := gpu.Select(there, func(node string) bool { return paces[node] != gpu.Stay }, e.cfg.MaxPriority)
-	return r, errors.Join(failed, e.evict(ctx, selection, paces, &r))
+	return paces, failed, nil
 }
 
 // cordon makes a node's cordon what the plan wants. It is written with the version of the
@@ -125,8 +143,8 @@ func (e *Evictor) cordon(ctx context.Context, o *unstructured.Unstructured, p gp
 	return err
 }
 
-func (e *Evictor) list(ctx context.Context, kind schema.GroupVersionResource, field string) (out []*unstructured.Unstructured, err error) {
-	options := metav1.ListOptions{FieldSelector: field, Limit: page}
+func (e *Evictor) list(ctx context.Context, kind schema.GroupVersionResource, options metav1.ListOptions) (out []*unstructured.Unstructured, err error) {
+	options.Limit = page
 	for {
 		call, cancel := context.WithTimeout(ctx, callTimeout)
 		list, err := e.client.Resource(kind).List(call, options)

@@ -6,17 +6,22 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/openova-io/failoverd/gpu"
 )
 
 // A Report is what a pass has found and done.
 type Report struct {
-	Nodes   []gpu.NodePlan   // that pods leave, or that the daemon has cordoned
-	Evicted []gpu.Pod        // in this pass
-	Blocked []Blocked        // that are to leave, and can't yet
-	Waiting int              // pods that leave when those before them have, if that is still needed
-	Kept    map[gpu.Keep]int // how many pods are left, by why
-	Again   time.Duration    // after which a pod is to be tried again; 0: none is
+	Nodes    []gpu.NodePlan   // that pods leave, or that the daemon has cordoned
+	Evicted  []gpu.Pod        // in this pass
+	Blocked  []Blocked        // that are to leave, and can't yet
+	Waiting  int              // pods that leave when those before them have, if that is still needed
+	Draining int              // pods that leave by themselves, since their Workload is stopped
+	Stopped  []Stopped        // that bear the daemon's mark
+	Absent   []string         // kinds that the cluster does not have
+	Kept     map[gpu.Keep]int // how many pods are left, by why
+	Again    time.Duration    // after which a pod is to be tried again; 0: none is
 }
 
 // Blocked is a pod whose eviction was refused.
@@ -24,6 +29,19 @@ type Blocked struct {
 	gpu.Pod
 	Why string        // as the API server says, with the budget
 	For time.Duration // since it was refused first
+}
+
+// Stopped is an object that is kept from bringing pods to GPUs.
+type Stopped struct{ Kind, Namespace, Name string }
+
+// stopped takes in those of some objects that are, each once.
+func (r *Report) stopped(k *kind, objects []*unstructured.Unstructured) {
+	for _, o := range objects {
+		s := Stopped{k.String(), o.GetNamespace(), o.GetName()}
+		if stoppedByUs(o) && !slices.Contains(r.Stopped, s) {
+			r.Stopped = append(r.Stopped, s)
+		}
+	}
 }
 
 // shown is how many pods, nodes or errors a text names. The rest is counted.
@@ -58,6 +76,17 @@ func (r Report) String() string {
 		text = append(text, "pods leave "+some(leave))
 	} else if len(cordoned) > 0 {
 		text = append(text, "cordoned: "+some(cordoned))
+	}
+	for _, k := range kinds {
+		n := 0
+		for _, s := range r.Stopped {
+			if s.Kind == k.String() {
+				n++
+			}
+		}
+		if n > 0 {
+			text = append(text, fmt.Sprintf("%d %s stopped", n, k.resource))
+		}
 	}
 	if len(r.Blocked) > 0 {
 		var why []string
