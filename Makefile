@@ -4,7 +4,7 @@
 GO ?= go
 export CGO_ENABLED = 1
 
-.PHONY: build quick vet test sim e2e gateway clusters vuln
+.PHONY: build quick vet test sim e2e gateway clusters datapath vuln
 
 build:
 	$(GO) build -o bin/failoverd ./cmd/failoverd
@@ -31,13 +31,19 @@ sim:
 # Vetted without cgo, since setup.sh has compiled most of what that needs in this way.
 e2e:
 	e2e/setup.sh
-	cd e2e && CGO_ENABLED=0 $(GO) vet -tags clusters,gateway ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) -tags clusters,gateway ./... && $(GO) test -race -timeout 20m ./...
+	cd e2e && CGO_ENABLED=0 $(GO) vet -tags clusters,datapath,gateway ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) -tags clusters,datapath,gateway ./... && $(GO) test -race -timeout 20m ./...
 
 # Whole clusters with real PostgreSQL, in network namespaces. Not part of test: it
 # has to be root, and takes long.
 clusters:
 	e2e/clusters/setup.sh
 	cd e2e && $(GO) test -race -tags clusters -p 1 -timeout 90m -v ./clusters/...
+
+# Whole clusters with real Cilium. Not part of test: it has to be root, and to build
+# Cilium.
+datapath:
+	e2e/datapath/setup.sh
+	cd e2e && $(GO) test -race -tags datapath -timeout 60m -v ./datapath
 
 # A real gateway, Traefik. Not part of test: it has to be root, and to build Traefik.
 gateway:
