@@ -25,7 +25,7 @@ start() {
 start etcd-mesh "$bin/etcd" --name mesh --data-dir etcd-mesh --unsafe-no-fsync \
 	--listen-client-urls "http://$ip:2389,http://127.0.0.1:2389" --advertise-client-urls "http://$ip:2389" \
 	--listen-peer-urls http://127.0.0.1:2390 --initial-advertise-peer-urls http://127.0.0.1:2390 --initial-cluster mesh=http://127.0.0.1:2390
-start cilium-operator "$cilium/cilium-operator-generic" --k8s-kubeconfig-path kubeconfig --cluster-name "$name" --cluster-id "$number" \
+start cilium-operator "$cilium/cilium-operator-generic" --k8s-kubeconfig-path "$dir/kubeconfig" --cluster-name "$name" --cluster-id "$number" \
 	--ipam kubernetes --identity-allocation-mode crd --enable-ipv6=false --operator-api-serve-addr 127.0.0.1:9234 \
 	--set-cilium-is-up-condition=false
 
@@ -34,10 +34,10 @@ until "$bin/kubectl" patch node "$name" --type merge \
 	--patch '{"spec": {"podCIDR": "10.244.'"$number"'.0/24", "podCIDRs": ["10.244.'"$number"'.0/24"]}}' >/dev/null 2>&1; do sleep 0.2; done
 until "$bin/kubectl" get crd ciliumidentities.cilium.io ciliumendpoints.cilium.io ciliumnodes.cilium.io >/dev/null 2>&1; do sleep 0.2; done
 
-start clustermesh-apiserver "$cilium/clustermesh-apiserver" clustermesh --k8s-kubeconfig-path kubeconfig --cluster-name "$name" \
+start clustermesh-apiserver "$cilium/clustermesh-apiserver" clustermesh --k8s-kubeconfig-path "$dir/kubeconfig" --cluster-name "$name" \
 	--cluster-id "$number" --kvstore-opt "etcd.config=$dir/etcd-mesh.yaml" --health-port 9880
 # Without a gateway, Hubble and health checks between nodes: each is more programs to run.
-start cilium-agent "$cilium/cilium-agent" --k8s-kubeconfig-path kubeconfig --cluster-name "$name" --cluster-id "$number" \
+start cilium-agent "$cilium/cilium-agent" --k8s-kubeconfig-path "$dir/kubeconfig" --cluster-name "$name" --cluster-id "$number" \
 	--clustermesh-config "$dir/mesh" --lib-dir "$dir/lib" --cgroup-root /run/cilium/cgroupv2 \
 	--static-cnp-path "$dir/static-policies" --kube-proxy-replacement=true --devices eth0 --routing-mode tunnel --tunnel-protocol vxlan \
 	--ipam kubernetes --identity-allocation-mode crd --enable-ipv6=false --enable-ipv4-masquerade=false --enable-l7-proxy=false \

@@ -119,8 +119,8 @@ func testSteer(t *testing.T, fsn, hel *region) {
 // A flow is tries from somewhere to somewhere, and whether a fence is to let them be.
 type flow struct {
 	*watch
-	passes bool
-	kept   bool
+	passes  bool
+	steered bool // new connections go to the other region, while the API server can be told so
 }
 
 // flows are all to the fenced region and from it, that a policy can tell apart.
@@ -140,23 +140,24 @@ func flows(t *testing.T, fsn, hel *region) (all []flow) {
 		from    from
 		address string
 		passes  bool
+		steered bool
 	}{
-		{"to a pod from outside", fromHub, app, false},
-		{"to a pod from outside by NodePort", fromHub, net.JoinHostPort(fsn.IP, "30909"), false},
-		{"to a pod from the other region's node", fromHost(hel.Dial), app, false},
-		{"to a pod from the other region's pod", hel.fromPod(t, "client"), app, false},
-		{"to a pod from a pod of its region", fsn.fromPod(t, "client"), app, false},
-		{"to a pod from its node", fromHost(fsn.Dial), app, true},
-		{"from a pod to the outside", fsn.fromPod(t, "app"), serve(net.Listen, clusters.HubIP, "hub"), false},
-		{"from a pod to the other region's node", fsn.fromPod(t, "app"), serve(hel.Listen, hel.IP, "hel"), false},
-		{"from a pod to the other region's pod", fsn.fromPod(t, "app"), hel.address(t, "client"), false},
-		{"from a pod to a pod of its region", fsn.fromPod(t, "app"), fsn.address(t, "client"), true},
-		{"from a pod to its node, which has the API server", fsn.fromPod(t, "app"), serve(fsn.Listen, fsn.IP, "fsn"), true},
-		{"to a database from the other region's pod", hel.fromPod(t, "db"), db, true},
-		{"from a database to the other region's pod", fsn.fromPod(t, "db"), hel.address(t, "db"), true},
+		{"to a pod from outside", fromHub, app, false, false},
+		{"to a pod from outside by NodePort", fromHub, net.JoinHostPort(fsn.IP, "30909"), false, true},
+		{"to a pod from the other region's node", fromHost(hel.Dial), app, false, false},
+		{"to a pod from the other region's pod", hel.fromPod(t, "client"), app, false, false},
+		{"to a pod from a pod of its region", fsn.fromPod(t, "client"), app, false, false},
+		{"to a pod from its node", fromHost(fsn.Dial), app, true, false},
+		{"from a pod to the outside", fsn.fromPod(t, "app"), serve(net.Listen, clusters.HubIP, "hub"), false, false},
+		{"from a pod to the other region's node", fsn.fromPod(t, "app"), serve(hel.Listen, hel.IP, "hel"), false, false},
+		{"from a pod to the other region's pod", fsn.fromPod(t, "app"), hel.address(t, "client"), false, false},
+		{"from a pod to a pod of its region", fsn.fromPod(t, "app"), fsn.address(t, "client"), true, false},
+		{"from a pod to its node, which has the API server", fsn.fromPod(t, "app"), serve(fsn.Listen, fsn.IP, "fsn"), true, false},
+		{"to a database from the other region's pod", hel.fromPod(t, "db"), db, true, false},
+		{"from a database to the other region's pod", fsn.fromPod(t, "db"), hel.address(t, "db"), true, false},
 	} {
 		for _, kept := range []bool{false, true} {
-			all = append(all, flow{start(t, f.name, kept, f.from, f.address), f.passes, kept})
+			all = append(all, flow{start(t, f.name, kept, f.from, f.address), f.passes, f.steered && !kept})
 		}
 	}
 	began := time.Now()
@@ -166,11 +167,21 @@ func flows(t *testing.T, fsn, hel *region) (all []flow) {
 	return all
 }
 
-// fenced has flows checked against a fence that was ordered and was said to hold at some time.
-func fenced(t *testing.T, what string, all []flow, begun, done time.Time) {
+// fenced has flows checked against a fence that was ordered and was said to hold at some time, with the region's Services steered
+// away or not.
+func fenced(t *testing.T, what string, all []flow, steered bool, begun, done time.Time) {
 	t.Helper()
 	t.Logf("%s: the layer says that it holds after %s", what, ms(done.Sub(begun)))
 	for _, f := range all {
+		if steered && f.steered {
+			f.settle(t, done, "the other region answers", by("hel-app"))
+			if after, ok := f.first(done, by("fsn-app")); ok {
+				t.Errorf("%s: %s: answered by the fenced region to a try %s after the layer said that the fence holds", what, f.name, ms(after))
+			}
+			last, _ := f.last(begun, by("fsn-app"))
+			t.Logf("%s: %s: last answer by the fenced region after %s; the other one answers", what, f.name, ms(last))
+			continue
+		}
 		if f.passes {
 			f.settle(t, done, "it is answered", answered)
 			if after, ok := f.first(begun, failed); ok {
@@ -220,7 +231,7 @@ func testFence(t *testing.T, fsn, hel *region) {
 	fsn.activate(t)
 	all := flows(t, fsn, hel)
 	begun, done := fsn.fence(t)
-	fenced(t, "fence", all, begun, done)
+	fenced(t, "fence", all, true, begun, done)
 	fsn.staysReady(t)
 	fsn.observed(t, layers.Inactive)
 	begun, done = fsn.activate(t)
@@ -243,7 +254,7 @@ func testFenceWithoutAPI(t *testing.T, fsn, hel *region) {
 
 	fsn.stopAPI(t)
 	begun, done := fsn.fence(t)
-	fenced(t, "fence without the API server", all, begun, done)
+	fenced(t, "fence without the API server", all, false, begun, done)
 	fsn.observed(t, layers.Inactive)
 	short, cancelShort := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancelShort()
