@@ -170,8 +170,8 @@ spec:
     imagePullPolicy: Never
     command: [/peer/peer, %[3]s-%[1]s]
     volumeMounts: [{name: bin, mountPath: /peer, readOnly: true}]
-    readinessProbe: &probe {httpGet: {port: 8080, path: /healthz}, periodSeconds: 1, failureThreshold: 3, timeoutSeconds: 1}
-    livenessProbe: *probe
+    readinessProbe: {httpGet: {port: 8080, path: /healthz}, periodSeconds: 1, failureThreshold: 3, timeoutSeconds: 1}
+    livenessProbe: {httpGet: {port: 8080, path: /healthz}, periodSeconds: 1, failureThreshold: 15, timeoutSeconds: 1} # on a busy machine a pod is slow, and not ill
 `, name, labels, r.Name, filepath.Join(bin, "datapath"))
 	}
 	fmt.Fprintf(&all, `---
