@@ -86,20 +86,21 @@ type ServiceManager interface {
 
 // Config is what an Agent is made of.
 type Config struct {
-	Params  lease.Params
-	Version string
-	Witness Witness
-	Quorum  Quorum // nil where Params.Quorum is false
-	Layers  []layers.Layer
-	Health  health.Params
-	Probes  []Probe
-	GPUs    GPUs           // nil if none is watched
-	Board   Board          // nil if no layer has anything to tell others
-	Mirror  Mirror         // nil without a cluster
-	Manager ServiceManager // nil if none watches over the process
-	Disk    Disk
-	Clock   Clock
-	Log     hclog.Logger
+	Params    lease.Params
+	Version   string
+	Witness   Witness
+	Quorum    Quorum // nil where Params.Quorum is false
+	Layers    []layers.Layer
+	Health    health.Params
+	Probes    []Probe
+	GPUs      GPUs           // nil if none is watched
+	Evictions Evictions      // nil if no pods are evicted from GPUs
+	Board     Board          // nil if no layer has anything to tell others
+	Mirror    Mirror         // nil without a cluster
+	Manager   ServiceManager // nil if none watches over the process
+	Disk      Disk
+	Clock     Clock
+	Log       hclog.Logger
 }
 
 // An Agent runs one region's lease.

@@ -70,14 +70,15 @@ type Status struct {
 	FencingStartsIn    float64         `json:"fencing_starts_in_seconds"`
 	Holder             lease.Region    `json:"last_known_holder"`
 
-	Gates   []GateStatus  `json:"gates"`
-	Peers   []PeerStatus  `json:"peers"`
-	Layers  []LayerStatus `json:"layers"`
-	Health  *HealthStatus `json:"health,omitempty"` // nil without probes
-	Behind  []string      `json:"behind,omitempty"` // what of the data is too far behind to be promoted
-	GPUs    *GPUsStatus   `json:"gpus,omitempty"`   // nil if none is watched
-	Witness WitnessStatus `json:"witness"`
-	Alarms  []AlarmStatus `json:"alarms"`
+	Gates     []GateStatus     `json:"gates"`
+	Peers     []PeerStatus     `json:"peers"`
+	Layers    []LayerStatus    `json:"layers"`
+	Health    *HealthStatus    `json:"health,omitempty"`    // nil without probes
+	Behind    []string         `json:"behind,omitempty"`    // what of the data is too far behind to be promoted
+	GPUs      *GPUsStatus      `json:"gpus,omitempty"`      // nil if none is watched
+	Evictions *EvictionsStatus `json:"evictions,omitempty"` // nil if no pods are evicted from GPUs
+	Witness   WitnessStatus    `json:"witness"`
+	Alarms    []AlarmStatus    `json:"alarms"`
 }
 
 // A ReasonStatus is an entry of the table of reasons.
@@ -195,6 +196,7 @@ func (a *Agent) Status() Status {
 	status.Gates = gates(s.gates)
 	status.Behind = s.behind
 	status.GPUs = gpusStatus(a.cfg.GPUs, now)
+	status.Evictions = evictionsStatus(a.cfg.Evictions, now)
 	if len(s.health.Signals) > 0 {
 		status.Health = &HealthStatus{Degraded: s.health.Degraded, Since: age(s.health.Since), Gates: gates(s.leave)}
 		for _, signal := range s.health.Signals {

@@ -41,6 +41,9 @@ type NodePlan struct {
 	Gates []Gate // of un-cordoning it, for one that the daemon has cordoned
 }
 
+// Ours reports whether the node is cordoned by the daemon, or is to be.
+func (p NodePlan) Ours() bool { return len(p.Want) > 0 && (!p.Cordoned || len(p.Marks) > 0) }
+
 // A Gate is a condition of un-cordoning a node.
 type Gate struct {
 	Code     GateCode

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -68,4 +71,91 @@ func regionCondition(h *agent.HealthStatus, recoveredAfter time.Duration) gpu.Co
 		}
 	}
 	return condition
+}
+
+// rows is how many nodes or pods a table of evictions has. The rest is counted: -o json has all.
+const rows = 20
+
+// printEvictions prints what is known of evictions, if any are made.
+func printEvictions(out io.Writer, e *agent.EvictionsStatus) {
+	if e == nil {
+		return
+	}
+	fmt.Fprint(out, "\nevictions from GPUs: ")
+	if !e.Passed {
+		fmt.Fprintln(out, "the cluster has not been looked at yet")
+		return
+	}
+	fmt.Fprintf(out, "%d pods evicted since the start; %d can't leave yet, %d wait for others, %d leave by themselves\n", e.Evicted, len(e.Blocked), e.Waiting, e.Draining)
+	if e.Trouble != "" {
+		fmt.Fprintf(out, "  not done: %s\n", e.Trouble)
+	}
+	if len(e.Nodes) > 0 {
+		printRows(out, "NODE\tPODS LEAVE\tCORDONED FOR\tNOT UN-CORDONED FOR", e.Nodes, func(n agent.EvictionNodeStatus) string {
+			var closed []string
+			for _, g := range n.Gates {
+				if !g.Open {
+					closed = append(closed, fmt.Sprintf("%s: %s", g.Code, g.Evidence))
+				}
+			}
+			return fmt.Sprintf("%s\t%s\t%s\t%s", n.Name, leaves(n.Leave), cordonedFor(n.Cordoned), strings.Join(closed, "; "))
+		})
+	}
+	if len(e.Blocked) > 0 {
+		printRows(out, "POD THAT CAN'T LEAVE\tNODE\tPRIORITY\tBUDGET\tFOR\tWHY", e.Blocked, func(b agent.BlockedStatus) string {
+			return fmt.Sprintf("%s/%s\t%s\t%d\t%s\t%s\t%s", b.Namespace, b.Name, b.Node, b.Priority, b.Budget, seconds(b.Since), b.Why)
+		})
+	}
+	if len(e.Stopped) > 0 {
+		printRows(out, "STOPPED\tNAME", e.Stopped, func(s agent.StoppedStatus) string {
+			return fmt.Sprintf("%s\t%s", s.Kind, strings.TrimPrefix(s.Namespace+"/"+s.Name, "/"))
+		})
+	}
+	if len(e.Recent) > 0 {
+		printRows(out, "EVICTED\tNODE\tPRIORITY\tAGO", e.Recent, func(p agent.EvictedStatus) string {
+			return fmt.Sprintf("%s/%s\t%s\t%d\t%s", p.Namespace, p.Name, p.Node, p.Priority, seconds(p.Age))
+		})
+	}
+	var kept []string
+	for _, why := range gpu.Keeps {
+		if n := e.Kept[why]; n > 0 {
+			kept = append(kept, fmt.Sprintf("%d %s", n, why))
+		}
+	}
+	if len(kept) > 0 {
+		fmt.Fprintf(out, "  pods that are left: %s\n", strings.Join(kept, ", "))
+	}
+	if len(e.Absent) > 0 {
+		fmt.Fprintf(out, "  not in this cluster, so not stopped: %s\n", strings.Join(e.Absent, ", "))
+	}
+}
+
+func printRows[T any](out io.Writer, head string, all []T, row func(T) string) {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, head)
+	for _, x := range all[:min(len(all), rows)] {
+		fmt.Fprintln(table, row(x))
+	}
+	table.Flush()
+	if more := len(all) - rows; more > 0 {
+		fmt.Fprintf(out, "and %d more\n", more)
+	}
+}
+
+func leaves(pace string) string {
+	if pace == "" {
+		return "no"
+	}
+	return strings.ReplaceAll(pace, "_", " ")
+}
+
+func cordonedFor(marks []gpu.Mark) string {
+	if len(marks) == 0 {
+		return "by somebody else"
+	}
+	var all []string
+	for _, m := range marks {
+		all = append(all, string(m))
+	}
+	return strings.Join(all, ", ")
 }

@@ -152,6 +152,9 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	if d.evictor, err = buildEvictor(d.cfg.GPU, applied.cluster, d.log); err != nil {
 		return d, err
 	}
+	if d.evictor != nil {
+		of.Evictions = d.evictor
+	}
 	if d.agent, err = agent.New(of); err != nil {
 		return d, err
 	}

@@ -83,6 +83,7 @@ func printStatus(out io.Writer, s agent.Status) {
 	}
 	printHealth(out, s.Health)
 	printGPUs(out, s.GPUs)
+	printEvictions(out, s.Evictions)
 	for _, a := range s.Alarms {
 		fmt.Fprintf(out, "\n%s: %s", a.Severity, a.Title)
 		if a.Region != "" {

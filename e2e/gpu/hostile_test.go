@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -94,9 +95,12 @@ func TestHostile(t *testing.T) {
 	if len(r.Evicted) != 2*len(leave) {
 		t.Errorf("got %d evicted, want %d", len(r.Evicted), 2*len(leave))
 	}
-	blocked := map[string]string{}
+	blocked, budgets := map[string]string{}, map[string]string{}
 	for _, b := range r.Blocked {
-		blocked[b.Name] = b.Why
+		blocked[b.Name], budgets[b.Name] = b.Why, b.Budget
+	}
+	if want := map[string]string{"mine-kept": "mine-kept", "theirs-kept": "theirs-kept", "mine-two": "", "theirs-two": ""}; !maps.Equal(budgets, want) {
+		t.Errorf("got them blocked by budgets %v, want %v", budgets, want)
 	}
 	if len(blocked) != 4 || !strings.Contains(blocked["mine-kept"], "budget mine-kept needs 1 healthy pods and has 1") || !strings.Contains(blocked["theirs-two"], "more than one PodDisruptionBudget") {
 		t.Errorf("blocked: %v", blocked)

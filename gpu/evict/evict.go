@@ -21,7 +21,9 @@ package evict
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -51,13 +53,14 @@ type Situation struct {
 }
 
 // An Evictor evicts pods of one cluster. Its passes must not overlap; its metrics may be
-// collected at any time.
+// collected, and Found called, at any time.
 type Evictor struct {
 	cfg      Config
 	client   *kube.Client
 	rest     rest.Interface // for evictions: the dynamic client tries one that was refused again by itself
 	selector labels.Selector
 	metrics  *metrics
+	found    atomic.Pointer[gpu.Evictions]
 	tries    map[string]try           // of pods that were refused, by UID
 	left     map[string]lease.Instant // when the last pod left a node that they leave one by one
 	leaving  map[string]bool          // pods that were terminating at the last pass, by UID
@@ -79,7 +82,9 @@ func New(client *kube.Client, c Config) (*Evictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client for evictions: %w", err)
 	}
-	return &Evictor{cfg: c, client: client, rest: plain, selector: selector, metrics: newMetrics(), tries: map[string]try{}, left: map[string]lease.Instant{}}, nil
+	e := &Evictor{cfg: c, client: client, rest: plain, selector: selector, metrics: newMetrics(), tries: map[string]try{}, left: map[string]lease.Instant{}}
+	e.found.Store(&gpu.Evictions{})
+	return e, nil
 }
 
 const (
@@ -102,6 +107,7 @@ func (e *Evictor) Run(ctx context.Context, look func() Situation) {
 		if ctx.Err() != nil {
 			return // what a pass that was ended could not do is no news
 		}
+		e.show(report, err)
 		e.tell(report, err)
 		wait := every
 		if report.Again > 0 {
@@ -115,8 +121,28 @@ func (e *Evictor) Run(ctx context.Context, look func() Situation) {
 	}
 }
 
+// recently is how many of the pods that were evicted are shown.
+const recently = 20
+
+// Found is what is known of evictions. Any goroutine may call it.
+func (e *Evictor) Found() gpu.Evictions { return *e.found.Load() }
+
+func (e *Evictor) show(r gpu.Report, err error) {
+	last := e.Found()
+	next := gpu.Evictions{Passed: true, At: e.cfg.Now(), Report: r, Total: last.Total + len(r.Evicted)}
+	if err != nil {
+		next.Trouble = err.Error()
+	}
+	for _, p := range slices.Backward(r.Evicted) {
+		next.Recent = append(next.Recent, gpu.Evicted{Pod: p, At: next.At})
+	}
+	next.Recent = append(next.Recent, last.Recent...)
+	next.Recent = next.Recent[:min(len(next.Recent), recently)]
+	e.found.Store(&next)
+}
+
 // tell logs what a pass brought, if that is something new.
-func (e *Evictor) tell(r Report, err error) {
+func (e *Evictor) tell(r gpu.Report, err error) {
 	text := r.String()
 	if err != nil {
 		text = strings.Trim(err.Error()+"; "+text, "; ")

@@ -31,7 +31,13 @@ const drainTime = 30 * time.Second
 type try struct {
 	since, next lease.Instant
 	pause       time.Duration
-	why         string
+	refusal
+}
+
+// A refusal is why a pod is still there.
+type refusal struct {
+	why, budget string        // the budget that keeps it, where one is named
+	after       time.Duration // that the API server asks to wait
 }
 
 // settleTime is how long after a pod has left a node the readings of its GPUs take to say
@@ -40,7 +46,7 @@ const settleTime = 75 * time.Second
 
 // evict evicts those of a selection that are due: those of the lowest priority first, and
 // the next only when all of them have been tried. Those that are drained leave without.
-func (e *Evictor) evict(ctx context.Context, s gpu.Selection, paces map[string]gpu.Pace, drained map[string]bool, r *Report) error {
+func (e *Evictor) evict(ctx context.Context, s gpu.Selection, paces map[string]gpu.Pace, drained map[string]bool, r *gpu.Report) error {
 	r.Kept = map[gpu.Keep]int{}
 	for _, k := range s.Kept {
 		r.Kept[k.Why]++
@@ -56,14 +62,14 @@ func (e *Evictor) evict(ctx context.Context, s gpu.Selection, paces map[string]g
 		}
 		var mu sync.Mutex
 		failed = errors.Join(failed, atOnce(e.due(rest[:level], paces, r), func(p gpu.Pod) error {
-			outcome, why, after := e.try(ctx, p)
+			outcome, why := e.try(ctx, p)
 			e.metrics.evictions.WithLabelValues(outcome).Inc()
 			mu.Lock()
 			defer mu.Unlock()
 			if outcome == evicted {
 				r.Evicted = append(r.Evicted, p)
 			}
-			e.note(p, why, after)
+			e.note(p, why)
 			return nil
 		}))
 		rest = rest[level:]
@@ -71,7 +77,7 @@ func (e *Evictor) evict(ctx context.Context, s gpu.Selection, paces map[string]g
 	now := e.cfg.Now()
 	for _, p := range s.Evict {
 		if t := e.tries[p.UID]; t.why != "" {
-			r.Blocked = append(r.Blocked, Blocked{Pod: p, Why: t.why, For: now.Sub(t.since)})
+			r.Blocked = append(r.Blocked, gpu.Blocked{Pod: p, Budget: t.budget, Why: t.why, For: now.Sub(t.since)})
 			if again := max(t.next.Sub(now), 1); r.Again == 0 || again < r.Again {
 				r.Again = again
 			}
@@ -82,7 +88,7 @@ func (e *Evictor) evict(ctx context.Context, s gpu.Selection, paces map[string]g
 
 // due are those of a level that may leave now: of a node that they leave one by one, one,
 // and only if the last one's leaving has had time to show.
-func (e *Evictor) due(level []gpu.Pod, paces map[string]gpu.Pace, r *Report) (due []gpu.Pod) {
+func (e *Evictor) due(level []gpu.Pod, paces map[string]gpu.Pace, r *gpu.Report) (due []gpu.Pod) {
 	now := e.cfg.Now()
 	for _, p := range level {
 		if t, ok := e.tries[p.UID]; ok && now < t.next {
@@ -129,10 +135,9 @@ func (e *Evictor) forget() {
 	clear(e.draining)
 }
 
-// note takes in how a try went: why the pod is still there, if it is, and how long the API
-// server asks not to be asked again.
-func (e *Evictor) note(p gpu.Pod, why string, after time.Duration) {
-	if why == "" {
+// note takes in how a try went: why the pod is still there, if it is.
+func (e *Evictor) note(p gpu.Pod, r refusal) {
+	if r.why == "" {
 		delete(e.tries, p.UID)
 		return
 	}
@@ -141,9 +146,9 @@ func (e *Evictor) note(p gpu.Pod, why string, after time.Duration) {
 	if !ok {
 		t.since = now
 	}
-	t.why = why
+	t.refusal = r
 	t.pause = min(max(2*t.pause, firstPause), longestPause)
-	t.next = now.Add(max(t.pause, min(after, longestAsked)))
+	t.next = now.Add(max(t.pause, min(r.after, longestAsked)))
 	e.tries[p.UID] = t
 	delete(e.left, p.Node) // nothing has left: the next one may
 }
@@ -156,16 +161,15 @@ const (
 	failed  = "error"
 )
 
-// try asks for the eviction of one pod. It returns why the pod is still there, if it is,
-// and how long the API server asks to wait.
-func (e *Evictor) try(ctx context.Context, p gpu.Pod) (outcome, why string, after time.Duration) {
+// try asks for the eviction of one pod. It returns why the pod is still there, if it is.
+func (e *Evictor) try(ctx context.Context, p gpu.Pod) (outcome string, why refusal) {
 	body, err := json.Marshal(map[string]any{
 		"apiVersion": "policy/v1", "kind": "Eviction",
 		"metadata":      map[string]any{"name": p.Name, "namespace": p.Namespace},
 		"deleteOptions": map[string]any{"gracePeriodSeconds": max(int64(e.cfg.GracePeriod/time.Second), 1), "preconditions": map[string]any{"uid": p.UID}},
 	})
 	if err != nil {
-		return failed, err.Error(), 0
+		return failed, refusal{why: err.Error()}
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -173,29 +177,38 @@ func (e *Evictor) try(ctx context.Context, p gpu.Pod) (outcome, why string, afte
 		SetHeader("Content-Type", "application/json").Body(body).MaxRetries(0).Do(ctx).Error()
 	switch {
 	case err == nil:
-		return evicted, "", 0
+		return evicted, refusal{}
 	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // another pod has its name by now: the next pass sees that one
-		return gone, "", 0
+		return gone, refusal{}
 	}
+	why = explain(err)
 	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
-		after = time.Duration(seconds) * time.Second
+		why.after = time.Duration(seconds) * time.Second
 	}
 	if apierrors.IsTooManyRequests(err) {
-		return blocked, explain(err), after
+		return blocked, why
 	}
-	return failed, explain(err), after
+	return failed, why
 }
 
+// aboutBudget begins what the API server says of the budget that keeps a pod; its name
+// comes next.
+const aboutBudget = "The disruption budget "
+
 // explain is what an error says, and which budget it names.
-func explain(err error) string {
-	text := err.Error()
+func explain(err error) refusal {
+	r := refusal{why: err.Error()}
 	var status apierrors.APIStatus
-	if errors.As(err, &status) && status.Status().Details != nil {
-		for _, cause := range status.Status().Details.Causes {
-			if cause.Message != "" && !strings.Contains(text, cause.Message) {
-				text += " " + cause.Message
-			}
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return r
+	}
+	for _, cause := range status.Status().Details.Causes {
+		if cause.Message != "" && !strings.Contains(r.why, cause.Message) {
+			r.why += " " + cause.Message
+		}
+		if about, ok := strings.CutPrefix(cause.Message, aboutBudget); ok && cause.Type == "DisruptionBudget" {
+			r.budget, _, _ = strings.Cut(about, " ")
 		}
 	}
-	return text
+	return r
 }

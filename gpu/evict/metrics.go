@@ -41,11 +41,11 @@ func newMetrics() *metrics {
 }
 
 // report takes in what a pass has found.
-func (m *metrics) report(r Report) {
+func (m *metrics) report(r gpu.Report) {
 	cordoned := 0
 	closed := map[gpu.GateCode]int{gpu.GateRecovered: 0, gpu.GateBudget: 0}
 	for _, n := range r.Nodes {
-		if len(n.Want) > 0 && (!n.Cordoned || len(n.Marks) > 0) {
+		if n.Ours() {
 			cordoned++
 		}
 		for _, g := range n.Gates {

@@ -43,13 +43,14 @@ func Permissions() []kube.Permission {
 const (
 	page     = 500 // objects in one answer to a list
 	parallel = 16  // writes at once
+	shown    = 3   // errors that a text names; the rest is counted
 )
 
 // Pass looks at the cluster once and does what is due: it cordons and un-cordons nodes,
 // stops or resumes what brings pods to them, and evicts pods of those that are cordoned.
 // The report is of what there is after it, as far as it came.
-func (e *Evictor) Pass(ctx context.Context, s Situation) (Report, error) {
-	var r Report
+func (e *Evictor) Pass(ctx context.Context, s Situation) (gpu.Report, error) {
+	var r gpu.Report
 	defer func() { e.metrics.report(r) }()
 	paces, failed, err := e.cordonNodes(ctx, s, &r)
 	if err != nil {
@@ -86,7 +87,7 @@ func (e *Evictor) Pass(ctx context.Context, s Situation) (Report, error) {
 // cordonNodes has the cordons of nodes be what is planned for them. It returns how pods
 // leave those of which they do, and why some could not be cordoned or un-cordoned: no pod
 // leaves those.
-func (e *Evictor) cordonNodes(ctx context.Context, s Situation, r *Report) (paces map[string]gpu.Pace, failed, err error) {
+func (e *Evictor) cordonNodes(ctx context.Context, s Situation, r *gpu.Report) (paces map[string]gpu.Pace, failed, err error) {
 	list, err := e.list(ctx, nodes, metav1.ListOptions{})
 	if err != nil {
 		return nil, nil, err

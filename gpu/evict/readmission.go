@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,7 +23,7 @@ var errAbsent = errors.New("the cluster does not have it")
 // undoes that when it has recovered. What can't be stopped is reported and holds no
 // eviction up: a controller that is down may keep its objects from being written, and the
 // nodes are cordoned all the same.
-func (e *Evictor) readmission(ctx context.Context, region gpu.Condition, r *Report) error {
+func (e *Evictor) readmission(ctx context.Context, region gpu.Condition, r *gpu.Report) error {
 	var failed []error
 	for _, k := range kinds {
 		ours, err := e.listKind(ctx, k, metav1.ListOptions{LabelSelector: stopLabel})
@@ -37,7 +38,7 @@ func (e *Evictor) readmission(ctx context.Context, region gpu.Condition, r *Repo
 		if region == gpu.Healthy {
 			failed = append(failed, e.change(ctx, k, ours, k.resume))
 		}
-		r.stopped(k, ours)
+		reportStopped(r, k, ours)
 	}
 	if region == gpu.Unhealthy {
 		failed = append(failed, e.stopQueues(ctx, r))
@@ -46,7 +47,7 @@ func (e *Evictor) readmission(ctx context.Context, region gpu.Condition, r *Repo
 }
 
 // stopQueues has Kueue admit no more workloads where that could give them GPUs.
-func (e *Evictor) stopQueues(ctx context.Context, r *Report) error {
+func (e *Evictor) stopQueues(ctx context.Context, r *gpu.Report) error {
 	all, err := e.listKind(ctx, clusterQueues, metav1.ListOptions{})
 	if err != nil {
 		return unlessAbsent(err)
@@ -62,7 +63,7 @@ func (e *Evictor) stopQueues(ctx context.Context, r *Report) error {
 
 // stopOwners stops the owners of pods that leave, as far as nothing of them is to stay. It
 // returns the pods that an owner which was stopped takes away by itself.
-func (e *Evictor) stopOwners(ctx context.Context, s gpu.Selection, there []*unstructured.Unstructured, r *Report) (map[string]bool, error) {
+func (e *Evictor) stopOwners(ctx context.Context, s gpu.Selection, there []*unstructured.Unstructured, r *gpu.Report) (map[string]bool, error) {
 	if len(s.Evict) == 0 {
 		clear(e.draining)
 		return nil, nil
@@ -85,10 +86,20 @@ func (e *Evictor) stopOwners(ctx context.Context, s gpu.Selection, there []*unst
 	return e.drained(found, s), errors.Join(failed...)
 }
 
-func (e *Evictor) stop(ctx context.Context, k *kind, objects []*unstructured.Unstructured, r *Report) error {
+func (e *Evictor) stop(ctx context.Context, k *kind, objects []*unstructured.Unstructured, r *gpu.Report) error {
 	err := e.change(ctx, k, objects, k.stop)
-	r.stopped(k, objects)
+	reportStopped(r, k, objects)
 	return err
+}
+
+// reportStopped takes in those of some objects that are, each once.
+func reportStopped(r *gpu.Report, k *kind, objects []*unstructured.Unstructured) {
+	for _, o := range objects {
+		s := gpu.Stopped{Kind: k.String(), Namespace: o.GetNamespace(), Name: o.GetName()}
+		if stoppedByUs(o) && !slices.Contains(r.Stopped, s) {
+			r.Stopped = append(r.Stopped, s)
+		}
+	}
 }
 
 // An edit is the patch that makes an object what it is to be; nil if it is that.
