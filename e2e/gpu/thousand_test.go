@@ -16,6 +16,7 @@ import (
 	watchtools "k8s.io/client-go/tools/watch"
 
 	"github.com/openova-io/failoverd/e2e/controlplane"
+	"github.com/openova-io/failoverd/gpu"
 	"github.com/openova-io/failoverd/gpu/evict"
 )
 
@@ -144,7 +145,7 @@ func (w *world) checkDepartures(all []departure, free map[string]int32, allowed 
 }
 
 // until makes passes until as many pods have left as there are to.
-func (w *world) until(e *evict.Evictor, left func() int, want int) (r evict.Report, passes int) {
+func (w *world) until(e *evict.Evictor, left func() int, want int) (r gpu.Report, passes int) {
 	w.t.Helper()
 	await(w.t, fmt.Sprint(want, " pods leave"), func(ctx context.Context) (err error) {
 		if r, err = e.Pass(ctx, degraded); err == nil && left() < want {

@@ -254,7 +254,7 @@ func ill(node string, causes ...gpu.Cause) gpu.State {
 var degraded = evict.Situation{Region: gpu.Unhealthy}
 
 // pass makes one pass.
-func pass(t *testing.T, e *evict.Evictor, s evict.Situation) evict.Report {
+func pass(t *testing.T, e *evict.Evictor, s evict.Situation) gpu.Report {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
