@@ -4,7 +4,7 @@
 GO ?= go
 export CGO_ENABLED = 1
 
-.PHONY: build quick vet test sim e2e gateway clusters datapath vuln
+.PHONY: build quick vet test sim e2e gateway clusters datapath vuln manifests
 
 build:
 	$(GO) build -o bin/failoverd ./cmd/failoverd
@@ -32,6 +32,10 @@ sim:
 e2e:
 	e2e/setup.sh
 	cd e2e && CGO_ENABLED=0 $(GO) vet -tags clusters,datapath,gateway ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) -tags clusters,datapath,gateway ./... && $(GO) test -race -timeout 20m ./...
+
+# What the chart renders for who has no Helm. A test compares them.
+manifests:
+	$$(CGO_ENABLED=0 $(GO) tool -C e2e -n helm) template failoverd deploy/helm/failoverd -n failoverd -f deploy/manifests/values.yaml >deploy/manifests/failoverd.yaml
 
 # Whole clusters with real PostgreSQL, in network namespaces. Not part of test: it
 # has to be root, and takes long.

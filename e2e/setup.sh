@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs what the end-to-end tests run beside Go: DNS resolvers and systemd-analyze from Debian's packages; a Kubernetes control plane and the
-# CloudNativePG operator, built by Go into e2e/bin at the versions of go.mod; and Cloudflare's own KV code (npm's
-# wrangler) with the Node that runs it, into e2e/node_modules, at the versions of package-lock.json. The machine's own
-# node, if any, is not used for the tests: Debian's is too old for wrangler. Safe to run again at any time, and quick
-# when up to date.
+# Installs what the end-to-end tests run beside Go: DNS resolvers, systemd-analyze, promtool and buildah from Debian's
+# packages; a Kubernetes control plane, the CloudNativePG operator, Helm and nfpm, built by Go into e2e/bin at the
+# versions of go.mod; and Cloudflare's own KV code (npm's wrangler) with the Node that runs it, into e2e/node_modules,
+# at the versions of package-lock.json. The machine's own node, if any, is not used for the tests: Debian's is too old
+# for wrangler. Safe to run again at any time, and quick when up to date.
 set -eu
 
 cd "$(dirname "$0")"
@@ -26,8 +26,13 @@ for program in unbound kresd named dig dnsperf nsd; do
 	break
 done
 
-# What a unit file is checked with.
+# What unit files, alerts and images are checked with.
 command -v systemd-analyze >/dev/null || apt_install systemd-analyze systemd
+for program in promtool buildah; do
+	command -v $program >/dev/null && continue
+	apt_install "promtool and buildah" prometheus buildah
+	break
+done
 
 # Go's cache makes this quick after a change to go.mod; from an empty one it takes long.
 want=$(cat go.mod go.sum | sha256sum | cut -d' ' -f1)
@@ -35,9 +40,10 @@ built=bin/.failoverd-go-sha256
 if [ "$(cat $built 2>/dev/null)" = "$want" ]; then
 	say "bin is up to date."
 else
-	say "building etcd, kube-apiserver, kube-controller-manager, kubectl and CloudNativePG's manager" \
-		"(once: 8 minutes on 2 cores, 3 GB of memory, when Go's cache has none of it)"
+	say "building etcd, kube-apiserver, kube-controller-manager, kubectl, CloudNativePG's manager, Helm and nfpm" \
+		"(once: 9 minutes on 2 cores, 3 GB of memory, when Go's cache has none of it)"
 	go_build bin/ ./controlplane/etcd github.com/cloudnative-pg/cloudnative-pg/cmd/manager \
+		github.com/goreleaser/nfpm/v2/cmd/nfpm helm.sh/helm/v4/cmd/helm \
 		k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kubectl
 	echo "$want" >$built
 	say "built."

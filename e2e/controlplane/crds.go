@@ -44,6 +44,9 @@ var (
 
 	// KServe is InferenceService of the group serving.kserve.io, with KServe's own schema of scaling.
 	KServe = CRDs{"", "controlplane/testdata/kserve.yaml"}
+
+	// Prometheus is PodMonitor and PrometheusRule of the group monitoring.coreos.com.
+	Prometheus = CRDs{"", "controlplane/testdata/prometheus-operator.yaml"}
 )
 
 // modules are the folders of the modules that hold CRDs, in Go's module cache.

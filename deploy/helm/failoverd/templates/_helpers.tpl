@@ -1,0 +1,40 @@
+{{- define "failoverd.name" -}}
+{{- if contains "failoverd" .Release.Name }}{{ .Release.Name | trunc 63 | trimSuffix "-" }}{{ else }}{{ printf "%s-failoverd" .Release.Name | trunc 63 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "failoverd.selector" -}}
+app.kubernetes.io/name: failoverd
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "failoverd.labels" -}}
+{{ include "failoverd.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- /* failoverd.yaml: what the user says, and what only the chart knows. */ -}}
+{{- define "failoverd.config" -}}
+{{- $c := deepCopy .Values.config -}}
+{{- $c = mergeOverwrite (dict "kubernetes" (dict "namespace" .Release.Namespace) "log" (dict "format" "json")) $c -}}
+{{- $c = mergeOverwrite $c (dict
+      "api" (dict "listen" ":9713" "socket" "/run/failoverd/failoverd.sock")
+      "state_dir" "/var/lib/failoverd/state"
+      "identity" (dict "private_key_file" "/var/run/secrets/failoverd/region.key")) -}}
+{{- if eq $c.witness.type "cloudflare-kv" -}}
+{{- $c = mergeOverwrite $c (dict "witness" (dict "cloudflare_kv" (dict "api_token_file" "/var/run/secrets/failoverd/cloudflare-token"))) -}}
+{{- end -}}
+{{- if $c.gpu -}}
+{{- $c = mergeOverwrite (dict "gpu" (dict "node" .Values.node)) $c -}}
+{{- end -}}
+{{- if ($c.layers).cilium -}}
+{{- $c = mergeOverwrite $c (dict "layers" (dict "cilium" (dict "socket" (ternary "/var/run/cilium/cilium.sock" "" .Values.ciliumSocket)))) -}}
+{{- end -}}
+{{- toYaml $c -}}
+{{- end }}
+
+{{- /* The port that the region's DNS server listens on. */ -}}
+{{- define "failoverd.dnsPort" -}}
+{{- regexFind "[0-9]+$" (.Values.config.quorum.listen | default ":5353") -}}
+{{- end }}

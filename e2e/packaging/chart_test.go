@@ -1,0 +1,362 @@
+package packaging_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/openova-io/failoverd/config"
+	"github.com/openova-io/failoverd/e2e/controlplane"
+)
+
+const (
+	chart     = root + "/deploy/helm/failoverd"
+	manifests = "deploy/manifests/failoverd.yaml"
+	namespace = "regions"
+)
+
+// tool is a program that e2e/setup.sh builds.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join("..", "bin", name)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%v; run e2e/setup.sh", err)
+	}
+	return mustAbs(t, path)
+}
+
+// values are a file of the chart's values, in which the indented sections of the agent's configuration come last.
+func values(t *testing.T, above, sections string) string {
+	t.Helper()
+	base := strings.TrimSpace(readFile(t, "deploy/manifests/values.yaml"))
+	base, _, _ = strings.Cut(base, "  layers:\n")
+	path := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(path, []byte(above+base+sections), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// template renders the chart.
+func template(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), tool(t, "helm"), append([]string{"template", "failoverd", chart}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("helm %q: %w\n%s", cmd.Args[1:], err, stderr.Bytes())
+	}
+	return stdout.String(), nil
+}
+
+// objects are those of a file of YAML.
+func objects(t *testing.T, text string) (all []*unstructured.Unstructured) {
+	t.Helper()
+	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
+	for {
+		o := &unstructured.Unstructured{}
+		if err := decoder.Decode(&o.Object); err != nil {
+			return all
+		}
+		if len(o.Object) > 0 {
+			all = append(all, o)
+		}
+	}
+}
+
+// render renders the chart for a configuration, and writes the agent's file.
+func render(t *testing.T, above, sections string) (all []*unstructured.Unstructured, configFile string) {
+	t.Helper()
+	text, err := template(t, "-n", namespace, "-f", values(t, above, sections))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = objects(t, text)
+	for _, o := range all {
+		if file, ok, _ := unstructured.NestedString(o.Object, "data", "failoverd.yaml"); ok {
+			configFile = filepath.Join(t.TempDir(), "failoverd.yaml")
+			if err := os.WriteFile(configFile, []byte(file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if configFile == "" {
+		t.Fatal("there is no ConfigMap with failoverd.yaml")
+	}
+	return all, configFile
+}
+
+const everything = `
+  layers:
+    httproute: {selector: failover.openova.io/group=rtz-prod}
+    cilium: {selector: failover.openova.io/group=rtz-prod}
+    cnpg: {selector: failover.openova.io/group=rtz-prod, max_lag: 1MiB}
+    strimzi: {selector: failover.openova.io/group=rtz-prod}
+  health:
+    probes:
+      - {name: nodes, kubernetes_nodes_ready: 60%}
+      - {name: api, kubernetes_api_latency: 1s}
+      - {name: gateway, gateway: gateways/public}
+      - {name: shop, cnpg: shop/db}
+      - {name: page, http: "https://gw.fsn.example.com/healthz"}
+  gpu: {enabled: true, source: dcgm-exporter, exporter: "http://localhost:9400/metrics", evict: {max_priority: 2000000}}
+`
+
+// cases are sections of the agent's configuration.
+var cases = map[string]string{
+	"no layer":               "",
+	"everything":             everything,
+	"httproute":              "\n  layers: {httproute: {selector: a=b}}\n",
+	"httproute somewhere":    "\n  layers: {httproute: {selector: a=b, namespaces: [shop, blog]}}\n",
+	"cilium":                 "\n  layers: {cilium: {selector: a=b}}\n",
+	"cilium somewhere":       "\n  layers: {cilium: {selector: a=b, namespaces: [shop]}}\n",
+	"cnpg":                   "\n  layers: {cnpg: {selector: a=b}}\n",
+	"cnpg somewhere":         "\n  layers: {cnpg: {selector: a=b, namespaces: [shop, kube-system, regions]}}\n",
+	"strimzi":                "\n  layers: {strimzi: {selector: a=b}}\n",
+	"strimzi somewhere":      "\n  layers: {strimzi: {selector: a=b, namespaces: [default]}}\n",
+	"one of two somewhere":   "\n  layers: {strimzi: {selector: a=b}, cnpg: {selector: a=b, namespaces: [shop]}}\n",
+	"hooks":                  "\n  layers: {hooks: [{name: edge, activate: [/edge, up], fence: [/edge, down]}]}\n",
+	"nodes":                  "\n  health: {probes: [{name: nodes, kubernetes_nodes_ready: 60%}]}\n",
+	"API latency":            "\n  health: {probes: [{name: api, kubernetes_api_latency: 1s}]}\n",
+	"gateway":                "\n  health: {probes: [{name: gateway, gateway: gateways/public}]}\n",
+	"CNPG cluster":           "\n  health: {probes: [{name: shop, cnpg: shop/db}]}\n",
+	"GPUs are watched":       "\n  gpu: {enabled: true, source: dcgm-exporter, exporter: \"http://localhost:9400/metrics\"}\n",
+	"GPUs are left":          "\n  gpu: {enabled: true, source: dcgm-exporter, exporter: \"http://localhost:9400/metrics\", evict: {}}\n",
+	"the Lease is elsewhere": "\n  kubernetes: {namespace: leases}\n",
+}
+
+// TestConfig has the agent read the file that the chart writes for it.
+func TestConfig(t *testing.T) {
+	for name, sections := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, file := render(t, "", sections)
+			if _, err := config.Load(file); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// grants are what RBAC objects allow a service account: "verb resource.group in namespace".
+func grants(t *testing.T, all []*unstructured.Unstructured) map[string]bool {
+	t.Helper()
+	type key struct{ kind, namespace, name string }
+	roles := map[key][]rbacv1.PolicyRule{}
+	granted := map[string]bool{}
+	for _, o := range all {
+		if o.GetKind() == "Role" || o.GetKind() == "ClusterRole" {
+			var role rbacv1.Role // a ClusterRole's rules are in the same place
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &role); err != nil {
+				t.Fatal(err)
+			}
+			roles[key{o.GetKind(), o.GetNamespace(), o.GetName()}] = role.Rules
+		}
+	}
+	for _, o := range all {
+		kind, ok := strings.CutSuffix(o.GetKind(), "Binding")
+		if !ok {
+			continue
+		}
+		var binding rbacv1.RoleBinding
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &binding); err != nil {
+			t.Fatal(err)
+		}
+		if want := (rbacv1.Subject{Kind: "ServiceAccount", Name: "failoverd", Namespace: namespace}); !slices.Equal(binding.Subjects, []rbacv1.Subject{want}) {
+			t.Errorf("%s %s is for %v, want %v", o.GetKind(), o.GetName(), binding.Subjects, want)
+		}
+		rules, ok := roles[key{binding.RoleRef.Kind, o.GetNamespace(), binding.RoleRef.Name}]
+		if !ok || binding.RoleRef.Kind != kind {
+			t.Errorf("%s %s is for a role that is not there: %v", o.GetKind(), o.GetName(), binding.RoleRef)
+		}
+		for _, r := range rules {
+			for _, group := range r.APIGroups {
+				for _, resource := range r.Resources {
+					for _, verb := range r.Verbs {
+						granted[fmt.Sprintf("%s %s.%s in %q", verb, resource, group, o.GetNamespace())] = true
+					}
+				}
+			}
+		}
+	}
+	return granted
+}
+
+// TestPermissions compares what the chart allows the agent with what failoverd rbac prints for the same configuration. The chart's
+// part is in files/permissions.yaml.
+func TestPermissions(t *testing.T) {
+	failoverd := filepath.Join(t.TempDir(), "failoverd")
+	if out, err := run(t, "go", "build", "-C", root, "-buildvcs=false", "-o", failoverd, "./cmd/failoverd"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name, sections := range cases {
+		t.Run(name, func(t *testing.T) {
+			all, file := render(t, "", sections)
+			text, err := run(t, failoverd, "rbac", "--config", file, "--namespace", namespace, "--service-account", "failoverd")
+			if err != nil {
+				t.Fatalf("failoverd rbac: %v\n%s", err, text)
+			}
+			got, want := grants(t, all), grants(t, objects(t, text))
+			// What is had in the whole cluster need not be had in a namespace too.
+			for grant := range want {
+				if what, _, ok := strings.Cut(grant, " in "); ok && got[what+` in ""`] {
+					got[grant] = true
+				}
+			}
+			for grant := range got {
+				if what, _, ok := strings.Cut(grant, " in "); ok && want[what+` in ""`] {
+					want[grant] = true
+				}
+			}
+			for _, grant := range slices.Sorted(maps.Keys(want)) {
+				if !got[grant] {
+					t.Errorf("permissions.yaml does not allow: %s", grant)
+				}
+			}
+			for _, grant := range slices.Sorted(maps.Keys(got)) {
+				if !want[grant] {
+					t.Errorf("permissions.yaml allows, and the agent does not need: %s", grant)
+				}
+			}
+		})
+	}
+}
+
+// TestRefused gives the chart values that must not be taken.
+func TestRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args []string
+		says string
+	}{
+		"nothing":              {nil, "missing propert"},
+		"no node":              {[]string{"-f", values(t, "", ""), "--set", "node="}, "/node"},
+		"the agent's pages":    {[]string{"-f", values(t, "", ""), "--set", "config.api.listen=:1"}, "/config/api"},
+		"the agent's state":    {[]string{"-f", values(t, "", ""), "--set", "config.state_dir=/x"}, "/config/state_dir"},
+		"a path of a secret":   {[]string{"-f", values(t, "", ""), "--set", "config.identity.private_key_file=/x"}, "/config/identity/private_key_file"},
+		"a kubeconfig":         {[]string{"-f", values(t, "", ""), "--set", "config.kubernetes.kubeconfig=/x"}, "/config/kubernetes/kubeconfig"},
+		"a misspelt value":     {[]string{"-f", values(t, "", ""), "--set", "secretname=x"}, "secretname"},
+		"CPUs for the DNS":     {[]string{"-f", values(t, "", ""), "--set", "dns.cpus=x"}, "cpus"},
+		"pages for nobody":     {[]string{"-f", values(t, "", ""), "--set-json", "networkPolicy.pagesFrom=[]"}, "pagesFrom"},
+		"an annotation of two": {[]string{"-f", values(t, "", ""), "--set", "dns.annotations.a=2"}, "annotations"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := template(t, tt.args...)
+			if err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got the error %v, want one that says %q", err, tt.says)
+			}
+		})
+	}
+}
+
+// TestLint has Helm look the chart over.
+func TestLint(t *testing.T) {
+	if out, err := run(t, tool(t, "helm"), "lint", "--strict", "-f", values(t, "", everything), chart); err != nil {
+		t.Errorf("helm lint: %v\n%s", err, out)
+	}
+}
+
+var cluster = controlplane.Share(1, controlplane.Options{CRDs: []controlplane.CRDs{controlplane.Prometheus}})
+
+func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
+
+// TestServer has an API server take all objects, in a namespace whose pods have to be restricted, and warn of none.
+func TestServer(t *testing.T) {
+	plane := cluster.Planes(t)[0]
+	for name, tt := range map[string]struct{ level, above, sections string }{
+		"no layer":   {"restricted", "", ""},
+		"everything": {"restricted", "monitoring: {enabled: true}\ndeadManGate: true\n", everything},
+		"root":       {"privileged", "ciliumSocket: true\n", everything},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns := plane.Namespace(t)
+			kubectl := func(stdin string, args ...string) {
+				t.Helper()
+				cmd := exec.CommandContext(t.Context(), tool(t, "kubectl"), append([]string{"--kubeconfig", plane.Kubeconfig, "--warnings-as-errors"}, args...)...)
+				cmd.Stdin = strings.NewReader(stdin)
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Errorf("kubectl %q: %v\n%s", args, err, out)
+				} else {
+					t.Logf("%s", out)
+				}
+			}
+			kubectl("", "label", "namespace", ns, "pod-security.kubernetes.io/warn="+tt.level)
+			text, err := template(t, "-n", ns, "-f", values(t, tt.above, tt.sections))
+			if err != nil {
+				t.Fatal(err)
+			}
+			kubectl(text, "apply", "--server-side", "--dry-run=server", "-f", "-")
+		})
+	}
+}
+
+// TestManifests compares the plain manifests with the chart.
+func TestManifests(t *testing.T) {
+	want, err := template(t, "-n", "failoverd", "-f", filepath.Join(root, "deploy/manifests/values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := readFile(t, manifests); got != want {
+		t.Errorf("%s is not what the chart renders; run make manifests", manifests)
+	}
+}
+
+// TestAlerts has Prometheus read the rules, and fires each of them that one region can.
+func TestAlerts(t *testing.T) {
+	if _, err := exec.LookPath("promtool"); err != nil {
+		t.Fatal("promtool is missing; run e2e/setup.sh, or install Debian's package prometheus")
+	}
+	all, _ := render(t, "monitoring: {enabled: true}\n", "")
+	dir := t.TempDir()
+	var rules map[string]any
+	for _, o := range all {
+		if o.GetKind() == "PrometheusRule" {
+			rules, _, _ = unstructured.NestedMap(o.Object, "spec")
+		}
+	}
+	text, err := sigsyaml.Marshal(rules)
+	if err != nil || rules == nil {
+		t.Fatalf("there are no rules: %v", err)
+	}
+	for name, content := range map[string]string{"rules.yaml": string(text), "test.yaml": string(readTestdata(t, "alerts.yaml"))} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := run(t, "promtool", "test", "rules", filepath.Join(dir, "test.yaml"))
+	if err != nil {
+		t.Errorf("promtool: %v\n%s", err, out)
+	}
+	// No name that nobody writes.
+	source, err := run(t, "git", "-C", root, "grep", "-h", "-o", "-E", `"[a-z_]+"`, "--", "*.go", ":!*_test.go", ":!e2e")
+	if err != nil {
+		t.Fatalf("git grep: %v\n%s", err, source)
+	}
+	for _, name := range metricName.FindAllString(string(text), -1) {
+		if !strings.Contains(source, `"`+name+`"`) && !strings.Contains(source, `"`+strings.TrimPrefix(name, "failoverd_")+`"`) {
+			t.Errorf("no metric is called %s", name)
+		}
+	}
+}
+
+var metricName = regexp.MustCompile(`failoverd_[a-z_]+`)
+
+func readTestdata(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
