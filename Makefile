@@ -4,7 +4,7 @@
 GO ?= go
 export CGO_ENABLED = 1
 
-.PHONY: build quick vet test sim e2e gateway clusters datapath vuln manifests
+.PHONY: build quick vet test sim e2e gateway clusters datapath vuln binaries deb image manifests
 
 build:
 	$(GO) build -o bin/failoverd ./cmd/failoverd
@@ -33,9 +33,34 @@ e2e:
 	e2e/setup.sh
 	cd e2e && CGO_ENABLED=0 $(GO) vet -tags clusters,datapath,gateway ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) -tags clusters,datapath,gateway ./... && $(GO) test -race -timeout 20m ./...
 
+# What a release is made of, for both architectures: static programs, Debian packages, and an image as
+# an archive of OCI. The same commit makes the same packages, and an image of the same digest.
+VERSION ?= 0.0.0-devel
+OUT ?= bin
+BUILDAH ?= buildah
+ARCHES = amd64 arm64
+TOOL = CGO_ENABLED=0 $(GO) tool -C e2e -n
+deb image: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
+
+binaries: $(ARCHES:%=$(OUT)/linux-%/failoverd)
+
+$(OUT)/linux-%/failoverd: FORCE
+	CGO_ENABLED=0 GOARCH=$* $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/failoverd
+
+deb: binaries
+	for arch in $(ARCHES); do VERSION=$(VERSION) OUT=$(OUT) ARCH=$$arch $$($(TOOL) nfpm) package -f deploy/deb/nfpm.yaml -p deb -t $(OUT)/ || exit; done
+
+image: binaries
+	rm -f $(OUT)/failoverd.tar
+	$(BUILDAH) build --platform linux/amd64,linux/arm64 --timestamp "$$SOURCE_DATE_EPOCH" --manifest failoverd:$(VERSION) -f deploy/image/Dockerfile $(OUT)
+	$(BUILDAH) manifest push --all failoverd:$(VERSION) oci-archive:$(OUT)/failoverd.tar
+	$(BUILDAH) manifest rm failoverd:$(VERSION)
+
+FORCE:
+
 # What the chart renders for who has no Helm. A test compares them.
 manifests:
-	$$(CGO_ENABLED=0 $(GO) tool -C e2e -n helm) template failoverd deploy/helm/failoverd -n failoverd -f deploy/manifests/values.yaml >deploy/manifests/failoverd.yaml
+	$$($(TOOL) helm) template failoverd deploy/helm/failoverd -n failoverd -f deploy/manifests/values.yaml >deploy/manifests/failoverd.yaml
 
 # Whole clusters with real PostgreSQL, in network namespaces. Not part of test: it
 # has to be root, and takes long.

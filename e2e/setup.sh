@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs what the end-to-end tests run beside Go: DNS resolvers, systemd-analyze, promtool and buildah from Debian's
-# packages; a Kubernetes control plane, the CloudNativePG operator, Helm and nfpm, built by Go into e2e/bin at the
-# versions of go.mod; and Cloudflare's own KV code (npm's wrangler) with the Node that runs it, into e2e/node_modules,
-# at the versions of package-lock.json. The machine's own node, if any, is not used for the tests: Debian's is too old
-# for wrangler. Safe to run again at any time, and quick when up to date.
+# packages; a Kubernetes control plane and the CloudNativePG operator, built by Go into e2e/bin at the versions of
+# go.mod, as are the tools Helm and nfpm, into Go's cache; and Cloudflare's own KV code (npm's wrangler) with the Node
+# that runs it, into e2e/node_modules, at the versions of package-lock.json. The machine's own node, if any, is not used
+# for the tests: Debian's is too old for wrangler. Safe to run again at any time, and quick when up to date.
 set -eu
 
 cd "$(dirname "$0")"
@@ -43,8 +43,10 @@ else
 	say "building etcd, kube-apiserver, kube-controller-manager, kubectl, CloudNativePG's manager, Helm and nfpm" \
 		"(once: 9 minutes on 2 cores, 3 GB of memory, when Go's cache has none of it)"
 	go_build bin/ ./controlplane/etcd github.com/cloudnative-pg/cloudnative-pg/cmd/manager \
-		github.com/goreleaser/nfpm/v2/cmd/nfpm helm.sh/helm/v4/cmd/helm \
 		k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kubectl
+	for tool in helm nfpm; do # which stay in Go's cache: make and the tests run them as tools of go.mod
+		CGO_ENABLED=0 ${GO:-go} tool -n $tool >/dev/null || die "building $tool failed; see above."
+	done
 	echo "$want" >$built
 	say "built."
 fi

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	_ "golang.org/x/crypto/x509roots/fallback" // for a machine without certificates, such as an image with this program alone
 )
 
 // Exit codes. They are documented and stable.

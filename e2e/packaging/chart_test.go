@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -28,14 +29,22 @@ const (
 	namespace = "regions"
 )
 
-// tool is a program that e2e/setup.sh builds.
-func tool(t *testing.T, name string) string {
+// helm is Helm at the version of go.mod.
+var helm = sync.OnceValues(func() (string, error) {
+	cmd := exec.Command("go", "tool", "-n", "helm")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as e2e/setup.sh has built it
+	out, err := cmd.Output()
+	return strings.TrimSpace(string(out)), err
+})
+
+// helmCommand is a call of Helm.
+func helmCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	path := filepath.Join("..", "bin", name)
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v; run e2e/setup.sh", err)
+	path, err := helm()
+	if err != nil {
+		t.Fatalf("build Helm: %v; run e2e/setup.sh", err)
 	}
-	return mustAbs(t, path)
+	return exec.CommandContext(t.Context(), path, args...)
 }
 
 // values are a file of the chart's values, in which the indented sections of the agent's configuration come last.
@@ -53,7 +62,7 @@ func values(t *testing.T, above, sections string) string {
 // template renders the chart.
 func template(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), tool(t, "helm"), append([]string{"template", "failoverd", chart}, args...)...)
+	cmd := helmCommand(t, append([]string{"template", "failoverd", chart}, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -262,14 +271,18 @@ func TestRefused(t *testing.T) {
 
 // TestLint has Helm look the chart over.
 func TestLint(t *testing.T) {
-	if out, err := run(t, tool(t, "helm"), "lint", "--strict", "-f", values(t, "", everything), chart); err != nil {
+	if out, err := helmCommand(t, "lint", "--strict", "-f", values(t, "", everything), chart).CombinedOutput(); err != nil {
 		t.Errorf("helm lint: %v\n%s", err, out)
 	}
 }
 
 var cluster = controlplane.Share(1, controlplane.Options{CRDs: []controlplane.CRDs{controlplane.Prometheus}})
 
-func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
+func TestMain(m *testing.M) {
+	code := cluster.Main(m)
+	os.RemoveAll(releaseDir)
+	os.Exit(code)
+}
 
 // TestServer has an API server take all objects, in a namespace whose pods have to be restricted, and warn of none.
 func TestServer(t *testing.T) {
@@ -283,7 +296,7 @@ func TestServer(t *testing.T) {
 			ns := plane.Namespace(t)
 			kubectl := func(stdin string, args ...string) {
 				t.Helper()
-				cmd := exec.CommandContext(t.Context(), tool(t, "kubectl"), append([]string{"--kubeconfig", plane.Kubeconfig, "--warnings-as-errors"}, args...)...)
+				cmd := exec.CommandContext(t.Context(), filepath.Join("..", "bin", "kubectl"), append([]string{"--kubeconfig", plane.Kubeconfig, "--warnings-as-errors"}, args...)...)
 				cmd.Stdin = strings.NewReader(stdin)
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Errorf("kubectl %q: %v\n%s", args, err, out)
