@@ -20,7 +20,7 @@ func (s *State) acquire() {
 		s.raise(ReasonSuspected)
 	}
 	if s.name == Candidate && allOpen(s.takeGates(s.gates[:0])) {
-		s.take(s.own.until, ReasonTaken)
+		s.take(s.own.until, s.own.beat, ReasonTaken)
 	}
 }
 
@@ -44,9 +44,10 @@ func (s *State) doubtCandidacy() {
 }
 
 // take makes the region active, with authority until a time that its first base
-// gives: the flag that stands, or the pledges.
-func (s *State) take(until Instant, why ReasonCode) {
-	s.authority, s.deadline = true, until
+// gives: the flag that stands, or the pledges. beat is one that was known to be written when that
+// was sent.
+func (s *State) take(until Instant, beat uint64, why ReasonCode) {
+	s.authority, s.deadline, s.term.base = true, until, TermBase{s.epoch, beat}
 	s.holder, s.holderEpoch = s.self, s.epoch
 	s.own.next = s.now // to say "active"
 	if s.own.wrote {

@@ -39,6 +39,7 @@ type Authority struct {
 	Epoch    uint64  `json:"epoch"`
 	Deadline Instant `json:"deadline"`
 	BootID   string  `json:"boot_id"`
+	Term     uint64  `json:"term,omitempty"` // of the instance; 0 in a region of one (§5)
 }
 
 // SaveAuthority puts the authority on disk, in order and durably; one that has
@@ -57,6 +58,7 @@ type Fence struct {
 	Deadline Instant
 	Epoch    uint64
 	Reason   ReasonCode
+	Term     uint64
 	Planned  bool // authority is given up by choice: there is time to fence in order (§4, hand-over)
 }
 
@@ -67,8 +69,28 @@ type Activate struct {
 	ID       ActionID
 	Deadline Instant
 	Epoch    uint64
+	Term     uint64
 	Reason   ReasonCode
 }
+
+// ReadTerm reads the shared record of the region's instances (§5).
+type ReadTerm struct {
+	ID       ActionID
+	Deadline Instant
+}
+
+// WriteTerm replaces the shared record if it is still the one of After's term and beat; the zero
+// value is none. It is sent once: no retry below.
+type WriteTerm struct {
+	ID       ActionID
+	Deadline Instant
+	After    TermRecord
+	Record   TermRecord
+}
+
+// StandDown ends what the layers are being told, and leaves them as they are: another instance
+// sees to them from now on.
+type StandDown struct{}
 
 // Extend moves the deadline of the authority that the layers act under.
 type Extend struct{ Deadline Instant }
@@ -111,6 +133,9 @@ func (WriteInfo) action()     {}
 func (SaveAuthority) action() {}
 func (Fence) action()         {}
 func (Activate) action()      {}
+func (ReadTerm) action()      {}
+func (WriteTerm) action()     {}
+func (StandDown) action()     {}
 func (Extend) action()        {}
 func (Ask) action()           {}
 func (Reply) action()         {}

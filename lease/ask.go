@@ -10,6 +10,7 @@ type asker struct {
 	verb     Verb // of the round in flight; empty if there is none
 	sent, by Instant
 	epoch    uint64  // that it proposes
+	beat     uint64  // of the shared record, that was known to be written then (§5)
 	ended    Instant // sending of the newest round that has ended
 	statusAt Instant // when the next round is due
 	pledgeAt Instant // no round for pledges before
@@ -92,7 +93,7 @@ func (s *State) leaderless() bool {
 // the one in flight.
 func (s *State) askAll(verb Verb) {
 	a := &s.asker
-	a.verb, a.sent, a.by, a.epoch = verb, s.now, s.now.Add(s.p.RequestTimeout), s.epoch
+	a.verb, a.sent, a.by, a.epoch, a.beat = verb, s.now, s.now.Add(s.p.RequestTimeout), s.epoch, s.term.record.Beat
 	if a.epoch == 0 {
 		// By more the more often it was too low: a candidate that is overtaken raises its
 		// own, and the two would go up by one side by side for ever.
@@ -113,7 +114,7 @@ func (s *State) askAll(verb Verb) {
 		p := &s.peers[j]
 		p.asked, p.granted = s.newID(), false
 		s.act(Ask{ID: p.asked, Deadline: a.by, To: s.p.Members[j], Question: Question{
-			Verb: verb, Epoch: a.epoch, Authority: s.authority, HandOver: s.handingOverTo(j), Safety: s.safetyHash,
+			Verb: verb, Epoch: a.epoch, Authority: s.authority, HandOver: s.handingOverTo(j), Safety: s.safetyHash, Term: s.term.held,
 		}})
 	}
 	s.count()
@@ -197,8 +198,8 @@ func (s *State) count() {
 			continue
 		}
 		done = done && p.asked == 0
-		all = all && p.granted
-		if p.granted {
+		all = all && s.counts(j)
+		if s.counts(j) {
 			granted++
 		}
 	}
@@ -224,6 +225,14 @@ func (s *State) count() {
 	case !all:
 		a.willing = Never
 	}
+}
+
+// counts reports whether the pledge of region j is one. While another of its instances may hold
+// authority by this region's own pledge, that of one that has none speaks for itself alone (§5).
+func (s *State) counts(j int) bool {
+	p := &s.peers[j]
+	bound := p.said.Term != p.pledgedTerm && s.now < p.pledgedAt.Add(s.longer(s.p.TTL)) && s.obeys(RulePledgeOfTerm)
+	return p.granted && (s.authority || !bound)
 }
 
 // refusedByEpoch reports whether an epoch that was too low is all that stood
@@ -277,14 +286,14 @@ func (s *State) pledged(sent Instant, epoch uint64) {
 	switch {
 	case s.authority:
 		s.asker.pledgeAt = max(s.asker.pledgeAt, sent.Add(s.p.RenewInterval))
-		s.extend(sent)
+		s.extend(sent, s.asker.beat)
 	case !s.wantsToTake(epoch):
 	default:
 		if s.name == Standby {
 			s.epoch = epoch
 			s.own.begin(s.now, s.p.RetryInterval)
 		}
-		s.take(sent.Add(s.p.TTL), ReasonPledged)
+		s.take(sent.Add(s.p.TTL), s.asker.beat, ReasonPledged)
 	}
 }
 

@@ -19,6 +19,9 @@ type Decision struct {
 	LayersFenced bool   // all layers are known to be inactive
 	LayersActive bool   // all layers are known to be active
 	Degraded     bool   // another region should be active rather than this one
+	Term         uint64 // that this instance acts under; 0 if it follows, or is the only one of its region (§5)
+	Leader       string // the instance that acts for the region, as far as is known
+	Confirmed    bool   // it knows that it alone acts for the region
 	Stopping     bool   // a Release was asked for
 	Released     bool   // a Release is through: fenced, and authority given up on disk too
 
@@ -46,9 +49,10 @@ func (s *State) decide() Decision {
 		Now: s.now, State: s.name, Since: s.since, Reason: s.reason,
 		Epoch: s.epoch, Authority: s.authority, Deadline: s.deadline, FenceAt: Never,
 		LayersFenced: s.layers.fenced, LayersActive: s.layers.active,
-		Degraded:  s.health.degraded,
-		Stopping:  s.stopping,
-		Released:  s.stopping && s.name == Standby && s.now >= s.saved.deadline && s.handOver.to == nobody,
+		Degraded: s.health.degraded,
+		Stopping: s.stopping,
+		Term:     s.term.held, Leader: s.term.record.Holder, Confirmed: s.confirmed(),
+		Released:  s.stopping && s.follows() && s.termGone() || s.stopping && s.name == Standby && s.now >= s.saved.deadline && s.handOver.to == nobody,
 		Wake:      s.wake(),
 		Staleness: s.reader.staleness,
 	}
@@ -107,6 +111,7 @@ func (s *State) wake() Instant {
 		due(s.limitOpensAt())
 	}
 	s.dueQuestions(due)
+	s.dueTerm(due)
 	return at
 }
 

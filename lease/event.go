@@ -99,8 +99,30 @@ type Takeover struct {
 	Until  Instant
 }
 
-// Release asks the region to fence and give its authority up, and to stay
-// standby from then on (a stop of the daemon).
+// TermRead is the outcome of a ReadTerm: ReadMissing where there is no record yet (§5).
+type TermRead struct {
+	ID      ActionID
+	Outcome ReadOutcome
+	Record  TermRecord
+}
+
+// TermWritten is the outcome of a WriteTerm.
+type TermWritten struct {
+	ID      ActionID
+	Outcome TermOutcome
+}
+
+// A TermOutcome says what became of a WriteTerm.
+type TermOutcome uint8
+
+const (
+	TermUnknown TermOutcome = iota // it may have landed, or may yet
+	TermAcked
+	TermRefused // it has not landed, and won't: another record is there
+)
+
+// Release asks the instance to stop (a stop of the daemon): to leave the region to another
+// instance if there is one, and else to fence, to give authority up, and to stay standby.
 type Release struct{}
 
 func (Start) event()          {}
@@ -116,4 +138,6 @@ func (Answered) event()       {}
 func (HandOver) event()       {}
 func (Health) event()         {}
 func (Takeover) event()       {}
+func (TermRead) event()       {}
+func (TermWritten) event()    {}
 func (Release) event()        {}

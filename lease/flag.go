@@ -10,6 +10,7 @@ type ownFlag struct {
 	inSeq   uint64 // the attempt in flight; 0 if none
 	inID    ActionID
 	inSent  Instant
+	inBeat  uint64 // of the shared record, that was known to be written then (§5)
 	inState FlagState
 	inRound uint64
 	next    Instant // no write before this
@@ -20,6 +21,9 @@ type ownFlag struct {
 	raised   bool    // in this chain a write has been acknowledged
 	firstAck Instant // ... for the first time
 	until    Instant // sending of the last acknowledged one + TTL
+	beat     uint64  // of the shared record, that was known to be written at that sending
+
+	acked Instant // when the last one was, in whatever chain
 
 	acks []ack    // acknowledged writes, oldest first; older ones than the staleness bound are dropped, but one
 	lost []uint64 // attempts whose outcome is unknown, the last ones
@@ -65,11 +69,12 @@ func (s *State) writeFlag() {
 		f.seq++
 	}
 	f.inSeq, f.inID, f.inSent, f.inState, f.inRound = f.seq, s.newID(), s.now, state, f.round
+	f.inBeat = s.term.record.Beat
 	f.last, f.wrote = s.now, true
 	s.act(WriteFlag{
 		ID:       f.inID,
 		Deadline: s.now.Add(s.p.RequestTimeout),
-		Flag:     Flag{State: state, Epoch: s.epoch, WriteID: NewWriteID(s.incarnation, f.seq)},
+		Flag:     Flag{State: state, Epoch: s.epoch, WriteID: NewWriteID(s.incarnation, f.seq), Term: s.term.held},
 	})
 }
 
@@ -107,7 +112,7 @@ func (s *State) flagWritten(ev FlagWritten) {
 		return
 	}
 	s.clear(NoticeWitnessDown, s.p.Region)
-	f.acks = append(f.acks, ack{f.inSeq, s.now})
+	f.acks, f.acked = append(f.acks, ack{f.inSeq, s.now}), s.now
 	f.inSeq, f.failing = 0, false
 	if f.inRound != f.round {
 		return // of a candidacy that has ended: the next write is due as begin said
@@ -116,11 +121,11 @@ func (s *State) flagWritten(ev FlagWritten) {
 	if !f.raised {
 		f.raised, f.firstAck = true, s.now
 	}
-	f.until = f.inSent.Add(s.p.TTL)
+	f.until, f.beat = f.inSent.Add(s.p.TTL), f.inBeat
 	switch {
 	case f.inState == FlagActive:
 		s.endFencedWords()
-		s.extend(f.inSent)
+		s.extend(f.inSent, f.inBeat)
 	case s.authority:
 		f.next = f.last.Add(s.p.RetryInterval) // say "active" soon
 	}

@@ -27,10 +27,13 @@ func (s *State) houseGates(gates []Gate) []Gate {
 		gates = append(gates, Gate{Code: code, Open: open, Evidence: Never, OpensAt: Never})
 	}
 	gate(GateStopping, !s.stopping)
+	if s.shared() {
+		gate(GateConfirmed, s.confirmed())
+	}
 	// §4: a region grants, or raises its flag, only when its own layers are known
 	// to be fenced and its own authority, on disk too, is given up.
 	gate(GateLayersFenced, s.layersFenced())
-	gates = append(gates, Gate{Code: GateSavedGone, Open: s.savedGone(), Evidence: Never, OpensAt: s.saved.deadline})
+	gates = append(gates, Gate{Code: GateSavedGone, Open: s.savedGone(), Evidence: Never, OpensAt: max(s.saved.deadline, s.term.onRecord)})
 	differs := Gate{Code: GateSameSafety, Open: true, Evidence: Never, OpensAt: Never}
 	for j := range s.peers {
 		if len(s.peers[j].differs) > 0 && differs.Open && s.obeys(RuleSameSafety) {
@@ -42,7 +45,18 @@ func (s *State) houseGates(gates []Gate) []Gate {
 
 func (s *State) layersFenced() bool { return s.layers.fenced || !s.obeys(RuleLayersFencedFirst) }
 func (s *State) savedGone() bool {
-	return s.now >= s.saved.deadline || !s.obeys(RuleLayersFencedFirst)
+	return (s.now >= s.saved.deadline || !s.obeys(RuleLayersFencedFirst)) && !s.authorityOnRecord()
+}
+
+// instanceGates are those of what only the instance may do that acts for the region, when no
+// other one can hold authority for it (§5).
+func (s *State) instanceGates() []Gate {
+	if !s.shared() {
+		return nil
+	}
+	alone := commandGate(GateAlone, s.alone(), s.p.Region)
+	alone.OpensAt = s.aloneAt()
+	return []Gate{commandGate(GateConfirmed, s.confirmed(), s.p.Region), alone}
 }
 
 // raiseGates appends the gates that a standby passes to raise its flag: that
@@ -111,7 +125,7 @@ func (s *State) quorumGates(gates []Gate) []Gate {
 		if willing.Open && !(p.reached && p.said.Granted) {
 			willing.Open, willing.Region = false, s.p.Members[j]
 		}
-		if pledged.Open && !(s.asker.verb == VerbPledge && p.granted) {
+		if pledged.Open && !(s.asker.verb == VerbPledge && s.counts(j)) {
 			pledged.Open, pledged.Region = false, s.p.Members[j]
 		}
 	}
@@ -121,11 +135,11 @@ func (s *State) quorumGates(gates []Gate) []Gate {
 // HandOverGates are the conditions of handing authority over to a region by
 // HandOver: that it can be expected to take at once (§4).
 func (s *State) HandOverGates(to Region) []Gate {
-	gates := []Gate{
+	gates := append([]Gate{
 		commandGate(GateHasQuorum, s.p.Quorum, ""),
 		commandGate(GateIsActive, s.name == Active, s.p.Region),
 		commandGate(GateOtherMember, s.isOther(to), to),
-	}
+	}, s.instanceGates()...)
 	for k := range s.peers {
 		if k != s.self {
 			gates = append(gates, commandGate(GateEveryoneWilling, s.willing(k), s.p.Members[k]))

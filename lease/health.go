@@ -39,7 +39,7 @@ func (s *State) leave() {
 // authority over: that another one can be expected to take at once, and that authority
 // does not go to and fro (§4). None of them is in the way of a lease that nobody holds.
 func (s *State) LeaveGates() []Gate {
-	gates := []Gate{commandGate(GateHasQuorum, s.p.Quorum, "")}
+	gates := append([]Gate{commandGate(GateHasQuorum, s.p.Quorum, "")}, s.instanceGates()...)
 	for j := range s.peers {
 		if j != s.self {
 			gates = append(gates, commandGate(GateEveryoneWilling, s.willing(j) && s.now < s.peers[j].saidAt.Add(s.p.RequestTimeout), s.p.Members[j]))

@@ -23,9 +23,9 @@ func (s *State) hold() {
 	}
 }
 
-// extend counts a base of authority that was sent at sent and has been
-// acknowledged now (§2).
-func (s *State) extend(sent Instant) {
+// extend counts a base of authority that was sent at sent, when a beat was known to be written,
+// and has been acknowledged now (§2).
+func (s *State) extend(sent Instant, beat uint64) {
 	until := sent.Add(s.p.TTL)
 	if !s.obeys(RuleCountFromSending) {
 		until = s.now.Add(s.p.TTL)
@@ -33,7 +33,7 @@ func (s *State) extend(sent Instant) {
 	if !s.authority || s.abandon || until <= s.deadline {
 		return
 	}
-	s.deadline = until
+	s.deadline, s.term.base = until, TermBase{s.epoch, beat}
 	s.act(Extend{Deadline: until})
 	s.save(Authority{Epoch: s.epoch, Deadline: until, BootID: s.bootID})
 	if s.name == Fencing && s.now < until.Add(-s.p.FenceTimeout) {
@@ -47,6 +47,7 @@ func (s *State) extend(sent Instant) {
 // already. It is given up when they are.
 func (s *State) abandonAuthority(why ReasonCode) {
 	s.abandon = true
+	s.term.next = s.now // it leaves the shared record too
 	s.save(s.ended(s.epoch))
 	if s.name == Active {
 		s.become(Fencing, why)
@@ -63,10 +64,22 @@ func (s *State) giveUp() {
 	s.probe()
 }
 
-// release is the stop of the daemon: a region that holds authority hands it over
-// if it can (§4); one without just stays standby, silently (§3, yield).
+// release is the stop of the daemon. An instance that acts for its region leaves that to
+// another one, if there is any (§5).
 func (s *State) release() {
 	s.stopping = true
+	switch {
+	case s.follows():
+	case s.shared() && s.confirmed():
+		s.resign()
+	default:
+		s.releaseRegion()
+	}
+}
+
+// releaseRegion is the stop of a region's last instance: if it holds authority it hands it over
+// if it can (§4); one without just stays standby, silently (§3, yield).
+func (s *State) releaseRegion() {
 	switch {
 	case s.name == Candidate:
 		s.withdraw(ReasonReleased)
@@ -79,11 +92,12 @@ func (s *State) release() {
 // ended is authority that has ended, of this region or of one that it has pledged to:
 // what is left of it on disk is its epoch, which a restart must not use again.
 func (s *State) ended(epoch uint64) Authority {
-	return Authority{Epoch: epoch, Deadline: s.now, BootID: s.bootID}
+	return Authority{Epoch: epoch, Deadline: s.now, BootID: s.bootID, Term: s.term.held}
 }
 
 // save puts authority on disk, or that it has ended (§5).
 func (s *State) save(a Authority) {
+	a.Term = s.term.held
 	s.saved.order, s.saved.removal = s.newID(), a.Deadline <= s.now
 	s.saved.deadline, s.saved.epoch = max(s.saved.deadline, a.Deadline), max(s.saved.epoch, a.Epoch)
 	s.act(SaveAuthority{ID: s.saved.order, Deadline: s.now.Add(s.p.RequestTimeout), Authority: a})
@@ -119,13 +133,13 @@ func (s *State) orderFence(why ReasonCode) {
 		by = s.deadline
 	}
 	s.layers = layerState{order: s.newID(), fenceBy: by}
-	s.act(Fence{ID: s.layers.order, Deadline: by, Epoch: max(s.epoch, s.highest), Reason: why, Planned: why.Planned()})
+	s.act(Fence{ID: s.layers.order, Deadline: by, Epoch: max(s.epoch, s.highest), Term: s.term.held, Reason: why, Planned: why.Planned()})
 }
 
 // orderActivate tells the layers to become active.
 func (s *State) orderActivate(why ReasonCode) {
 	s.layers = layerState{order: s.newID(), fenceBy: Never}
-	s.act(Activate{ID: s.layers.order, Deadline: s.deadline, Epoch: s.epoch, Reason: why})
+	s.act(Activate{ID: s.layers.order, Deadline: s.deadline, Epoch: s.epoch, Term: s.term.held, Reason: why})
 }
 
 // watchLayers activates the layers when authority is on disk, and says so when

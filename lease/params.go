@@ -33,7 +33,9 @@ type Params struct {
 	Staleness      time.Duration // Δ: the witness's staleness bound (§1)
 	MaxHandOvers   int           // for being degraded, within HandOverWindow; 0: it does not hand over for that (§4)
 	HandOverWindow time.Duration
-	Quorum         bool // regions can ask one another through the DNS quorum (§4)
+	Instance       string        // this instance's name among those of the region; empty: the region has one (§5)
+	TermDuration   time.Duration // how long an instance that acts for the region is not replaced after its last sign of life (§5)
+	Quorum         bool          // regions can ask one another through the DNS quorum (§4)
 
 	// Keys are the members' public keys, base64. The core only compares them
 	// (they are part of Safety); signatures are checked where bytes are read.
@@ -144,6 +146,11 @@ func (p Params) Violations() []Violation {
 		return out // the inequalities below would only repeat it
 	}
 	attempt := max(p.RequestTimeout, p.RetryInterval)
+	if p.Instance != "" {
+		must(p.TermDuration > 0 && p.RenewInterval+2*p.Longer(p.TermDuration) < p.TTL-p.FenceTimeout, "lease.term_duration",
+			"lease.renew_interval + 2 lease.term_duration < lease.ttl - lease.fence_timeout does not hold: %v + 2·%v < %v - %v; the heir of an instance that dies would come too late to renew",
+			p.RenewInterval, p.TermDuration, p.TTL, p.FenceTimeout)
+	}
 	must(p.FenceTimeout < p.TTL, "lease.fence_timeout",
 		"lease.fence_timeout < lease.ttl does not hold: %v < %v; fencing must start after the renewal that it ends", p.FenceTimeout, p.TTL)
 	must(p.RenewInterval < p.TTL-p.FenceTimeout-attempt, "lease.renew_interval",

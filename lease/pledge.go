@@ -20,6 +20,7 @@ func (s *State) questioned(ev Asked) {
 		return
 	}
 	s.showedLife(j)
+	s.peers[j].term = max(s.peers[j].term, q.Term)
 	if q.Authority {
 		s.otherActive(j, q.Epoch)
 	}
@@ -37,7 +38,7 @@ func (s *State) questioned(ev Asked) {
 // answer is what this region says to a question of region j. Nothing changes by it.
 func (s *State) answer(j int, q Question) Answer {
 	why := s.refusal(j, q)
-	a := Answer{State: s.name, Granted: why == "", Why: why, Safety: s.safetyHash, Degraded: s.health.degraded, Behind: len(s.health.behind) > 0}
+	a := Answer{State: s.name, Granted: why == "", Why: why, Safety: s.safetyHash, Term: s.term.held, Degraded: s.health.degraded, Behind: len(s.health.behind) > 0}
 	switch {
 	case s.authority:
 		a.Authority, a.Epoch, a.Remaining = true, s.epoch, s.deadline.Sub(s.now)
@@ -53,10 +54,16 @@ func (s *State) refusal(j int, q Question) ReasonCode {
 	switch {
 	case q.Safety != s.safetyHash && s.obeys(RulePledgeSameSafety):
 		return GateSameSafety
+	case !s.confirmed():
+		return GateConfirmed
+	case q.Term < s.peers[j].term && s.obeys(RulePledgeOfTerm):
+		return RefusedTerm
 	case s.authority: // its layers are not fenced either
 		return RefusedActive
 	case !s.layersFenced() || !s.savedGone():
 		return GateLayersFenced
+	case !q.Authority && !s.alone():
+		return GateAlone
 	case s.handingOverTo(s.handOver.to) && s.handOver.to != j && !q.Authority:
 		return RefusedHandingOver
 	case !q.Authority && j > s.self && (s.name == Candidate || s.asker.verb == VerbPledge) && s.obeys(RuleGrantOrder):
@@ -94,6 +101,7 @@ func (s *State) highestEpoch() (uint64, Region) {
 // grant promises region j not to take for TTL + Δ.
 func (s *State) grant(j int, q Question) {
 	p := &s.peers[j]
+	p.pledgedAt, p.pledgedTerm = s.now, q.Term
 	if s.obeys(RuleGrantIsEvidence) {
 		p.evidence = s.now
 	}

@@ -18,6 +18,7 @@ type Question struct {
 	Authority bool   // it holds authority
 	HandOver  bool   // it held the lease, is fenced, and hands over to the one that it asks
 	Safety    string // SafetyHash of its parameters
+	Term      uint64 // of the instance that asks (§5)
 }
 
 // An Answer is what a region says to a question (§4). It is comparable: what
@@ -34,8 +35,9 @@ type Answer struct {
 	Why     ReasonCode `json:"w,omitempty"` // it is not granted
 	Safety  string     `json:"h"`           // SafetyHash of its parameters
 
-	Degraded bool `json:"d,omitempty"` // another region should be active rather than it
-	Behind   bool `json:"b,omitempty"` // its data is too far behind
+	Degraded bool   `json:"d,omitempty"` // another region should be active rather than it
+	Term     uint64 `json:"t,omitempty"` // of the instance that answers (§5)
+	Behind   bool   `json:"b,omitempty"` // its data is too far behind
 }
 
 // fit reports whether authority may be handed over to the region.

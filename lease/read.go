@@ -16,6 +16,7 @@ type reader struct {
 	complete  Instant // sending of the newest round that returned every other region's flag; Never if none did
 	ownFresh  bool    // it returned the own flag too, within the bound
 	answered  Instant // when its answer came
+	ownRead   Instant // sending of the newest round that returned the own flag
 	staleness time.Duration
 }
 
@@ -89,6 +90,8 @@ func (s *State) roundRead(ev RoundRead) {
 	for j, read := range ev.Flags {
 		if j != s.self {
 			s.absorb(j, read)
+		} else if s.absorbOwn(read); s.follows() {
+			return
 		}
 	}
 	for j, read := range ev.Infos {
@@ -118,6 +121,28 @@ func (s *State) roundRead(ev RoundRead) {
 	}
 	if (complete || !s.obeys(RuleCompleteRound)) && (r.complete == Never || sent >= r.complete) {
 		r.complete, r.ownFresh, r.answered = sent, fresh, s.now
+	}
+}
+
+// absorbOwn takes the read of the own flag in, which another instance of the region may have
+// written: one that was elected after this one, or one before it that is still alive (§5).
+func (s *State) absorbOwn(read FlagRead) {
+	if !s.shared() || s.follows() || read.Outcome != ReadFound && read.Outcome != ReadMalformed {
+		return
+	}
+	p, f := &s.peers[s.self], &s.own
+	switch {
+	case read.Flag.WriteID.Incarnation() != s.incarnation:
+		if p.seen.add(read.Flag.WriteID) {
+			p.evidence = s.now
+		}
+	case slices.Contains(f.lost, read.Flag.WriteID.Seq()) || f.inSeq != 0:
+		p.evidence = s.now // it may have landed just now, on top of another's
+	default:
+		p.evidence = max(p.evidence, f.acked)
+	}
+	if read.Outcome == ReadFound && read.Flag.Term > s.term.held {
+		s.follow(ReasonSuperseded)
 	}
 }
 
@@ -203,6 +228,9 @@ func (s *State) reportMalformed(j int) {
 // readBack judges the read of the own flag: whether it is within the staleness
 // bound, and by how much the witness was staler if not (§3, take).
 func (s *State) readBack(r round, read FlagRead) bool {
+	if read.Outcome != ReadUnknown {
+		s.reader.ownRead = max(s.reader.ownRead, r.sent)
+	}
 	var seq uint64 // the attempt that was returned; 0 for none of this incarnation
 	if read.Outcome == ReadFound || read.Outcome == ReadMalformed {
 		s.peers[s.self].badFlag = read.Outcome == ReadMalformed

@@ -43,6 +43,10 @@ const (
 	ReasonDegraded         ReasonCode = "degraded"
 	ReasonSplitBrain       ReasonCode = "split_brain"
 	ReasonIllegal          ReasonCode = "illegal_transition"
+	ReasonElected          ReasonCode = "elected"
+	ReasonInherited        ReasonCode = "inherited"
+	ReasonSuperseded       ReasonCode = "superseded"
+	ReasonResigned         ReasonCode = "resigned"
 )
 
 // Planned reports whether authority is given up for this reason by choice, to go to
@@ -80,6 +84,9 @@ const (
 
 	GateFit           ReasonCode = "another_region_fit"
 	GateHandOverLimit ReasonCode = "hand_over_limit"
+
+	GateConfirmed ReasonCode = "acts_for_region"
+	GateAlone     ReasonCode = "no_other_instance"
 )
 
 // Why a region does not grant a pledge, beside the gates.
@@ -88,6 +95,7 @@ const (
 	RefusedEpoch       ReasonCode = "epoch_too_low"
 	RefusedCandidate   ReasonCode = "asks_itself"
 	RefusedHandingOver ReasonCode = "hands_over_to_another"
+	RefusedTerm        ReasonCode = "older_term"
 )
 
 // What an operator should know of.
@@ -103,6 +111,8 @@ const (
 	NoticePeerUnreachable ReasonCode = "peer_unreachable"
 	NoticeCutOff          ReasonCode = "cut_off"
 	NoticePeerFenced      ReasonCode = "peer_declared_fenced"
+
+	NoticeTermUnreachable ReasonCode = "term_unreachable"
 )
 
 // Reasons is the table of all reasons.
@@ -122,6 +132,10 @@ var Reasons = []Reason{
 	{ReasonReleased, Informational, "released", "the agent was asked to stop: it fences and gives its authority up", ""},
 	{ReasonPledged, Informational, "taken over by pledges", "every other region has pledged not to take: the region holds the lease at once", ""},
 	{ReasonGranted, Informational, "pledged to another", "the candidate has pledged to another region, and withdraws", ""},
+	{ReasonElected, Informational, "elected", "this instance acts for the region from now on, and fences first: it can't prove that authority stands", ""},
+	{ReasonInherited, Informational, "inherited", "this instance acts for the region from now on, and goes on with the authority that the one before it held", ""},
+	{ReasonSuperseded, Warning, "superseded", "another instance has been elected to act for the region", "see what kept this one from the API server"},
+	{ReasonResigned, Informational, "resigned", "this instance stops, and leaves the region to another one", ""},
 	{ReasonHandedOver, Informational, "handed over", "an operator has asked for authority to be handed over: the region fences, and tells the other one to take", ""},
 	{ReasonDegraded, Warning, "degraded", "the region is degraded and another one is not: it fences, and tells the other one to take", "see degraded in failoverd status for what ails it"},
 	{ReasonSplitBrain, Critical, "two active regions", "another region is active with a higher epoch while this one held authority: an assumption of the protocol is broken; this region fences at once", "check that the witness is as fresh as witness.staleness says, and that all regions run with the same configuration; compare the data of both regions"},
@@ -157,11 +171,17 @@ var Reasons = []Reason{
 	{GateFit, Warning, "another region fit", "the region that authority is handed over to is not degraded itself, nor is its data too far behind", "see the health of that region in its failoverd status"},
 	{GateHandOverLimit, Warning, "hand-overs within the limit", "the region has not handed over for being degraded max_handovers times within handover_window, so authority does not go to and fro", "mend what ails the regions; failoverd switchover is not limited"},
 
+	{GateConfirmed, Warning, "acts for the region", "this instance knows that no other one has been elected to act for the region", "check the way to the API server from this host; while it does not answer, authority goes on and nothing else does"},
+	{GateAlone, Informational, "no other instance", "no instance that acted for this region before can hold authority any more: none has shown a sign of life for a TTL and the staleness bound", ""},
+
 	{RefusedActive, Informational, "active itself", "the region that was asked holds authority, and grants nobody a pledge", ""},
 	{RefusedEpoch, Informational, "epoch too low", "the region that was asked has seen a higher epoch", ""},
 	{RefusedCandidate, Informational, "asks itself", "the region that was asked is about to take itself, and comes earlier in members", ""},
 	{RefusedHandingOver, Informational, "hands over to another", "the region that was asked is handing over to another one", ""},
 
+	{RefusedTerm, Informational, "older term", "another instance has been elected in the region that asks, since the one that asks was", ""},
+
+	{NoticeTermUnreachable, Warning, "API server unreachable", "the record of which instance acts for the region can't be read or written: no other instance can take over, and this one goes on with the authority that it holds", "check the way to the API server from this host"},
 	{NoticeWitnessStale, Critical, "witness staler than its bound", "a record of this region, or of the one that is named, was read staler than witness.staleness allows: what safety rests on does not hold", "raise witness.staleness in all regions, or use a linearizable witness"},
 	{NoticeWitnessDown, Warning, "witness unreachable", "reads or writes of the witness fail", "check the way to the witness from this region, and the token"},
 	{NoticeMalformed, Warning, "malformed record", "a record in the witness can't be parsed or its signature is wrong: it counts as a sign of life and as nothing else", "see who else writes to this namespace, and whether the public keys are right"},

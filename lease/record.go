@@ -55,6 +55,7 @@ type Flag struct {
 	State   FlagState `json:"state"`
 	Epoch   uint64    `json:"epoch"`
 	WriteID WriteID   `json:"write_id"`
+	Term    uint64    `json:"term,omitempty"` // of the instance that wrote it (§5)
 }
 
 // An Info is what a region tells the others of itself beside its flag (§3,

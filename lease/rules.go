@@ -45,6 +45,12 @@ const (
 	RuleActiveAnswer
 	RuleFencedUntilSeen
 	RuleHandOverLimit
+	RuleTermConfirmed
+	RuleHeirProves
+	RuleSavedTerm
+	RuleRecordCleared
+	RuleAloneToGrant
+	RulePledgeOfTerm
 	ruleCount
 )
 
@@ -98,6 +104,12 @@ var Rules = [ruleCount]RuleText{
 	{RuleActiveAnswer, "active-answer", "§4", "a candidate asks before it takes, and a signed answer that a region is active is evidence"},
 	{RuleFencedUntilSeen, "fenced-until-seen", "§4", "an operator's word that a region is fenced ends with that region's next sign of life"},
 	{RuleHandOverLimit, "hand-over-limit", "§4", "a region hands over for being degraded no more than max_handovers times within handover_window"},
+	{RuleTermConfirmed, "term-confirmed", "§5", "an instance that does not know that it alone acts for its region pledges nothing, raises no flag, and takes nothing"},
+	{RuleHeirProves, "heir-proves", "§5", "an heir goes on with authority only until TTL after its last read of the shared record that did not show the beat before its base"},
+	{RuleSavedTerm, "saved-term", "§5", "authority on disk is of use in the same term only"},
+	{RuleRecordCleared, "record-cleared", "§5", "authority is given up on the shared record too before anybody is granted a pledge, or a flag is raised"},
+	{RuleAloneToGrant, "alone-to-grant", "§5", "an instance pledges to a region without authority only when no other instance of its own can hold any"},
+	{RulePledgeOfTerm, "pledge-of-term", "§5", "a region takes by the pledge of an instance only when it has itself pledged to no other instance of that region for longer(TTL)"},
 }
 
 // obeys reports whether s follows r; always, but in a mutant.

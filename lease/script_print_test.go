@@ -124,6 +124,12 @@ func (s *script) printState() {
 	if d.Authority {
 		fmt.Fprintf(&s.out, ", authority until %s, fences at %s", at(d.Deadline), at(d.FenceAt))
 	}
+	if s.p.Instance != "" {
+		fmt.Fprintf(&s.out, ", term %d", d.Term)
+		if d.Term > 0 && !d.Confirmed {
+			s.out.WriteString(" unconfirmed")
+		}
+	}
 	if d.Degraded {
 		s.out.WriteString(", degraded")
 	}

@@ -67,6 +67,8 @@ func newScript(td *datadriven.TestData) *script {
 			s.p.Members = regions(arg.Vals)
 		case "quorum":
 			s.p.Quorum = true
+		case "instance":
+			s.p.Instance, s.p.TermDuration = arg.Vals[0], 4*time.Second
 		case "absent":
 			s.p.KnownAbsent = regions(arg.Vals)
 		case "hold":
@@ -106,14 +108,19 @@ func (s *script) command(td *datadriven.TestData) error {
 		return nil
 	case "hold", "serve":
 		for _, arg := range td.CmdArgs {
-			if !slices.Contains([]string{"reads", "writes", "infos", "disk", "layers", "answers"}, arg.Key) {
-				return fmt.Errorf("%s %q: want reads, writes, infos, disk, layers or answers", td.Cmd, arg.Key)
+			if !slices.Contains([]string{"reads", "writes", "infos", "disk", "layers", "answers", "term"}, arg.Key) {
+				return fmt.Errorf("%s %q: want reads, writes, infos, disk, layers, answers or term", td.Cmd, arg.Key)
 			}
 			s.held[arg.Key] = td.Cmd == "hold"
 		}
 		return nil
 	case "answer", "ack", "lose", "saved", "not-saved", "fenced", "activated", "info-acked", "info-lost":
 		return s.outcome(td)
+	case "record":
+		return s.setRecord(td)
+	case "print-record":
+		fmt.Fprintln(&s.out, recordText(s.shared.record))
+		return nil
 	case "land":
 		return s.land(td.CmdArgs[0].Key)
 	case "asked":

@@ -36,6 +36,7 @@ type script struct {
 	said       map[lease.Region]string   // what the others answer: see parseAnswer
 	questions  uint64
 	orders     orders
+	shared     shared
 	lastRead   time.Duration // sending of the last round
 	lastAnswer string        // what it said of the others
 }
@@ -130,15 +131,19 @@ func (s *script) incarnation(region lease.Region, life uint64) uint64 {
 	return 1000*uint64(slices.Index(s.p.Members, region)+1) + life
 }
 
-// setSaved puts authority on disk: none, or EPOCH@DEADLINE, of this boot.
+// setSaved puts authority on disk: none, or EPOCH@DEADLINE[/TERM], of this boot.
 func (s *script) setSaved(text string) error {
 	s.disk = lease.Authority{}
 	if text == "none" {
 		return nil
 	}
+	text, term, _ := strings.Cut(text, "/")
 	epoch, deadline, _ := strings.Cut(text, "@")
 	n, err := strconv.ParseUint(epoch, 10, 64)
 	s.disk = lease.Authority{Epoch: n, Deadline: epochOfClock.Add(seconds(deadline)), BootID: "boot-1"}
+	if err == nil && term != "" {
+		s.disk.Term, err = strconv.ParseUint(term, 10, 64)
+	}
 	return err
 }
 
@@ -293,6 +298,12 @@ func (s *script) perform(a lease.Action) string {
 			return "read, as it is due"
 		}
 		return ""
+	case lease.ReadTerm:
+		return s.performTerm(a.ID, nil)
+	case lease.WriteTerm:
+		return s.performTerm(a.ID, &a)
+	case lease.StandDown:
+		return "leave the layers as they are"
 	case lease.Ask:
 		return s.performAsk(a)
 	case lease.WriteInfo:

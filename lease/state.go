@@ -13,19 +13,21 @@ const (
 	Standby   StateName = "standby"   // layers fenced, no authority, watching
 	Candidate StateName = "candidate" // its flag is raised; no authority yet
 	Active    StateName = "active"    // holds authority; its layers are active or becoming so
+	Follower  StateName = "follower"  // another instance acts for the region, or none does yet (§5)
 	Fencing   StateName = "fencing"   // its layers are becoming inactive, or are not known to be
 )
 
 // StateNames are all states, in the order of a life.
-var StateNames = []StateName{Fencing, Standby, Candidate, Active}
+var StateNames = []StateName{Follower, Fencing, Standby, Candidate, Active}
 
 // transitions are the legal ones; "" is before Start.
 var transitions = map[StateName][]StateName{
-	"":        {Fencing, Active},            // Active: authority on disk that still stands (§5)
-	Fencing:   {Standby, Active},            // Active: renewed while authority still stood (§2)
-	Standby:   {Candidate, Active},          // Active: by pledges (§4)
-	Candidate: {Standby, Active, Candidate}, // Candidate: starts over with a higher epoch (§3)
-	Active:    {Fencing},
+	"":        {Follower, Fencing, Active},            // Active: authority on disk that still stands (§5)
+	Follower:  {Fencing, Active},                      // Active: authority that it can prove (§5)
+	Fencing:   {Follower, Standby, Active},            // Active: renewed while authority still stood (§2)
+	Standby:   {Follower, Candidate, Active},          // Active: by pledges (§4)
+	Candidate: {Follower, Standby, Active, Candidate}, // Candidate: starts over with a higher epoch (§3)
+	Active:    {Follower, Fencing},
 }
 
 // infoInterval is how often the own info record is written anew, so that a
@@ -65,9 +67,11 @@ type State struct {
 	holder      int // number of the last known holder, or nobody
 	holderEpoch uint64
 
+	term     termState
+	onDisk   Authority // found at the start
 	own      ownFlag
 	reader   reader
-	peers    []peer // by number in p.Members; the own entry is unused
+	peers    []peer // by number in p.Members; the own entry is that of other instances
 	layers   layerState
 	saved    savedState
 	info     infoState
@@ -80,7 +84,7 @@ type State struct {
 	gates   [20]Gate // room for takeGates
 }
 
-// A peer is what is known of another region.
+// A peer is what is known of another region. That of the own one is of its other instances.
 type peer struct {
 	evidence Instant // the last time at which it showed a sign of life (§3)
 	recorded Instant // the last time at which a never-seen record of it came; Never if none did
@@ -101,6 +105,11 @@ type peer struct {
 	said    Answer   // the last answer
 	saidAt  Instant  // when it came; Never if none did
 	fenced  bool     // by an operator's word: its pledge is not waited for
+
+	// Of its instances (§5).
+	term        uint64  // the highest that has asked
+	pledgedTerm uint64  // that the last pledge was granted to ...
+	pledgedAt   Instant // ... at this time; the own start counts as one
 }
 
 // nobody is the number of no member.
@@ -141,15 +150,21 @@ func New(p Params) *State {
 		panic(fmt.Sprintf("lease: New with bad parameters: %s", v[0].Text))
 	}
 	s := &State{p: p, safety: p.Safety(), safetyHash: SafetyHash(p.Safety()), self: slices.Index(p.Members, p.Region), holder: nobody, highestBy: nobody}
-	s.peers = make([]peer, len(p.Members))
-	for i := range s.peers {
-		s.peers[i].recorded, s.peers[i].saidAt = Never, Never
-		s.peers[i].known = i == s.self || slices.Contains(p.KnownAbsent, p.Members[i])
-	}
+	s.resetPeers()
+	s.term.backAt = Never
 	s.layers.fenceBy = Never
 	s.asker.init()
 	s.handOver.to = nobody
 	return s
+}
+
+// resetPeers forgets what is known of the other regions.
+func (s *State) resetPeers() {
+	s.peers = make([]peer, len(s.p.Members))
+	for i := range s.peers {
+		s.peers[i].recorded, s.peers[i].saidAt = Never, Never
+		s.peers[i].known = i == s.self || slices.Contains(s.p.KnownAbsent, s.p.Members[i])
+	}
 }
 
 // NewMutant returns a State that leaves rules out. Only the simulator may use

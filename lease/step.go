@@ -25,28 +25,41 @@ func (s *State) Step(now Instant, ev Event) ([]Action, Decision) {
 		s.expire()
 		s.handle(ev)
 	}
-	if s.name != "" {
+	switch {
+	case s.follows():
+		s.keepTerm()
+	case s.name != "":
 		s.advance()
 	}
 	return s.actions, s.decide()
 }
 
-// start begins a life: with the authority that stands on disk, or by fencing
-// (§5).
+// start begins a life.
 func (s *State) start(ev Start) {
 	s.incarnation, s.bootID, s.version = ev.Incarnation, ev.BootID, ev.Version
+	s.onDisk = ev.Saved
+	s.sawEpoch(s.self, ev.Saved.Epoch)
+	s.saved.epoch = ev.Saved.Epoch
+	if s.shared() {
+		s.become(Follower, ReasonStarting)
+		return
+	}
+	s.begin(ev.Saved, ReasonResumed, ReasonStarting)
+}
+
+// begin has this instance act for the region: with authority that stands, for the reason
+// resumed, or by fencing (§5).
+func (s *State) begin(saved Authority, resumed, why ReasonCode) {
 	for i := range s.peers {
 		// A restart forgets promises, so the start itself is evidence of
 		// everyone (§3).
-		s.peers[i].evidence = s.now
+		s.peers[i].evidence, s.peers[i].pledgedAt = s.now, s.now
 		if !s.obeys(RuleStartEvidence) {
 			s.peers[i].evidence = s.now.Add(-s.longer(s.p.TTL + s.p.Staleness))
 		}
 	}
 	s.reader.init()
-	saved := ev.Saved
-	s.sawEpoch(s.self, saved.Epoch)
-	s.saved.epoch = saved.Epoch
+	s.asker.init()
 	sameBoot := saved.BootID == s.bootID && s.bootID != "" || !s.obeys(RuleBootID)
 	stands := s.now < saved.Deadline && saved.Deadline <= s.now.Add(s.p.TTL) || !s.obeys(RuleSavedDeadline)
 	if saved.Epoch > 0 && sameBoot && stands {
@@ -57,8 +70,8 @@ func (s *State) start(ev Start) {
 		s.saved.deadline = saved.Deadline
 		s.holder, s.holderEpoch = s.self, s.epoch
 		s.own.begin(s.now, s.p.RetryInterval)
-		s.become(Active, ReasonResumed)
-		s.orderActivate(ReasonResumed)
+		s.become(Active, resumed)
+		s.orderActivate(resumed)
 		return
 	}
 	if saved.Epoch > 0 {
@@ -70,12 +83,13 @@ func (s *State) start(ev Start) {
 		s.saved.deadline = saved.Deadline
 		s.save(s.ended(saved.Epoch))
 	}
-	s.become(Fencing, ReasonStarting)
-	s.orderFence(ReasonStarting)
+	s.become(Fencing, why)
+	s.orderFence(why)
 }
 
 // expire ends what time alone ends.
 func (s *State) expire() {
+	s.expireTerm()
 	s.expireWrite()
 	if s.reader.expire(s.now) {
 		s.alarm(NoticeWitnessDown, "", "no answer to a round of reads within request_timeout")
@@ -101,6 +115,10 @@ func (s *State) expire() {
 // handle takes one event in.
 func (s *State) handle(ev Event) {
 	switch ev := ev.(type) {
+	case TermRead:
+		s.termRead(ev)
+	case TermWritten:
+		s.termWritten(ev)
 	case Tick:
 	case FlagWritten:
 		s.flagWritten(ev)
@@ -120,7 +138,9 @@ func (s *State) handle(ev Event) {
 			s.layers.active = true
 		}
 	case Asked:
-		s.questioned(ev)
+		if !s.follows() { // the one that acts for the region answers
+			s.questioned(ev)
+		}
 	case Answered:
 		s.answered(ev)
 	case HandOver:
@@ -138,6 +158,7 @@ func (s *State) handle(ev Event) {
 
 // advance does what is due now.
 func (s *State) advance() {
+	s.keepTerm()
 	s.leave()
 	s.hold()
 	s.endHandOver()

@@ -26,7 +26,7 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 	until := r.clock.when(d.Deadline)
 	if until != r.until {
 		r.until = until
-		w.schedule(happening{at: until, kind: deadlineDue, region: r.number})
+		w.schedule(happening{at: until, kind: deadlineDue, region: r.index})
 	}
 	start := max(w.covered, w.now)
 	if until > start {
@@ -34,7 +34,7 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 		w.covered = until
 	}
 	for _, o := range w.regions {
-		if both := min(until, o.until); o != r && o.holding(w.now) && both > max(w.doubled, w.now) {
+		if both := min(until, o.until); o.number != r.number && o.holding(w.now) && both > max(w.doubled, w.now) {
 			w.result.Overlap += time.Duration(both - max(w.doubled, w.now))
 			w.doubled = both
 		}
@@ -47,12 +47,12 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 		w.checkPledgers(r)
 	}
 	for _, o := range w.regions {
-		if o != r && o.holding(w.now) && !w.cfg.Faults.KeepOn {
+		if o.number != r.number && o.holding(w.now) && !w.cfg.Faults.KeepOn {
 			w.violation("overlap: %s acquires authority for epoch %d while %s holds it for epoch %d, for %v more",
 				r.name, d.Epoch, o.name, o.epoch, time.Duration(o.until-w.now))
 		}
 	}
-	if !w.hidden && !w.cfg.Faults.KeepOn && (d.Epoch < w.maxEpoch || d.Epoch == w.maxEpoch && w.maxEpochOf != r) {
+	if !w.hidden && !w.cfg.Faults.KeepOn && (d.Epoch < w.maxEpoch || d.Epoch == w.maxEpoch && w.maxEpochOf.number != r.number) {
 		w.violation("epoch: %s acquires authority for epoch %d after epoch %d of %s", r.name, d.Epoch, w.maxEpoch, w.maxEpochOf.name)
 	}
 	if w.doomed {
@@ -67,7 +67,7 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 // when a region takes by their pledges (§4).
 func (w *world) checkPledgers(r *region) {
 	for _, o := range w.regions {
-		if o != r && o.up && o.layersOn {
+		if o.number != r.number && o.up && !o.follows() && o.site.layersOn {
 			w.violation("layers: %s takes by pledges while %s's are active", r.name, o.name)
 		}
 	}
@@ -92,10 +92,11 @@ func (w *world) checkLayers(r *region, h happening) {
 }
 
 // checkFenced checks that the layers are inactive when authority ends (§2). An
-// agent that was dead or frozen since fencing was due could not see to it.
+// agent that was dead, frozen or cut off from its API server since fencing was due could not see to it.
 func (w *world) checkFenced(r *region, deadline lease.Instant) {
 	due := r.clock.when(deadline.Add(-r.params.FenceTimeout))
-	if r.layersOn && r.up && !r.frozen && r.disturbed < due {
+	heir := r.follows() || r.decision.Term < r.site.term // another instance sees to them
+	if r.site.layersOn && r.up && !r.frozen && !r.cutOff() && !heir && r.disturbed < due {
 		w.violation("layers: %s's are not inactive at its deadline", r.name)
 	}
 }
@@ -105,7 +106,13 @@ func (w *world) judge() {
 	if w.cfg.Faults.Split || w.cfg.Faults.OtherTTL > 0 {
 		return // nobody may take
 	}
-	if w.holder() == nil {
+	holder := w.holder()
+	if holder == nil {
 		w.violation("liveness: nobody holds authority %v after all faults ended", Recovery(w.cfg.Params))
+	}
+	for _, r := range w.regions {
+		if holder != nil && r.number != holder.number && r.up && r.site.layersOn {
+			w.violation("layers: %s's are active %v after all faults ended", r.name, Recovery(w.cfg.Params))
+		}
 	}
 }

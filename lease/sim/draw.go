@@ -56,6 +56,17 @@ func Draw(seed uint64) Config {
 	return cfg
 }
 
+// DrawInstances is a world whose regions have several instances, whose API servers fail too.
+func DrawInstances(seed uint64) Config {
+	cfg := Draw(seed)
+	rng := rand.New(rand.NewPCG(seed, 0x1257))
+	cfg.Instances = 2 + rng.IntN(2)
+	cfg.Params.TermDuration = cfg.Params.TTL * time.Duration(5+rng.IntN(6)) / 100
+	cfg.Faults.Chaos, cfg.Faults.Deaths = true, false
+	cfg.Duration = 60*(cfg.Params.TTL+cfg.Params.Staleness) + Recovery(cfg.Params)
+	return cfg
+}
+
 // A Break is an assumption of the protocol that a world breaks.
 type Break string
 
@@ -66,6 +77,9 @@ const (
 	TwoSpaces   Break = "two namespaces"
 	TwoTTLs     Break = "two TTLs"
 	LeakedKey   Break = "a leaked key"
+
+	// Instances breaks nothing: regions have two or three of them.
+	Instances Break = "instances"
 )
 
 // DrawBroken is a world that breaks an assumption.
@@ -74,6 +88,8 @@ func DrawBroken(seed uint64, b Break) Config {
 	p := cfg.Params
 	cfg.Faults.Flapping = cfg.Faults.Flapping && b == Unbroken
 	switch b {
+	case Instances:
+		return DrawInstances(seed)
 	case StaleBeyond, StaleOthers:
 		cfg.Faults.OwnFresh = b == StaleOthers
 		cfg.Faults.TrueStaleness = 4*(p.TTL+p.Staleness) + p.Staleness

@@ -30,6 +30,11 @@ func (w *world) drawFault() {
 	if w.cfg.Faults.Duels {
 		pause, fault = w.upTo(p.TTL), [...]int{0, 5, 5, 6, 8, 12, 13}[w.rng.IntN(7)]
 	}
+	if w.cfg.Instances > 0 && w.rng.IntN(3) == 0 {
+		w.cutAPIFault(r, long)
+		w.schedule(happening{at: w.now.Add(pause), kind: nextFault})
+		return
+	}
 	switch fault {
 	case 0, 1:
 		w.crash(r, w.upTo(p.TTL/2), false)
@@ -90,7 +95,7 @@ func (w *world) drawFault() {
 	case 17, 18:
 		to := w.regions[w.rng.IntN(len(w.regions))]
 		w.trace("%s is asked to hand over to %s", r.name, to.name)
-		r.deliver(lease.HandOver{To: to.name})
+		r.deliver(lease.HandOver{To: to.params.Region})
 	case 19:
 		w.takeover(r, long)
 	}
@@ -100,7 +105,10 @@ func (w *world) drawFault() {
 // faultKinds is how many kinds of faults there are: the last ones are of the
 // quorum.
 func (w *world) faultKinds() int {
-	if w.cfg.Params.Quorum {
+	switch {
+	case w.cfg.Params.Quorum && w.cfg.Instances > 0:
+		return 19 // an operator's word is about one agent here
+	case w.cfg.Params.Quorum:
 		return 20
 	}
 	return 14
@@ -122,7 +130,7 @@ func (w *world) takeover(dead *region, outage time.Duration) {
 			dead.holds, dead.keptDown = false, max(dead.until, w.now.Add(2*word))
 			o.wordOf = dead
 			w.hidden = true // the dead one does not learn of the epoch
-			o.deliver(lease.Takeover{Fenced: dead.name, Until: o.clock.read(w.now).Add(word)})
+			o.deliver(lease.Takeover{Fenced: dead.params.Region, Until: o.clock.read(w.now).Add(word)})
 		}
 	})
 }
@@ -137,7 +145,7 @@ func (w *world) wordStands() bool {
 // renewed at the witness. When all faults have ended, a word that came to nothing, as
 // the other one did not take it or no longer goes by it, keeps nobody down.
 func (w *world) restart(r *region) {
-	again := happening{at: w.now.Add(w.cfg.Params.TTL), kind: restart, region: r.number, life: r.life}
+	again := happening{at: w.now.Add(w.cfg.Params.TTL), kind: restart, region: r.index, life: r.life}
 	if w.now < r.keptDown {
 		w.schedule(again)
 		return
@@ -201,7 +209,7 @@ func (w *world) crash(r *region, d time.Duration, reboot bool) {
 	if reboot {
 		r.reboot()
 	}
-	w.schedule(happening{at: w.now.Add(d), kind: restart, region: r.number, life: r.life})
+	w.schedule(happening{at: w.now.Add(d), kind: restart, region: r.index, life: r.life})
 }
 
 // cut cuts a region off from the witness, its reads, its writes or both.
@@ -252,12 +260,12 @@ func (w *world) endFaults() {
 	w.trace("all faults end")
 	w.chaos, w.lossy, w.doomed, w.muting, w.muted = false, false, false, false, nil
 	w.down, w.noQuorum, w.resolverDown = w.cfg.Faults.WitnessGone, w.cfg.Faults.QuorumGone, [resolvers]int{}
-	for i, r := range w.regions {
-		r.cutReads, r.cutWrites, r.garbling, r.diskFull, r.cutAsking, r.cutAsked = 0, 0, 0, false, 0, 0
-		if w.cfg.Faults.Cripple && i == 0 {
+	for _, r := range w.regions {
+		r.cutReads, r.cutWrites, r.garbling, r.diskFull, r.cutAsking, r.cutAsked, r.cutAPI, r.site.down = 0, 0, 0, false, 0, 0, 0, 0
+		if w.cfg.Faults.Cripple && r.number == 0 {
 			r.cutReads = 1
 		}
-		w.store.flags[i].held = nil
+		w.store.flags[r.number].held = nil
 		switch {
 		case !r.up:
 			r.life++
@@ -299,7 +307,7 @@ func (w *world) replaced(by *region) {
 	if gap > w.result.Bound {
 		w.violation("gap of %v since the last renewal of %s, the bound is %v", gap, w.dead.name, w.result.Bound)
 	}
-	w.schedule(happening{at: w.now.Add(w.upTo(w.settling())), kind: restart, region: w.dead.number, life: w.dead.life})
+	w.schedule(happening{at: w.now.Add(w.upTo(w.settling())), kind: restart, region: w.dead.index, life: w.dead.life})
 	w.deadAt, w.dead = 0, nil
 	again := 2*w.settling() + time.Duration(w.rng.Int64N(int64(w.cfg.Params.RenewInterval)))
 	w.schedule(happening{at: w.now.Add(again), kind: nextFault})

@@ -37,11 +37,11 @@ func (w *world) write(r *region, a lease.WriteFlag) {
 		case 2: // lands some time later
 			if w.chaos {
 				late := timeout + w.upTo(3*(r.params.TTL+r.params.Staleness))
-				w.schedule(happening{at: w.now.Add(late), kind: landing, region: r.number, ok: true, load: rec})
+				w.schedule(happening{at: w.now.Add(late), kind: landing, region: r.index, ok: true, load: rec})
 			}
 		case 3: // arrives in time, if there is a way; only its answer is lost
 			if lost {
-				w.schedule(happening{at: w.now.Add(w.upTo(timeout)), kind: landing, region: r.number, load: rec})
+				w.schedule(happening{at: w.now.Add(w.upTo(timeout)), kind: landing, region: r.index, load: rec})
 			}
 		}
 		wait := timeout
@@ -57,7 +57,7 @@ func (w *world) write(r *region, a lease.WriteFlag) {
 		back = w.upTo(2 * timeout) // slow to answer
 	}
 	r.wrote = w.now
-	w.schedule(happening{at: w.now.Add(arrive), kind: landing, region: r.number, load: rec})
+	w.schedule(happening{at: w.now.Add(arrive), kind: landing, region: r.index, load: rec})
 	r.answerIn(arrive+back, lease.FlagWritten{ID: a.ID, Acked: true})
 }
 
@@ -79,7 +79,7 @@ func (w *world) readRound(r *region, a lease.ReadRound) {
 // serve reads the registers for a round.
 func (r *region) serve(p pendingRound) lease.RoundRead {
 	w := r.w
-	n := len(w.regions)
+	n := len(w.store.flags)
 	p.Flags = make([]lease.FlagRead, n)
 	if p.infos {
 		p.Infos = make([]lease.InfoRead, n)

@@ -23,6 +23,7 @@ const (
 	layersDone              // the layers have done order id; ok: they are active
 	replied                 // load, a lease.Reply, is sent
 	deadlineDue             // authority would end here: are the layers inactive?
+	termServed              // load, a termOp, reaches the region's API server
 	brought                 // load, a *question, reaches the region that it asks by resolver id
 	ballot                  // load, a vote, reaches the asker by resolver id; a *question: it gives up
 	thaw                    // the frozen agent goes on

@@ -32,7 +32,7 @@ type question struct {
 func (w *world) ask(r *region, a lease.Ask) {
 	w.questions++
 	q := &question{
-		id: w.questions, from: r, to: w.regions[slices.Index(w.cfg.Params.Members, a.To)], life: r.life, ask: a,
+		id: w.questions, from: r, to: w.asked(a.To), life: r.life, ask: a,
 		ballots: make([]quorum.Ballot, resolvers),
 	}
 	silent := 0
@@ -53,6 +53,22 @@ func (w *world) ask(r *region, a lease.Ask) {
 	if w.forger >= 0 && w.rng.IntN(2) == 0 {
 		w.forge(q)
 	}
+}
+
+// asked is the instance that a question to a region reaches: one that acts for it, or thinks
+// that it does.
+func (w *world) asked(name lease.Region) *region {
+	first := slices.Index(w.cfg.Params.Members, name) * max(1, w.cfg.Instances)
+	var acting []*region
+	for _, r := range w.regions[first : first+max(1, w.cfg.Instances)] {
+		if r.up && !r.follows() {
+			acting = append(acting, r)
+		}
+	}
+	if len(acting) > 1 {
+		return acting[w.rng.IntN(len(acting))]
+	}
+	return append(acting, w.regions[first])[0]
 }
 
 const lost = -1
@@ -86,7 +102,7 @@ func (w *world) bring(q *question, resolver int) {
 	default:
 		q.told, q.reply, q.waiting = r.life, nil, []int{resolver}
 		r.asked[q.id] = q
-		r.deliver(lease.Asked{ID: q.id, From: q.from.name, Question: q.ask.Question})
+		r.deliver(lease.Asked{ID: q.id, From: q.from.params.Region, Question: q.ask.Question})
 	}
 }
 
@@ -128,7 +144,7 @@ func (w *world) vote(h happening) {
 	if q, ok := h.load.(*question); ok {
 		if q.from.life == q.life && !q.reached {
 			q.reached = true
-			q.from.deliver(lease.Answered{ID: q.ask.ID, From: q.to.name, CutOff: q.from.cutAsking > 0 && w.rng.IntN(2) == 0})
+			q.from.deliver(lease.Answered{ID: q.ask.ID, From: q.to.params.Region, CutOff: q.from.cutAsking > 0 && w.rng.IntN(2) == 0})
 		}
 		return
 	}
@@ -148,6 +164,6 @@ func (w *world) vote(h happening) {
 		q.reached, v.answer = true, verdict.Answer.Answer
 	}
 	if q.reached {
-		q.from.deliver(lease.Answered{ID: q.ask.ID, From: q.to.name, Reached: true, Answer: v.answer})
+		q.from.deliver(lease.Answered{ID: q.ask.ID, From: q.to.params.Region, Reached: true, Answer: v.answer})
 	}
 }

@@ -7,11 +7,13 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// region is an agent and its cluster.
+// region is an instance of a region's agent. Most regions have one.
 type region struct {
 	w      *world
-	number int
-	name   lease.Region
+	index  int // among all instances
+	number int // of its region
+	site   *site
+	name   string
 	params lease.Params
 
 	clock    clock
@@ -32,9 +34,10 @@ type region struct {
 	health    lease.Health
 	handOvers []Time // for being degraded, of this life
 
-	layersOn  bool   // some layer may be active
-	order     uint64 // the Fence or Activate in force
+	inForce   uint64 // the Fence or Activate
 	disturbed Time   // the last time at which the agent was not free to run
+
+	cutAPI int // it can't reach its API server, counted
 
 	cutReads, cutWrites int                  // links to the witness that are cut, counted
 	garbling            int                  // what it writes can't be read by others
@@ -50,9 +53,10 @@ type region struct {
 	wrote Time // sending of its last write that lands
 }
 
-func newRegion(w *world, number int) *region {
-	r := &region{w: w, number: number, name: w.cfg.Params.Members[number], params: w.cfg.Params}
-	r.params.Region = r.name
+func newRegion(w *world, number int, s *site, instance string) *region {
+	r := &region{w: w, index: len(w.regions), number: number, site: s, params: w.cfg.Params}
+	r.params.Region, r.params.Instance = w.cfg.Params.Members[number], instance
+	r.name = string(r.params.Region) + instance
 	r.reboot()
 	return r
 }
@@ -101,7 +105,7 @@ func (r *region) crash() {
 func (r *region) freeze(d time.Duration) {
 	r.frozen, r.disturbed = true, r.w.now
 	r.w.trace("%s freezes for %v", r.name, d)
-	r.w.schedule(happening{at: r.w.now.Add(d), kind: thaw, region: r.number, life: r.life})
+	r.w.schedule(happening{at: r.w.now.Add(d), kind: thaw, region: r.index, life: r.life})
 }
 
 // thaw goes on where the agent froze, in the middle of a step perhaps.
@@ -137,6 +141,9 @@ func (r *region) step(ev lease.Event) {
 	w.result.Steps++
 	before := r.decision
 	r.decision = decision
+	if before.State == lease.Follower && !r.follows() {
+		r.disturbed = w.now // it could not act before
+	}
 	if written, ok := ev.(lease.FlagWritten); ok && written.Acked && decision.Authority && decision.Deadline > before.Deadline {
 		r.wordOf = nil
 	}
@@ -150,12 +157,12 @@ func (r *region) step(ev lease.Event) {
 	}
 	r.carryOut(actions)
 	r.ticks++
-	w.schedule(happening{at: max(r.clock.when(decision.Wake), w.now+1), kind: tick, region: r.number, life: r.life, id: r.ticks})
+	w.schedule(happening{at: max(r.clock.when(decision.Wake), w.now+1), kind: tick, region: r.index, life: r.life, id: r.ticks})
 }
 
 // fencedByWord reports whether the agent goes by an operator's word that o is fenced.
 func (r *region) fencedByWord(o *region) bool {
-	return slices.ContainsFunc(r.state.Peers(), func(p lease.PeerView) bool { return p.Region == o.name && p.Fenced })
+	return slices.ContainsFunc(r.state.Peers(), func(p lease.PeerView) bool { return p.Region == o.params.Region && p.Fenced })
 }
 
 // carryOut begins actions in order; in a chaotic world the agent may freeze
@@ -169,7 +176,7 @@ func (r *region) carryOut(actions []lease.Action) {
 			return
 		}
 		if reply, ok := a.(lease.Reply); ok && saving {
-			r.w.schedule(happening{at: r.diskFree, kind: replied, region: r.number, life: r.life, load: reply})
+			r.w.schedule(happening{at: r.diskFree, kind: replied, region: r.index, life: r.life, load: reply})
 			continue
 		}
 		_, save := a.(lease.SaveAuthority)
@@ -192,7 +199,7 @@ func (r *region) carryOutOne(a lease.Action) {
 	case lease.WriteInfo:
 		rec := record{present: true, info: a.Info}
 		if ok := r.cutWrites == 0 && !w.down; ok {
-			w.schedule(happening{at: w.now, kind: infoLanding, region: r.number, load: rec})
+			w.schedule(happening{at: w.now, kind: infoLanding, region: r.index, load: rec})
 			r.answerIn(w.trip(), lease.InfoWritten{ID: a.ID, Acked: true})
 		} else {
 			r.answerIn(w.trip(), lease.InfoWritten{ID: a.ID})
@@ -201,24 +208,25 @@ func (r *region) carryOutOne(a lease.Action) {
 		r.diskFree = max(r.diskFree, w.now).Add(w.upTo(20 * time.Millisecond))
 		if !r.diskFull {
 			// A dead agent writes no more: the next one waits for its lock.
-			w.schedule(happening{at: r.diskFree, kind: diskWrite, region: r.number, life: r.life, load: a.Authority})
+			w.schedule(happening{at: r.diskFree, kind: diskWrite, region: r.index, life: r.life, load: a.Authority})
 		}
-		w.schedule(happening{at: r.diskFree, kind: answer, region: r.number, life: r.life, load: lease.AuthoritySaved{ID: a.ID, OK: !r.diskFull}})
+		w.schedule(happening{at: r.diskFree, kind: answer, region: r.index, life: r.life, load: lease.AuthoritySaved{ID: a.ID, OK: !r.diskFull}})
 	case lease.Activate:
-		r.order = uint64(a.ID)
-		if r.clock.read(w.now) >= a.Deadline {
+		if r.inForce = uint64(a.ID); r.clock.read(w.now) >= a.Deadline {
 			return
 		}
-		r.layersOn = true
 		if a.Epoch >= w.maxEpoch {
 			w.maxEpoch, w.maxEpochOf = a.Epoch, r
 		}
-		took := w.upTo(r.params.FenceTimeout)
-		w.schedule(happening{at: w.now.Add(took), kind: layersDone, region: r.number, life: r.life, id: r.order, ok: true})
+		r.order(a.ID, a.Term, true, w.upTo(r.params.FenceTimeout))
 	case lease.Fence:
-		r.order = uint64(a.ID)
-		took := time.Duration((0.1 + 0.85*w.rng.Float64()) * float64(r.params.FenceTimeout))
-		w.schedule(happening{at: w.now.Add(took), kind: layersDone, region: r.number, life: r.life, id: r.order})
+		r.order(a.ID, a.Term, false, time.Duration((0.1+0.85*w.rng.Float64())*float64(r.params.FenceTimeout)))
+	case lease.StandDown:
+		r.inForce = 0
+	case lease.ReadTerm:
+		w.askTerm(r, termOp{id: a.ID})
+	case lease.WriteTerm:
+		w.askTerm(r, termOp{id: a.ID, write: &a})
 	case lease.Transition:
 		if a.To == lease.Candidate {
 			w.flagRaised(r)
@@ -230,20 +238,7 @@ func (r *region) carryOutOne(a lease.Action) {
 	}
 }
 
-// layersDone ends an order of the layers, if it is still in force.
-func (r *region) layersDone(h happening) {
-	if h.id != r.order {
-		return
-	}
-	if h.ok {
-		r.deliver(lease.LayersActive{ID: lease.ActionID(h.id)})
-		return
-	}
-	r.layersOn = false
-	r.deliver(lease.LayersFenced{ID: lease.ActionID(h.id)})
-}
-
 // answerIn brings an event to the agent after d.
 func (r *region) answerIn(d time.Duration, ev lease.Event) {
-	r.w.schedule(happening{at: r.w.now.Add(d), kind: answer, region: r.number, life: r.life, load: ev})
+	r.w.schedule(happening{at: r.w.now.Add(d), kind: answer, region: r.index, life: r.life, load: ev})
 }

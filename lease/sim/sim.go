@@ -23,7 +23,9 @@ type Config struct {
 	Duration time.Duration // of true time; faults end in time for authority to come back
 	Params   lease.Params  // of every region but for Region
 	Faults   Faults
-	Without  []lease.Rule // rules that the regions leave out
+	// Instances is how many each region has; 0 is one, which is elected by nobody.
+	Instances int
+	Without   []lease.Rule // rules that the regions leave out
 	// Trace, if set, is told each thing that happens.
 	Trace func(line string)
 }
@@ -122,11 +124,18 @@ func Run(cfg Config) Result {
 	}
 	w.result.Bound = cfg.Params.LongestGapStale(w.cfg.Faults.RoundTrip)
 	for i := range n {
-		w.regions = append(w.regions, newRegion(w, i))
+		s := &site{}
+		for k := range max(1, cfg.Instances) {
+			instance := ""
+			if cfg.Instances > 0 {
+				instance = string(rune('1' + k))
+			}
+			w.regions = append(w.regions, newRegion(w, i, s, instance))
+		}
 	}
 	for _, r := range w.regions {
 		r.life++
-		w.schedule(happening{at: Time(w.upTo(3 * time.Second)), kind: restart, region: r.number, life: r.life})
+		w.schedule(happening{at: Time(w.upTo(3 * time.Second)), kind: restart, region: r.index, life: r.life})
 	}
 	w.chaos = cfg.Faults.Chaos
 	if cfg.Faults.Chaos || cfg.Faults.Deaths {
@@ -167,7 +176,9 @@ func (w *world) settling() time.Duration {
 // late, every rank has its turn, and candidates that met yield and start over.
 func Recovery(p lease.Params) time.Duration {
 	ranks := time.Duration(len(p.Members)) * p.Turn()
-	return 2 * (p.Staleness + ranks + 3*p.EarliestTakeover() + 10*p.RequestTimeout)
+	// Where regions have instances: one is elected, and is alone only after a while.
+	elected := 10 * p.TermDuration
+	return 2 * (p.Staleness + ranks + 3*p.EarliestTakeover() + 10*p.RequestTimeout + elected)
 }
 
 func (w *world) schedule(h happening) {
@@ -222,6 +233,8 @@ func (w *world) happen(h happening) {
 		w.restart(r)
 	case mend:
 		h.load.(func())()
+	case termServed:
+		w.serveTerm(h.load.(termOp))
 	case nextFault:
 		w.drawFault()
 	case quiet:
@@ -239,7 +252,7 @@ func (w *world) land(r *region, rec record) {
 	if len(reg.held) > 0 && w.rng.IntN(3) == 0 {
 		late := reg.held[0]
 		reg.held = reg.held[1:]
-		w.schedule(happening{at: w.now.Add(w.upTo(time.Second)), kind: landing, region: r.number, ok: true, load: late})
+		w.schedule(happening{at: w.now.Add(w.upTo(time.Second)), kind: landing, region: r.index, ok: true, load: late})
 		if w.chaos && w.rng.IntN(2) == 0 {
 			w.cut(r, w.upTo(2*(w.cfg.Params.TTL+w.cfg.Params.Staleness)))
 		}

@@ -14,11 +14,19 @@ var (
 	firstSeed   = flag.Uint64("first-seed", 0, "TestSoak begins with this seed")
 )
 
+// draw is the world of a seed: regions have several instances in every third.
+func draw(seed uint64) Config {
+	if seed%3 == 2 {
+		return DrawInstances(seed)
+	}
+	return Draw(seed)
+}
+
 // TestSoak runs the worlds of one seed after the other until it has simulated
 // -region-hours. No invariant may ever be violated.
 func TestSoak(t *testing.T) {
 	if *replay >= 0 {
-		cfg := Draw(uint64(*replay))
+		cfg := draw(uint64(*replay))
 		cfg.Trace = func(line string) { t.Log(line) }
 		t.Log(Run(cfg).Violation)
 		return
@@ -41,7 +49,7 @@ func TestSoak(t *testing.T) {
 				if enough {
 					return
 				}
-				r := Run(Draw(seed))
+				r := Run(draw(seed))
 				mu.Lock()
 				worlds, takes, faults, steps = worlds+1, takes+r.Takes, faults+r.Faults, steps+r.Steps
 				handOvers += r.HandOvers

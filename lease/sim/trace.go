@@ -32,7 +32,14 @@ func (r *region) traceStep(now lease.Instant, ev lease.Event, actions []lease.Ac
 			told = append(told, "fences")
 		case lease.Activate:
 			told = append(told, "activates")
+		case lease.WriteTerm:
+			if a.Record.Holder != a.After.Holder || len(a.Record.MayHold) != len(a.After.MayHold) {
+				told = append(told, fmt.Sprintf("writes the term: %+v", a.Record))
+			}
 		}
+	}
+	if w, ok := ev.(lease.TermWritten); ok && w.Outcome != lease.TermAcked {
+		told = append(told, fmt.Sprintf("the term is not written: %d", w.Outcome))
 	}
 	if w, ok := ev.(lease.FlagWritten); ok {
 		told = append(told, fmt.Sprintf("write acknowledged: %v", w.Acked))

@@ -1,0 +1,399 @@
+package lease
+
+import (
+	"slices"
+	"time"
+)
+
+// A TermRecord is what the instances of a region share: which of them acts for it (§5). It is
+// in a register of their own cluster, linearizable and with compare-and-swap, such as a
+// Kubernetes Lease. Terms and beats only grow, so the two name one record.
+type TermRecord struct {
+	Holder   string        // the instance that acts; empty: it has stopped, and another may at once
+	Term     uint64        // grows by one with each change of the holder
+	Beat     uint64        // grows by one with each write
+	Duration time.Duration // the holder is not replaced for that long after a beat
+	MayHold  []string      // instances that acted before, and are not known to have stopped: they may hold authority yet
+	Base     TermBase
+}
+
+// unknownInstance stands in MayHold for those that a record told of which was removed.
+const unknownInstance = "?"
+
+// same reports whether two records are the same.
+func (r TermRecord) same(o TermRecord) bool {
+	return r.Holder == o.Holder && r.Term == o.Term && r.Beat == o.Beat && r.Duration == o.Duration && r.Base == o.Base && slices.Equal(r.MayHold, o.MayHold)
+}
+
+// A TermBase is the region's authority, as an heir can prove it: it is for Epoch, and its last
+// base was sent after the holder knew that beat After was written. The zero value is none.
+type TermBase struct {
+	Epoch uint64
+	After uint64
+}
+
+// termState is what an instance knows of its region's term. The zero value is that of a region
+// of one instance.
+type termState struct {
+	held  uint64  // the term that it acts under; 0: it follows
+	until Instant // no other instance can have been elected before
+	alone bool    // no other instance can hold authority for the region
+
+	record   TermRecord // the newest that was read or written; the zero value if there is none
+	known    bool       // it has been read
+	changed  Instant    // when it was first seen as it is
+	readings []termReading
+	base     TermBase // of the authority that stands
+	onRecord Instant  // an heir may prove authority up to here; 0 if surely none
+
+	op      ActionID // in flight; 0 if none
+	opSent  Instant
+	writes  *TermRecord // what it writes; nil if it reads
+	doubt   bool        // a write failed, or its outcome is not known: read first
+	next    Instant
+	resigns bool      // the next write says that it has stopped
+	kept    Authority // that it held when it resigned
+	backAt  Instant   // and takes back if no other instance has by then; Never if it has not resigned
+}
+
+// A termReading is a read of the record.
+type termReading struct {
+	sent Instant
+	beat uint64
+}
+
+// follows reports whether another instance acts for the region, or none does yet.
+func (s *State) follows() bool { return s.name == Follower }
+
+// shared reports whether the region may have more instances than this one.
+func (s *State) shared() bool { return s.p.Instance != "" }
+
+// confirmed reports whether this instance knows that it alone acts for the region. One that
+// does not goes on with the authority that it holds, since it could not fence, and does
+// nothing else (§5).
+func (s *State) confirmed() bool {
+	return !s.shared() || s.term.held > 0 && s.now < s.term.until || !s.obeys(RuleTermConfirmed)
+}
+
+// aloneAt is when no other instance can hold authority for this region any more, though none has
+// said that it has stopped: longer(TTL+Δ) after its last sign of life, and after the last own
+// write, which may have hidden one. The own flag must then be read (§5).
+func (s *State) aloneAt() Instant {
+	return s.peers[s.self].evidence.Add(s.longer(s.p.TTL + s.p.Staleness))
+}
+
+// alone reports whether no other instance can hold authority for this region.
+func (s *State) alone() bool {
+	return !s.shared() || s.term.alone || !s.obeys(RuleAloneToGrant)
+}
+
+// authorityOnRecord reports whether an heir may yet prove authority that this region has given up.
+func (s *State) authorityOnRecord() bool {
+	return s.now < s.term.onRecord && s.obeys(RuleRecordCleared)
+}
+
+// termOperation is how long a read or a write of the record may take.
+func (s *State) termOperation() time.Duration { return s.p.TermDuration / 2 }
+
+// beatInterval is the time between two writes of the holder, and two reads of a follower.
+func (s *State) beatInterval() time.Duration { return s.p.TermDuration / 4 }
+
+// keepTerm reads or writes the record if that is due.
+func (s *State) keepTerm() {
+	t := &s.term
+	t.alone = t.held > 0 && (t.alone || len(t.record.MayHold) == 0 || s.reader.ownRead >= s.aloneAt())
+	if !s.shared() || t.op != 0 || s.now < t.next && s.now < s.electAt() {
+		return
+	}
+	record, write := s.nextRecord()
+	if !write || t.doubt || !t.known {
+		t.op, t.opSent, t.writes = s.newID(), s.now, nil
+		s.act(ReadTerm{ID: t.op, Deadline: s.now.Add(s.termOperation())})
+		return
+	}
+	if record.Base != (TermBase{}) {
+		// An heir proves a little less than this; on its own clock, which may be slower.
+		t.onRecord = max(t.onRecord, s.deadline.Add(-s.p.TTL).Add(s.longer(s.p.TTL)))
+	}
+	t.op, t.opSent, t.writes = s.newID(), s.now, &record
+	s.act(WriteTerm{ID: t.op, Deadline: s.now.Add(s.termOperation()), After: t.record, Record: record})
+}
+
+// nextRecord is what this instance writes next, if it has anything to write.
+func (s *State) nextRecord() (next TermRecord, write bool) {
+	t := &s.term
+	next = TermRecord{Holder: s.p.Instance, Term: t.held, Beat: t.record.Beat + 1, Duration: s.p.TermDuration, MayHold: t.record.MayHold}
+	mine := func(name string) bool { return name == s.p.Instance }
+	switch {
+	case t.resigns:
+		next.Holder, next.Term, next.Base = "", t.record.Term, t.record.Base
+		return next, true
+	case t.held > 0:
+		if t.alone {
+			next.MayHold = nil
+		}
+		if s.authority && !s.abandon {
+			next.Base = t.base
+		}
+		return next, true
+	case s.now < s.electAt():
+		// It follows, and so holds nothing: it says so.
+		next.Holder, next.Term, next.Base, next.Duration = t.record.Holder, t.record.Term, t.record.Base, t.record.Duration
+		next.MayHold = slices.DeleteFunc(slices.Clone(next.MayHold), mine)
+		return next, len(next.MayHold) < len(t.record.MayHold)
+	case t.record.Holder == s.p.Instance && t.backAt == Never: // a restart
+		next.Term, next.Base = t.record.Term, t.record.Base
+	default:
+		next.Term = t.record.Term + 1
+		switch {
+		case t.record.Beat == 0:
+			next.MayHold = []string{unknownInstance}
+		case t.record.Holder != "" && !slices.Contains(next.MayHold, t.record.Holder):
+			next.MayHold = append(slices.Clone(next.MayHold), t.record.Holder)
+		}
+		next.MayHold = slices.DeleteFunc(slices.Clone(next.MayHold), mine)
+		if s.provable() > s.now {
+			next.Base = t.record.Base
+		}
+	}
+	return next, true
+}
+
+// electAt is when a follower may take the term: at once if nobody holds it, or it did itself
+// before a restart, and else when the holder has been silent for long enough (§5).
+func (s *State) electAt() Instant {
+	t := &s.term
+	switch {
+	case !s.follows() || !t.known || t.resigns:
+		return Never
+	case t.backAt != Never: // it has resigned: the others first
+		return t.backAt
+	case s.stopping:
+		return Never
+	case t.record.Beat > 0 && (t.record.Holder == "" || t.record.Holder == s.p.Instance):
+		return t.changed
+	}
+	return t.changed.Add(s.longer(max(t.record.Duration, s.p.TermDuration)))
+}
+
+// provable is until when the authority on the record surely stands: its base was sent after
+// beat After, and so after every read that did not show that beat yet (§5). It is in the past
+// if nothing can be proved.
+func (s *State) provable() Instant {
+	t := &s.term
+	at := -Never
+	if t.kept.Epoch > 0 && t.backAt != Never {
+		return t.kept.Deadline
+	}
+	if t.record.Base.Epoch == 0 {
+		return at
+	}
+	for _, r := range t.readings {
+		if r.beat < t.record.Base.After || !s.obeys(RuleHeirProves) {
+			at = r.sent.Add(s.p.TTL)
+		}
+	}
+	return at
+}
+
+// termRead takes the read of the record in.
+func (s *State) termRead(ev TermRead) {
+	t := &s.term
+	if t.op == 0 || ev.ID != t.op {
+		return
+	}
+	t.op = 0
+	if ev.Outcome == ReadUnknown {
+		t.next = s.now.Add(s.beatInterval())
+		s.alarm(NoticeTermUnreachable, "", "")
+		return
+	}
+	s.clear(NoticeTermUnreachable, "")
+	t.doubt = false
+	if !t.known || !ev.Record.same(t.record) {
+		if ev.Record.Beat < t.record.Beat {
+			t.readings = t.readings[:0] // somebody has removed it: what was read before proves nothing
+			ev.Record.Term = max(ev.Record.Term, t.record.Term)
+		}
+		t.record, t.known, t.changed = ev.Record, true, s.now
+	}
+	switch {
+	case t.held > 0 && (t.record.Holder != s.p.Instance || t.record.Term != t.held):
+		s.follow(ReasonSuperseded)
+	case t.held > 0:
+		t.next = s.now
+	default:
+		s.noteReading(t.opSent)
+		t.resigns = t.resigns && t.record.Holder == s.p.Instance
+		t.next = t.opSent.Add(s.beatInterval())
+		if t.resigns {
+			t.next = s.now
+		}
+	}
+}
+
+// noteReading remembers a read for as long as it may prove anything.
+func (s *State) noteReading(sent Instant) {
+	t := &s.term
+	t.readings = append(t.readings, termReading{sent, t.record.Beat})
+	old := 0
+	for old < len(t.readings) && t.readings[old].sent.Add(s.p.TTL) <= s.now {
+		old++
+	}
+	t.readings = slices.Delete(t.readings, 0, old)
+}
+
+// termWritten takes the outcome of a write of the record in.
+func (s *State) termWritten(ev TermWritten) {
+	t := &s.term
+	if t.op == 0 || ev.ID != t.op {
+		return
+	}
+	written, sent := t.writes, t.opSent
+	t.op, t.writes = 0, nil
+	if ev.Outcome != TermAcked {
+		t.doubt, t.next = true, s.now
+		if ev.Outcome == TermUnknown {
+			t.next = s.now.Add(s.beatInterval())
+			s.alarm(NoticeTermUnreachable, "", "")
+		}
+		return
+	}
+	s.clear(NoticeTermUnreachable, "")
+	before := t.record
+	t.record, t.changed = *written, s.now
+	t.next = sent.Add(s.beatInterval())
+	if written.Base == (TermBase{}) {
+		t.onRecord = 0
+		s.tellSuccessor()
+	}
+	switch {
+	case t.resigns:
+		t.resigns = false
+	case written.Holder != s.p.Instance: // a follower's word that it holds nothing
+	default:
+		t.until = sent.Add(s.p.TermDuration)
+		if t.held == 0 {
+			s.lead(before)
+		}
+	}
+}
+
+// lead has this instance act for the region from now on, with the authority that it can prove,
+// or by fencing (§5).
+func (s *State) lead(before TermRecord) {
+	t := &s.term
+	var inherited Authority
+	if until := s.provable(); until > s.now {
+		inherited = Authority{Epoch: t.record.Base.Epoch, Deadline: until, BootID: s.bootID}
+		if t.kept.Epoch > 0 {
+			inherited.Epoch = t.kept.Epoch
+		}
+	}
+	resumed := ReasonInherited
+	if before.Term == t.record.Term {
+		inherited, resumed = Authority{}, ReasonResumed
+		if s.onDisk.Term == t.record.Term || !s.obeys(RuleSavedTerm) {
+			inherited = s.onDisk
+		}
+	}
+	s.sawEpoch(s.self, before.Base.Epoch)
+	if t.record.Base != (TermBase{}) {
+		t.onRecord = s.now.Add(s.longer(s.p.TTL)) // at the latest: its base was sent before now
+	}
+	t.held, t.alone, t.backAt, t.kept = t.record.Term, false, Never, Authority{}
+	s.begin(inherited, resumed, ReasonElected)
+	if s.authority && t.record.Base.Epoch == s.epoch {
+		t.base = t.record.Base // else nothing is proved to heirs before the next base
+	}
+	if s.stopping {
+		s.releaseRegion()
+	}
+}
+
+// follow has this instance leave everything to the one that acts for the region. It leaves the
+// layers as they are: what they are to be is for that one to say.
+func (s *State) follow(why ReasonCode) {
+	s.become(Follower, why)
+	s.act(StandDown{})
+	s.forget()
+}
+
+// resign gives the term back, for another instance to take at once. If none does, this one was
+// the last, and hands the region over (§5).
+func (s *State) resign() {
+	t := &s.term
+	kept := Authority{}
+	if s.authority && !s.abandon {
+		kept = Authority{Epoch: s.epoch, Deadline: s.deadline}
+	}
+	s.follow(ReasonResigned)
+	t.kept, t.resigns, t.next = kept, true, s.now
+	t.backAt = s.now.Add(2 * s.longer(s.p.TermDuration))
+}
+
+// forget ends what this instance knows as the one that acts; not what keeps its write ids
+// unique, nor the epochs that it has seen.
+func (s *State) forget() {
+	t := &s.term
+	s.sawEpoch(s.self, s.epoch)
+	s.authority, s.abandon, s.epoch = false, false, 0
+	s.own = ownFlag{seq: s.own.seq, last: s.own.last, wrote: s.own.wrote, round: s.own.round + 1}
+	s.reader = reader{}
+	s.asker = asker{}
+	s.handOver = handOver{to: nobody}
+	s.layers = layerState{order: s.newID(), fenceBy: Never}
+	s.saved = savedState{epoch: s.saved.epoch}
+	s.info = infoState{}
+	s.alarms = nil
+	s.resetPeers()
+	s.term = termState{record: t.record, known: t.known, changed: t.changed, next: s.now, backAt: Never, op: t.op, opSent: t.opSent, writes: t.writes}
+	if t.writes != nil {
+		s.term.op, s.term.writes, s.term.doubt = 0, nil, true // its outcome is of no use any more
+	}
+}
+
+// dueTerm tells when something of the term is due by itself.
+func (s *State) dueTerm(due func(Instant)) {
+	if !s.shared() {
+		return
+	}
+	t := &s.term
+	if t.op != 0 {
+		due(t.opSent.Add(s.termOperation()) + 1)
+	} else {
+		due(t.next)
+		due(s.electAt())
+	}
+	due(t.until)
+	due(t.onRecord)
+	due(s.aloneAt())
+}
+
+// expireTerm gives an operation up whose answer is late: its outcome is not known.
+func (s *State) expireTerm() {
+	t := &s.term
+	if t.op == 0 || s.now <= t.opSent.Add(s.termOperation()) {
+		return
+	}
+	if t.writes != nil {
+		s.termWritten(TermWritten{ID: t.op, Outcome: TermUnknown})
+	} else {
+		s.termRead(TermRead{ID: t.op})
+	}
+}
+
+// termGone reports whether a follower that was asked to stop is done: another instance acts, or
+// there is nothing that it would have to take back.
+func (s *State) termGone() bool {
+	t := &s.term
+	switch {
+	case t.backAt == Never:
+		return true
+	case t.kept.Epoch == 0 && s.now >= t.backAt:
+		return true
+	case t.resigns || t.op != 0 && t.writes != nil:
+		return false
+	}
+	return t.known && t.record.Holder != s.p.Instance && (t.record.Holder != "" || t.kept.Epoch == 0)
+}
