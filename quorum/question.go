@@ -44,14 +44,16 @@ type Question struct {
 }
 
 // A name is SIGNATURE.SIGNATURE.PAYLOAD.ASKER.VERB.GROUP.TO.ZONE, where the payload is
-// version, nonce, time of sending, epoch, flags and digest of the safety parameters.
+// version, nonce, time of sending, epoch, flags, digest of the safety parameters and term. That
+// fills a label: there is no room for more.
 const (
 	maxName     = 253 // of a DNS name without the final dot (RFC 1035 §3.1)
 	maxLabel    = 63
 	ownLabels   = 7 // before the zone
-	version     = 1
-	payloadSize = 1 + NonceSize + 6 + 8 + 1 + safetySize
+	version     = 2
+	payloadSize = 1 + NonceSize + 6 + 8 + 1 + safetySize + termSize
 	safetySize  = 8 // of lease.SafetyHash, which is hexadecimal
+	termSize    = 3
 
 	flagAuthority, flagHandOver = 1, 2
 	// questionDomain keeps the signature of a question from being of use for anything else.
@@ -108,6 +110,10 @@ func (q Question) Name(zone string, key ed25519.PrivateKey) (string, error) {
 		return "", fmt.Errorf("%q is no digest of safety parameters", q.Safety)
 	}
 	payload = append(append(payload, flags), safety...)
+	if q.Term >= 1<<(8*termSize) {
+		return "", fmt.Errorf("term %d is higher than any that can be asked under", q.Term)
+	}
+	payload = append(payload, binary.BigEndian.AppendUint64(nil, q.Term)[8-termSize:]...)
 	for _, label := range []string{string(q.Asker), string(q.Verb), q.Group, string(q.To)} {
 		if !isLabel(label) {
 			return "", fmt.Errorf("%q is no DNS label in lower case", label)
@@ -178,7 +184,8 @@ func ParseName(name, zone string, keys map[lease.Region]ed25519.PublicKey) (Ques
 	rest := payload[1+NonceSize+6:]
 	q.Epoch = binary.BigEndian.Uint64(rest)
 	q.Authority, q.HandOver = rest[8]&flagAuthority != 0, rest[8]&flagHandOver != 0
-	q.Safety = hex.EncodeToString(rest[9:])
+	q.Safety = hex.EncodeToString(rest[9 : 9+safetySize])
+	q.Term = binary.BigEndian.Uint64(append(make([]byte, 8-termSize), rest[9+safetySize:]...))
 	return q, nil
 }
 

@@ -31,7 +31,7 @@ var keys = map[lease.Region]ed25519.PublicKey{"fsn": publicOf("fsn"), "hel": pub
 
 func question() quorum.Question {
 	return quorum.Question{
-		Question: lease.Question{Verb: lease.VerbPledge, Epoch: 7, Authority: true, HandOver: true, Safety: "0011223344556677"},
+		Question: lease.Question{Verb: lease.VerbPledge, Epoch: 7, Authority: true, HandOver: true, Safety: "0011223344556677", Term: 0x123456},
 		Group:    "rtz-prod", Asker: "fsn", To: "hel",
 		Nonce: quorum.Nonce{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Sent: noon,
 	}
@@ -102,7 +102,7 @@ func TestQuestionIsRefused(t *testing.T) {
 		{"another signature", with(0, flip(parts[0])), quorum.ErrSignature},
 		{"half a signature", with(1, parts[1][:20]), quorum.ErrMalformed},
 		{"a signature of other characters", with(0, strings.Repeat("0", 63)), quorum.ErrMalformed},
-		{"another payload", with(2, "af"+parts[2][2:]), quorum.ErrSignature},
+		{"another payload", with(2, parts[2][:4]+flip(parts[2][4:])), quorum.ErrSignature},
 		{"another version", with(2, flip(parts[2])[:1]+"b"+parts[2][2:]), quorum.ErrMalformed},
 		{"a payload with bits to spare", with(2, parts[2][:len(parts[2])-1]+"7"), quorum.ErrMalformed},
 		{"another asker", with(3, "hel"), quorum.ErrSignature},
@@ -121,6 +121,11 @@ func TestQuestionIsRefused(t *testing.T) {
 }
 
 func TestNameTooLong(t *testing.T) {
+	far := question()
+	far.Term = 1 << 24
+	if _, err := far.Name(zone, keyOf("fsn")); err == nil {
+		t.Error("a term that does not fit was asked under")
+	}
 	long := lease.Region(strings.Repeat("a", 50))
 	if err := quorum.CheckNames("rtz-prod", []lease.Region{"fsn", long}, zone); err == nil || !strings.Contains(err.Error(), "shorter in all") {
 		t.Errorf("got %v, want that the names are too long", err)
