@@ -65,6 +65,13 @@ type Quorum interface {
 	CutOff(context.Context) bool
 }
 
+// A TermRegister is the record that the instances of this region share (§5). Write replaces a
+// record if it is still there; the zero value is none. It makes one attempt.
+type TermRegister interface {
+	Read(context.Context) (record lease.TermRecord, found bool, err error)
+	Write(ctx context.Context, after, record lease.TermRecord) (lease.TermOutcome, error)
+}
+
 // A Board is what layers tell those of other regions. Hurry says whether this region
 // waits for what the others have to tell; it does not block.
 type Board interface{ Hurry(on bool) }
@@ -89,7 +96,8 @@ type Config struct {
 	Params    lease.Params
 	Version   string
 	Witness   Witness
-	Quorum    Quorum // nil where Params.Quorum is false
+	Term      TermRegister // nil where Params.Instance is empty
+	Quorum    Quorum       // nil where Params.Quorum is false
 	Layers    []layers.Layer
 	Health    health.Params
 	Probes    []Probe
@@ -221,6 +229,10 @@ func (a *Agent) Run(ctx context.Context) error {
 		case <-watched:
 			a.cfg.Manager.Alive()
 		}
+	}
+	if a.decision.State == lease.Follower {
+		a.cfg.Log.Info("stopped: another instance acts for the region", "instance", a.decision.Leader)
+		return nil
 	}
 	a.cfg.Log.Info("stopped: fenced, and authority given up")
 	return nil

@@ -20,7 +20,8 @@ const stuckAfter = 5 * time.Second
 // /readyz?gate=GROUP is the dead-man gate: 200 while this region is active for
 // the group, 503 from the start of fencing on and otherwise. It goes by the clock, so an agent
 // whose owner is stuck answers 503 from then on too: fence_timeout before the deadline, which is
-// what a prober has left to notice it in.
+// what a prober has left to notice it in. An instance that follows answers for the one that acts,
+// for as long as it can prove that authority stands.
 func (a *Agent) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}))
@@ -52,6 +53,8 @@ func (a *Agent) Handler() http.Handler {
 			http.Error(w, fmt.Sprintf("no such group here: %q, this agent serves %q", gate, a.cfg.Params.Group), http.StatusNotFound)
 		case d.State == lease.Active && a.cfg.Clock.Now() < d.FenceAt:
 			fmt.Fprintf(w, "%s holds authority for epoch %d\n", a.cfg.Params.Region, d.Epoch)
+		case d.State == lease.Follower && a.cfg.Clock.Now() < d.FenceAt:
+			fmt.Fprintf(w, "%s holds authority, by its instance %s\n", a.cfg.Params.Region, d.Leader)
 		default:
 			http.Error(w, fmt.Sprintf("%s holds no authority", a.cfg.Params.Region), http.StatusServiceUnavailable)
 		}

@@ -19,6 +19,8 @@ const (
 	opReadRound     = "read_round"
 	opSaveAuthority = "save_authority"
 	opAsk           = "ask"
+	opReadTerm      = "read_term"
+	opWriteTerm     = "write_term"
 )
 
 // outcome is how a call ended: the event for the state machine, and what went
@@ -64,6 +66,26 @@ func (a *Agent) perform(calls context.Context, action lease.Action) {
 	case lease.Activate:
 		a.applier.Activate(action)
 		a.hurry(true)
+	case lease.ReadTerm:
+		a.begin(calls, opReadTerm, action.Deadline, func(ctx context.Context) (lease.Event, error) {
+			record, found, err := a.cfg.Term.Read(ctx)
+			outcome := lease.ReadFound
+			switch {
+			case err != nil:
+				outcome = lease.ReadUnknown
+			case !found:
+				outcome = lease.ReadMissing
+			}
+			return lease.TermRead{ID: action.ID, Outcome: outcome, Record: record}, err
+		})
+	case lease.WriteTerm:
+		a.begin(calls, opWriteTerm, action.Deadline, func(ctx context.Context) (lease.Event, error) {
+			outcome, err := a.cfg.Term.Write(ctx, action.After, action.Record)
+			return lease.TermWritten{ID: action.ID, Outcome: outcome}, err
+		})
+	case lease.StandDown:
+		a.applier.StandDown()
+		a.hurry(false)
 	case lease.Extend:
 		a.applier.Extend(action.Deadline)
 	case lease.Transition:
@@ -73,17 +95,24 @@ func (a *Agent) perform(calls context.Context, action lease.Action) {
 	}
 }
 
-// call makes one call of the witness in a goroutine of its own, with the
-// deadline of its action. Go's timers stand still in suspend, so it may end
-// later; what came late is then of no use to the state machine, which looks at
-// the clock itself.
+// call makes one call of the witness, and measures it.
 func (a *Agent) call(calls context.Context, op string, deadline lease.Instant, do func(context.Context) (lease.Event, error)) {
-	a.calls.Go(func() {
-		ctx, cancel := context.WithTimeout(calls, max(0, deadline.Sub(a.cfg.Clock.Now())))
-		defer cancel()
+	a.begin(calls, op, deadline, func(ctx context.Context) (lease.Event, error) {
 		start := time.Now()
 		event, err := do(ctx)
 		a.metrics.witnessCall(op, time.Since(start))
+		return event, err
+	})
+}
+
+// begin makes one call in a goroutine of its own, with the deadline of its action. Go's timers stand still in suspend, so it may end
+// later; what came late is then of no use to the state machine, which looks at
+// the clock itself.
+func (a *Agent) begin(calls context.Context, op string, deadline lease.Instant, do func(context.Context) (lease.Event, error)) {
+	a.calls.Go(func() {
+		ctx, cancel := context.WithTimeout(calls, max(0, deadline.Sub(a.cfg.Clock.Now())))
+		defer cancel()
+		event, err := do(ctx)
 		a.tell(calls, outcome{op, event, err})
 	})
 }

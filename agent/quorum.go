@@ -49,12 +49,18 @@ func (a *Agent) Answer(ctx context.Context, q quorum.Question) (quorum.Answer, e
 		return quorum.Answer{}, ctx.Err()
 	}
 	select {
-	case answer := <-m.reply:
+	case answer, ok := <-m.reply:
+		if !ok {
+			return quorum.Answer{}, errFollows
+		}
 		return quorum.Answer{Answer: answer}, nil
 	case <-ctx.Done():
 		return quorum.Answer{}, ctx.Err()
 	}
 }
+
+// errFollows has whoever asks try another of the region's servers.
+var errFollows = errors.New("another instance acts for this region")
 
 func (a *Agent) beAsked(calls context.Context, m *question) {
 	if m.ctx.Err() != nil {
@@ -63,6 +69,10 @@ func (a *Agent) beAsked(calls context.Context, m *question) {
 	a.questions++
 	a.asked[a.questions] = m
 	a.step(calls, lease.Asked{ID: a.questions, From: m.Asker, Question: m.Question.Question})
+	if _, unanswered := a.asked[a.questions]; unanswered {
+		delete(a.asked, a.questions)
+		close(m.reply)
+	}
 }
 
 // reply answers a question, when what the step saves is on disk.

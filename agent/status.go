@@ -39,7 +39,7 @@ func (a *Agent) publish() {
 		leave = a.state.LeaveGates()
 	}
 	peers := a.state.Peers()
-	if a.cfg.Mirror != nil {
+	if a.cfg.Mirror != nil && a.decision.State != lease.Follower { // the one that acts shows it
 		a.cfg.Mirror.Show(a.decision, peers)
 	}
 	if a.cfg.Manager != nil {
@@ -70,6 +70,7 @@ type Status struct {
 	FencingStartsIn    float64         `json:"fencing_starts_in_seconds"`
 	Holder             lease.Region    `json:"last_known_holder"`
 
+	Instance  *InstanceStatus  `json:"instance,omitempty"` // nil in a region of one
 	Gates     []GateStatus     `json:"gates"`
 	Peers     []PeerStatus     `json:"peers"`
 	Layers    []LayerStatus    `json:"layers"`
@@ -79,6 +80,16 @@ type Status struct {
 	Evictions *EvictionsStatus `json:"evictions,omitempty"` // nil if no pods are evicted from GPUs
 	Witness   WitnessStatus    `json:"witness"`
 	Alarms    []AlarmStatus    `json:"alarms"`
+}
+
+// An InstanceStatus is one of several of a region.
+type InstanceStatus struct {
+	Name      string `json:"name"`
+	Acts      bool   `json:"acts"`           // for the region
+	Confirmed bool   `json:"confirmed"`      // it knows that it alone does
+	Term      uint64 `json:"term,omitempty"` // that it acts under
+	Leader    string `json:"leader"`         // the one that acts, as far as is known
+	Trouble   string `json:"trouble,omitempty"`
 }
 
 // A ReasonStatus is an entry of the table of reasons.
@@ -176,6 +187,16 @@ func (a *Agent) Status() Status {
 		},
 	}
 	status.Witness.Up = s.witnessUp()
+	if a.cfg.Term != nil {
+		i := &InstanceStatus{Name: a.cfg.Params.Instance, Acts: d.Term > 0, Confirmed: d.Confirmed, Term: d.Term, Leader: d.Leader}
+		for _, op := range []string{opReadTerm, opWriteTerm} {
+			if text, ok := status.Witness.Trouble[op]; ok {
+				i.Trouble = text
+				delete(status.Witness.Trouble, op)
+			}
+		}
+		status.Instance = i
+	}
 	// §2: authority ends by the clock, whatever the last step said.
 	if d.Authority && now < d.Deadline {
 		status.Authority = true

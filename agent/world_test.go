@@ -111,11 +111,14 @@ func (w *world) logs() string {
 	return b.String()
 }
 
-// A region is one agent's machine. Its fields are changed between steps of time.
+// A region is one agent's machine, of several perhaps. Its fields are changed between steps of time.
 type region struct {
 	world *world
 	name  lease.Region
 	log   logBuffer
+
+	instance string // its name, and what they share; empty: it has one
+	term     *testTerm
 
 	mu       sync.Mutex
 	frozen   chan struct{} // the agent stands still until it is closed; nil: it does not
@@ -173,7 +176,12 @@ func (r *region) start() {
 	}
 	params := w.params
 	params.Region = r.name
+	var term agent.TermRegister
+	if r.instance != "" {
+		params.Instance, params.TermDuration, term = r.instance, 4*time.Second, r.term
+	}
 	made, err := agent.New(agent.Config{
+		Term:   term,
 		Params: params, Version: "v1", Witness: wit, Quorum: (*testQuorum)(r), Layers: []layers.Layer{(*testLayer)(r)}, Disk: (*testDisk)(r),
 		Health: health.Params{DegradedAfter: 30 * time.Second, RecoveredAfter: 5 * time.Minute}, Probes: r.probes(),
 		Clock: (*testClock)(r), Log: hclog.New(&hclog.LoggerOptions{Name: string(r.name), Level: hclog.Debug, Output: &r.log}),

@@ -20,6 +20,7 @@ type Order struct {
 	Group  string
 	Region lease.Region // the region that the layer belongs to
 	Epoch  uint64       // of the authority that the order is given under
+	Term   uint64       // of the instance that gives it; 0 in a region of one
 	Reason lease.ReasonCode
 }
 

@@ -13,7 +13,9 @@ type Decision struct {
 	Epoch     uint64     // of its authority or candidacy; 0 for neither
 	Authority bool       // until Deadline and no longer (§2)
 	Deadline  Instant
-	FenceAt   Instant // fencing starts here unless authority is extended; Never without authority
+	// FenceAt is when fencing starts unless authority is extended; Never without authority. Of a
+	// follower: by what it can prove of the region's authority.
+	FenceAt Instant
 
 	Holder       Region // the last known holder, this region or another; empty if none is known
 	LayersFenced bool   // all layers are known to be inactive
@@ -56,8 +58,11 @@ func (s *State) decide() Decision {
 		Wake:      s.wake(),
 		Staleness: s.reader.staleness,
 	}
-	if s.authority {
+	switch {
+	case s.authority:
 		d.FenceAt = s.deadline.Add(-s.p.FenceTimeout)
+	case s.follows():
+		d.FenceAt = s.provable().Add(-s.p.FenceTimeout)
 	}
 	if s.holder >= 0 {
 		d.Holder = s.p.Members[s.holder]

@@ -140,15 +140,16 @@ func (p Params) Violations() []Violation {
 	must(p.TTL <= time.Hour, "lease.ttl", "lease.ttl = %v, want at most 1h: a takeover waits for longer than that", p.TTL)
 	must(p.MaxClockDrift >= 0.0006, "lease.max_clock_drift", "lease.max_clock_drift = %.3g%%, want at least 0.06%%: quartz is within 0.01%% and NTP slews by up to 0.05%%", 100*p.MaxClockDrift)
 	must(p.MaxClockDrift <= 0.1, "lease.max_clock_drift", "lease.max_clock_drift = %.3g%%, want at most 10%%: a clock that is worse is broken", 100*p.MaxClockDrift)
+	must(p.TermDuration > 0 || p.TermDuration == 0 && p.Instance == "", "instances.term_duration", "instances.term_duration = %v, want more than 0", p.TermDuration)
 	must(p.MaxHandOvers >= 0, "health.max_handovers", "health.max_handovers = %d, want 0 or more", p.MaxHandOvers)
 	must(p.MaxHandOvers == 0 || p.HandOverWindow > 0, "health.handover_window", "health.handover_window = %v, want more than 0", p.HandOverWindow)
 	if len(out) > 0 {
 		return out // the inequalities below would only repeat it
 	}
 	attempt := max(p.RequestTimeout, p.RetryInterval)
-	if p.Instance != "" {
-		must(p.TermDuration > 0 && p.RenewInterval+2*p.Longer(p.TermDuration) < p.TTL-p.FenceTimeout, "lease.term_duration",
-			"lease.renew_interval + 2 lease.term_duration < lease.ttl - lease.fence_timeout does not hold: %v + 2·%v < %v - %v; the heir of an instance that dies would come too late to renew",
+	if p.TermDuration > 0 {
+		must(p.RenewInterval+2*p.Longer(p.TermDuration) < p.TTL-p.FenceTimeout, "instances.term_duration",
+			"lease.renew_interval + 2 instances.term_duration < lease.ttl - lease.fence_timeout does not hold: %v + 2·%v < %v - %v; the heir of an instance that dies would come too late to renew",
 			p.RenewInterval, p.TermDuration, p.TTL, p.FenceTimeout)
 	}
 	must(p.FenceTimeout < p.TTL, "lease.fence_timeout",

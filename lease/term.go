@@ -17,9 +17,6 @@ type TermRecord struct {
 	Base     TermBase
 }
 
-// unknownInstance stands in MayHold for those that a record told of which was removed.
-const unknownInstance = "?"
-
 // same reports whether two records are the same.
 func (r TermRecord) same(o TermRecord) bool {
 	return r.Holder == o.Holder && r.Term == o.Term && r.Beat == o.Beat && r.Duration == o.Duration && r.Base == o.Base && slices.Equal(r.MayHold, o.MayHold)
@@ -52,7 +49,7 @@ type termState struct {
 	doubt   bool        // a write failed, or its outcome is not known: read first
 	next    Instant
 	resigns bool      // the next write says that it has stopped
-	kept    Authority // that it held when it resigned
+	kept    Authority // that it held when it resigned from its term
 	backAt  Instant   // and takes back if no other instance has by then; Never if it has not resigned
 }
 
@@ -145,10 +142,7 @@ func (s *State) nextRecord() (next TermRecord, write bool) {
 		next.Term, next.Base = t.record.Term, t.record.Base
 	default:
 		next.Term = t.record.Term + 1
-		switch {
-		case t.record.Beat == 0:
-			next.MayHold = []string{unknownInstance}
-		case t.record.Holder != "" && !slices.Contains(next.MayHold, t.record.Holder):
+		if t.record.Holder != "" && !slices.Contains(next.MayHold, t.record.Holder) {
 			next.MayHold = append(slices.Clone(next.MayHold), t.record.Holder)
 		}
 		next.MayHold = slices.DeleteFunc(slices.Clone(next.MayHold), mine)
@@ -210,21 +204,27 @@ func (s *State) termRead(ev TermRead) {
 	}
 	s.clear(NoticeTermUnreachable, "")
 	t.doubt = false
+	s.sawEpoch(s.self, ev.Record.Base.Epoch)
+	if ev.Outcome == ReadMissing { // what it said before is not forgotten
+		ev.Record = t.record
+		ev.Record.Beat, ev.Record.Base = 0, TermBase{}
+	}
 	if !t.known || !ev.Record.same(t.record) {
 		if ev.Record.Beat < t.record.Beat {
 			t.readings = t.readings[:0] // somebody has removed it: what was read before proves nothing
-			ev.Record.Term = max(ev.Record.Term, t.record.Term)
 		}
 		t.record, t.known, t.changed = ev.Record, true, s.now
 	}
 	switch {
-	case t.held > 0 && (t.record.Holder != s.p.Instance || t.record.Term != t.held):
+	case t.held > 0 && (t.record.Beat == 0 || t.record.Holder != s.p.Instance || t.record.Term != t.held):
 		s.follow(ReasonSuperseded)
 	case t.held > 0:
 		t.next = s.now
 	default:
 		s.noteReading(t.opSent)
-		t.resigns = t.resigns && t.record.Holder == s.p.Instance
+		if t.record.Term != t.kept.Term || t.record.Beat == 0 { // another one has it, or had it
+			t.kept, t.backAt, t.resigns = Authority{}, Never, false
+		}
 		t.next = t.opSent.Add(s.beatInterval())
 		if t.resigns {
 			t.next = s.now
@@ -297,7 +297,6 @@ func (s *State) lead(before TermRecord) {
 			inherited = s.onDisk
 		}
 	}
-	s.sawEpoch(s.self, before.Base.Epoch)
 	if t.record.Base != (TermBase{}) {
 		t.onRecord = s.now.Add(s.longer(s.p.TTL)) // at the latest: its base was sent before now
 	}
@@ -323,9 +322,9 @@ func (s *State) follow(why ReasonCode) {
 // the last, and hands the region over (§5).
 func (s *State) resign() {
 	t := &s.term
-	kept := Authority{}
+	kept := Authority{Term: t.held}
 	if s.authority && !s.abandon {
-		kept = Authority{Epoch: s.epoch, Deadline: s.deadline}
+		kept.Epoch, kept.Deadline = s.epoch, s.deadline
 	}
 	s.follow(ReasonResigned)
 	t.kept, t.resigns, t.next = kept, true, s.now

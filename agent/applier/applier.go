@@ -44,13 +44,13 @@ type Applier struct {
 	err     error         // of Timer.Close, once done
 	tiers   []layers.Tier
 
-	watchers     sync.WaitGroup
-	stopWatching context.CancelFunc
+	watchers sync.WaitGroup
 
 	// What follows belongs to run.
-	workers  []*worker // one for each layer, in the same order
-	order    *order    // the newest; nil: none
-	finished bool      // Done was reported for it
+	stopWatching context.CancelFunc // nil while nobody watches
+	workers      []*worker          // one for each layer, in the same order
+	order        *order             // the newest; nil: none
+	finished     bool               // Done was reported for it
 }
 
 // A worker is what is known of one layer.
@@ -77,14 +77,9 @@ func New(c Config) *Applier {
 		results: make(chan result),
 		done:    make(chan struct{}),
 	}
-	watching, stop := context.WithCancel(context.Background())
-	a.stopWatching = stop
-	for i, l := range c.Layers {
+	for _, l := range c.Layers {
 		a.workers = append(a.workers, &worker{layer: l, state: layers.Unknown})
 		a.tiers = append(a.tiers, l.Tier())
-		if w, ok := l.(layers.Watcher); ok {
-			a.watchers.Go(func() { w.Watch(watching, func() { a.mailbox.putChanged(i) }) })
-		}
 	}
 	go a.run()
 	return a
@@ -92,15 +87,19 @@ func New(c Config) *Applier {
 
 // Fence makes every layer inactive, in place of whatever was ordered before.
 func (a *Applier) Fence(f lease.Fence) {
-	a.mailbox.putOrder(order{id: f.ID, action: layers.Fence, deadline: f.Deadline, epoch: f.Epoch, reason: f.Reason,
+	a.mailbox.putOrder(order{id: f.ID, action: layers.Fence, deadline: f.Deadline, epoch: f.Epoch, term: f.Term, reason: f.Reason,
 		stages: layers.Plan(layers.Fence, f.Planned, a.tiers)})
 }
 
 // Activate makes every layer active, in place of whatever was ordered before.
 func (a *Applier) Activate(o lease.Activate) {
-	a.mailbox.putOrder(order{id: o.ID, action: layers.Activate, deadline: o.Deadline, epoch: o.Epoch, reason: o.Reason,
+	a.mailbox.putOrder(order{id: o.ID, action: layers.Activate, deadline: o.Deadline, epoch: o.Epoch, term: o.Term, reason: o.Reason,
 		stages: layers.Plan(layers.Activate, false, a.tiers)})
 }
+
+// StandDown calls off what is running, and leaves the layers as they are: another instance
+// of the region sees to them, until the next order. Nobody watches them any more.
+func (a *Applier) StandDown() { a.mailbox.putStandDown() }
 
 // Extend moves the deadline of the Activate that stands, of attempts that are
 // running too. If it had passed, activation goes on. It does nothing if the
@@ -110,10 +109,9 @@ func (a *Applier) Extend(deadline lease.Instant) { a.mailbox.putExtend(deadline)
 // Close calls off what is running and returns when all of it has ended. It leaves
 // the layers as they are. Orders given later are ignored.
 func (a *Applier) Close() error {
-	a.stopWatching()
-	a.watchers.Wait()
 	a.mailbox.putClose()
 	<-a.done
+	a.watchers.Wait()
 	return a.err
 }
 
@@ -126,7 +124,11 @@ func (a *Applier) run() {
 		if in.closed {
 			break
 		}
+		if in.stood {
+			a.standDown()
+		}
 		if in.order != nil {
+			a.watch()
 			a.replace(in.order)
 		} else if in.extended && a.order != nil && a.order.action == layers.Activate {
 			a.order.deadline = in.deadline
@@ -145,6 +147,7 @@ func (a *Applier) run() {
 			a.ended(r)
 		}
 	}
+	a.unwatch()
 	for _, w := range a.workers {
 		if w.running != nil {
 			w.running.callOff(errClosed)
@@ -154,6 +157,36 @@ func (a *Applier) run() {
 		for w.running != nil {
 			a.ended(<-a.results)
 		}
+	}
+}
+
+// watch has layers notice what others change, if it has not.
+func (a *Applier) watch() {
+	if a.stopWatching != nil {
+		return
+	}
+	watching, stop := context.WithCancel(context.Background())
+	a.stopWatching = stop
+	for i, l := range a.config.Layers {
+		if w, ok := l.(layers.Watcher); ok {
+			a.watchers.Go(func() { w.Watch(watching, func() { a.mailbox.putChanged(i) }) })
+		}
+	}
+}
+
+func (a *Applier) unwatch() {
+	if a.stopWatching != nil {
+		a.stopWatching()
+		a.stopWatching = nil
+	}
+}
+
+// standDown ends what the newest order began.
+func (a *Applier) standDown() {
+	a.unwatch()
+	a.replace(nil)
+	for _, w := range a.workers {
+		a.setState(w, layers.Unknown)
 	}
 }
 
@@ -255,7 +288,7 @@ func (a *Applier) attempt(w *worker, now lease.Instant) {
 	read := time.Now()
 	left := at.end().Sub(a.config.Clock.Now())
 	withDeadline := attemptContext{ctx, read.Add(left)}
-	told := layers.Order{Group: a.config.Group, Region: a.config.Region, Epoch: at.order.epoch, Reason: at.order.reason}
+	told := layers.Order{Group: a.config.Group, Region: a.config.Region, Epoch: at.order.epoch, Term: at.order.term, Reason: at.order.reason}
 	call := w.layer.Activate
 	if at.order.action == layers.Fence {
 		call = w.layer.Fence

@@ -272,12 +272,12 @@ func TestOrder(t *testing.T) {
 			do   func()
 			want string
 		}{
-			{func() { a.Fence(lease.Fence{ID: 1, Deadline: sec(10), Epoch: 7, Reason: "started"}) }, "fence {Group:rtz-prod Region:fsn Epoch:7 Reason:started}, 10s left"},
-			{func() { a.Fence(lease.Fence{ID: 2, Deadline: sec(3), Epoch: 7}) }, "fence {Group:rtz-prod Region:fsn Epoch:7 Reason:}, 5s left"},
-			{func() { a.Fence(lease.Fence{ID: 3, Deadline: 0, Epoch: 7}) }, "fence {Group:rtz-prod Region:fsn Epoch:7 Reason:}, 5s left"},
-			{func() { a.Fence(lease.Fence{ID: 4, Deadline: lease.Never, Epoch: 7}) }, "fence {Group:rtz-prod Region:fsn Epoch:7 Reason:}, 1m0s left"},
-			{func() { a.Activate(lease.Activate{ID: 5, Deadline: sec(3), Epoch: 8, Reason: "taken"}) }, "activate {Group:rtz-prod Region:fsn Epoch:8 Reason:taken}, 3s left"},
-			{func() { a.Activate(lease.Activate{ID: 6, Deadline: lease.Never, Epoch: 8}) }, "activate {Group:rtz-prod Region:fsn Epoch:8 Reason:}, 1m0s left"},
+			{func() { a.Fence(lease.Fence{ID: 1, Deadline: sec(10), Epoch: 7, Reason: "started"}) }, "fence {Group:rtz-prod Region:fsn Epoch:7 Term:0 Reason:started}, 10s left"},
+			{func() { a.Fence(lease.Fence{ID: 2, Deadline: sec(3), Epoch: 7}) }, "fence {Group:rtz-prod Region:fsn Epoch:7 Term:0 Reason:}, 5s left"},
+			{func() { a.Fence(lease.Fence{ID: 3, Deadline: 0, Epoch: 7}) }, "fence {Group:rtz-prod Region:fsn Epoch:7 Term:0 Reason:}, 5s left"},
+			{func() { a.Fence(lease.Fence{ID: 4, Deadline: lease.Never, Epoch: 7}) }, "fence {Group:rtz-prod Region:fsn Epoch:7 Term:0 Reason:}, 1m0s left"},
+			{func() { a.Activate(lease.Activate{ID: 5, Deadline: sec(3), Epoch: 8, Reason: "taken"}) }, "activate {Group:rtz-prod Region:fsn Epoch:8 Term:0 Reason:taken}, 3s left"},
+			{func() { a.Activate(lease.Activate{ID: 6, Deadline: lease.Never, Epoch: 8}) }, "activate {Group:rtz-prod Region:fsn Epoch:8 Term:0 Reason:}, 1m0s left"},
 		}
 		for _, tt := range tests {
 			tt.do()

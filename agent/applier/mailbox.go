@@ -14,6 +14,7 @@ type order struct {
 	action   layers.Action
 	deadline lease.Instant
 	epoch    uint64
+	term     uint64
 	reason   lease.ReasonCode
 	stages   []layers.Stage // in which layers are acted on, as layers.Plan says
 	begun    int            // how many of them have begun
@@ -27,6 +28,7 @@ type mailbox struct {
 
 	mu       sync.Mutex
 	order    *order
+	stood    bool  // down, before that order
 	changed  []int // layers whose effect may be gone
 	extended bool
 	deadline lease.Instant // if extended: of the order that was there before
@@ -45,6 +47,10 @@ func (m *mailbox) put(change func()) {
 
 func (m *mailbox) putOrder(o order) {
 	m.put(func() { m.order, m.extended = &o, false })
+}
+
+func (m *mailbox) putStandDown() {
+	m.put(func() { m.order, m.extended, m.stood = nil, false, true })
 }
 
 func (m *mailbox) putExtend(deadline lease.Instant) {
@@ -71,6 +77,7 @@ func (m *mailbox) putClose() { m.put(func() { m.closed = true }) }
 // contents are what take found.
 type contents struct {
 	order    *order // nil: none
+	stood    bool
 	changed  []int
 	extended bool
 	deadline lease.Instant
@@ -80,7 +87,7 @@ type contents struct {
 func (m *mailbox) take() contents {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := contents{m.order, m.changed, m.extended, m.deadline, m.closed}
-	m.order, m.changed, m.extended = nil, nil, false
+	c := contents{m.order, m.stood, m.changed, m.extended, m.deadline, m.closed}
+	m.order, m.stood, m.changed, m.extended = nil, false, nil, false
 	return c
 }

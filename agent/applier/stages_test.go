@@ -63,13 +63,41 @@ func (w watched) Watch(ctx context.Context, changed func()) {
 	<-ctx.Done()
 }
 
+// TestStandDown: what runs is called off, nobody watches, and what others change is left. The
+// next order is as the first.
+func TestStandDown(t *testing.T) {
+	run(t, func(t *testing.T, w *world) {
+		l := watched{w.layer("edge", instantly, takes(time.Second)), make(chan func(), 1)}
+		a := w.start(l)
+		a.Fence(lease.Fence{ID: 1, Deadline: sec(10)})
+		changed := <-l.changed
+		w.until(sec(0.5))
+		a.StandDown()
+		w.until(sec(3))
+		changed()
+		w.until(sec(4))
+		a.Fence(lease.Fence{ID: 2, Deadline: sec(10)})
+		changed = <-l.changed
+		w.until(sec(6))
+		a.StandDown()
+		changed()
+		w.until(sec(8))
+		a.Close()
+		w.want(`
+			500ms edge 1 fence superseded after 500ms: a newer order has taken its place
+			5s edge is inactive
+			5s edge 2 fence succeeded after 1s
+			5s done 2 fence
+			6s edge is unknown`)
+	})
+}
+
 func TestChangeIsPutBack(t *testing.T) {
 	run(t, func(t *testing.T, w *world) {
 		l := watched{w.layer("edge", instantly, takes(time.Second)), make(chan func(), 1)}
 		a := w.start(l, w.layer("db", instantly, instantly))
-		changed := <-l.changed
-		changed() // nothing is ordered yet
 		a.Fence(lease.Fence{ID: 1, Deadline: sec(10)})
+		changed := <-l.changed
 		w.until(sec(2))
 		changed()
 		w.until(sec(2.5))
@@ -103,8 +131,8 @@ func TestManyChangesDoNotMakeItBusy(t *testing.T) {
 	run(t, func(t *testing.T, w *world) {
 		l := watched{w.layer("edge", instantly, instantly), make(chan func(), 1)}
 		a := w.start(l)
-		changed := <-l.changed
 		a.Fence(lease.Fence{ID: 1, Deadline: sec(10)})
+		changed := <-l.changed
 		for at := 0.01; at < 0.3; at += 0.01 {
 			w.until(sec(at))
 			changed()

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
-	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -98,7 +97,7 @@ func activate(order layers.Order, how func(cluster) (promotion, error)) kube.Edi
 			return false, nil
 		}
 		before := o.DeepCopy()
-		annotations := map[string]string{kube.EpochAnnotation: strconv.FormatUint(order.Epoch, 10), systemAnnotation: c.system()}
+		annotations := map[string]string{kube.EpochAnnotation: kube.ActiveEpoch(order), systemAnnotation: c.system()}
 		if c.isReplica() {
 			if !c.distributed() {
 				return false, errors.New("it is a replica by spec.replica.enabled, which can't be put back; set spec.replica.self and primary instead")

@@ -3,6 +3,7 @@ package kube
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -11,42 +12,66 @@ import (
 
 // The annotations that the daemon leaves on an object that is fenced.
 const (
-	EpochAnnotation    = "failover.openova.io/epoch"    // of the newest order that the object bears
+	EpochAnnotation    = "failover.openova.io/epoch"    // of the newest order that the object bears, with /TERM behind it where regions have several instances
 	OriginalAnnotation = "failover.openova.io/original" // what activation puts back, as the layer spells it
 )
 
-// A StaleError says that an object bears a newer epoch than the order: another
-// instance of this region acts, under authority that this one does not have any more.
-type StaleError struct{ Bears, Order uint64 }
+// A StaleError says that an object bears a newer order: another instance of this region
+// acts, under authority or in a term that this one does not have any more.
+type StaleError struct{ Bears, Order string }
 
 func (e *StaleError) Error() string {
-	return fmt.Sprintf("it bears epoch %d, and the order is for epoch %d: another instance of this region acts by now", e.Bears, e.Order)
+	return fmt.Sprintf("it bears epoch %s, and the order is for epoch %s: another instance of this region acts by now", e.Bears, e.Order)
 }
 
 // Epoch is the epoch that an object bears; 0 for none, or one that can't be read.
 func Epoch(o *unstructured.Unstructured) uint64 {
-	epoch, err := strconv.ParseUint(o.GetAnnotations()[EpochAnnotation], 10, 64)
-	if err != nil {
-		return 0
-	}
+	epoch, _ := borne(o)
 	return epoch
 }
 
-// CheckEpoch refuses to activate an object that bears a newer epoch than the order.
+// borne is the order that an object bears.
+func borne(o *unstructured.Unstructured) (epoch, term uint64) {
+	first, second, several := strings.Cut(o.GetAnnotations()[EpochAnnotation], "/")
+	epoch, err := strconv.ParseUint(first, 10, 64)
+	if several && err == nil {
+		term, err = strconv.ParseUint(second, 10, 64)
+	}
+	if err != nil {
+		return 0, 0
+	}
+	return epoch, term
+}
+
+// spell is an order as an object bears it.
+func spell(epoch, term uint64) string {
+	text := strconv.FormatUint(epoch, 10)
+	if term > 0 {
+		text += "/" + strconv.FormatUint(term, 10)
+	}
+	return text
+}
+
+// CheckEpoch refuses to activate an object that bears a newer epoch than the order, or
+// a later term.
 // A fence is never refused, whatever the object bears: an agent that has lost its
 // memory knows no epoch, and must fence all the same.
 func CheckEpoch(o *unstructured.Unstructured, order layers.Order) error {
-	if bears := Epoch(o); bears > order.Epoch {
-		return &StaleError{bears, order.Epoch}
+	if epoch, term := borne(o); epoch > order.Epoch || term > order.Term {
+		return &StaleError{spell(epoch, term), spell(order.Epoch, order.Term)}
 	}
 	return nil
 }
 
-// FencedEpoch is the epoch that an object bears once it is fenced by an order: never a
-// lower one than before.
+// FencedEpoch is what an object bears once it is fenced by an order: never a lower epoch
+// or term than before.
 func FencedEpoch(o *unstructured.Unstructured, order layers.Order) string {
-	return strconv.FormatUint(max(Epoch(o), order.Epoch), 10)
+	epoch, term := borne(o)
+	return spell(max(epoch, order.Epoch), max(term, order.Term))
 }
+
+// ActiveEpoch is what an object bears once it is active by an order, if it bears anything.
+func ActiveEpoch(order layers.Order) string { return spell(order.Epoch, order.Term) }
 
 // SetAnnotations sets annotations of an object; an empty value removes one.
 func SetAnnotations(o *unstructured.Unstructured, values map[string]string) {

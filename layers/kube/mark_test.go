@@ -6,6 +6,36 @@ import (
 	"testing"
 )
 
+// TestTerm: an order of an older term is refused, and a fence takes no term back.
+func TestTerm(t *testing.T) {
+	for _, tt := range []struct {
+		bears   string
+		refused bool   // to activate for epoch 7 in term 3
+		fenced  string // for that
+	}{
+		{"", false, "7/3"},
+		{"7", false, "7/3"},
+		{"6/3", false, "7/3"},
+		{"7/2", false, "7/3"},
+		{"7/4", true, "7/4"},
+		{"6/4", true, "7/4"},
+		{"8/3", true, "8/3"},
+		{"7/x", false, "7/3"},
+		{"7/4/5", false, "7/3"},
+	} {
+		o := newWidget("shop", "a")
+		SetAnnotations(o, map[string]string{EpochAnnotation: tt.bears})
+		of := order
+		of.Term = 3
+		if err := CheckEpoch(o, of); (err != nil) != tt.refused {
+			t.Errorf("%q: activate for epoch 7 in term 3: got %v, want it refused: %v", tt.bears, err, tt.refused)
+		}
+		if got := FencedEpoch(o, of); got != tt.fenced {
+			t.Errorf("%q: fenced for epoch 7 in term 3: got %s, want %s", tt.bears, got, tt.fenced)
+		}
+	}
+}
+
 // TestEpoch: what an object bears is compared with an order, whatever it is.
 func TestEpoch(t *testing.T) {
 	for _, tt := range []struct {
@@ -31,7 +61,7 @@ func TestEpoch(t *testing.T) {
 		}
 		err := CheckEpoch(o, order)
 		var stale *StaleError
-		if refused := errors.As(err, &stale); refused != tt.refused || refused && *stale != (StaleError{tt.epoch, order.Epoch}) {
+		if refused := errors.As(err, &stale); refused != tt.refused || refused && *stale != (StaleError{tt.fenced, "7"}) {
 			t.Errorf("%q: activate for epoch %d: got %v, want it refused: %v", tt.bears, order.Epoch, err, tt.refused)
 		}
 		if got := FencedEpoch(o, order); got != tt.fenced {

@@ -1,0 +1,94 @@
+package agent_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// testTerm is the record that the instances of a region share. It takes 10 ms.
+type testTerm struct {
+	mu     sync.Mutex
+	record lease.TermRecord
+}
+
+func (r *testTerm) Read(context.Context) (lease.TermRecord, bool, error) {
+	time.Sleep(10 * time.Millisecond)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.record, r.record.Beat > 0, nil
+}
+
+func (r *testTerm) Write(_ context.Context, after, record lease.TermRecord) (lease.TermOutcome, error) {
+	time.Sleep(10 * time.Millisecond)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if after.Beat != r.record.Beat || after.Term != r.record.Term {
+		return lease.TermRefused, nil
+	}
+	r.record = record
+	return lease.TermAcked, nil
+}
+
+// TestInstances has region a be two instances. Its lease goes on when the one that acts freezes, and when it is asked to stop;
+// when the last one is, the region is handed over.
+func TestInstances(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.params.Quorum = true
+		w.params.RenewInterval = 8 * time.Second
+		shared := &testTerm{}
+		first, b := w.regions["a"], w.regions["b"]
+		first.instance, first.term = "1", shared
+		second := &region{world: w, name: "a", instance: "2", term: shared}
+		first.start()
+		b.start()
+		w.until(time.Minute)
+		second.start()
+		defer second.kill()
+		w.until(3 * time.Minute)
+		if s := first.agent.Status(); s.State != lease.Active || !s.Instance.Acts || !s.Instance.Confirmed {
+			t.Fatalf("the first instance is %s, %+v; want it active: %s", s.State, s.Instance, first.log.String())
+		}
+		if s := second.agent.Status(); s.State != lease.Follower || s.Instance.Leader != "1" {
+			t.Errorf("the second instance is %s, %+v; want it to follow the first", s.State, s.Instance)
+		}
+		epoch := first.agent.Status().Epoch
+
+		// The one that acts freezes: the other one inherits.
+		first.freeze()
+		w.until(3*time.Minute + 10*time.Second)
+		if s := second.agent.Status(); s.State != lease.Active || s.Epoch != epoch || s.Reason.Code != lease.ReasonInherited || s.Layers[0].State != "active" {
+			t.Errorf("the first one froze: the second is %s (%s) for epoch %d; want it active for %d", s.State, s.Reason.Code, s.Epoch, epoch)
+		}
+		first.thaw()
+		w.until(3*time.Minute + 20*time.Second)
+		if s := first.agent.Status(); s.State != lease.Follower || s.Reason.Code != lease.ReasonSuperseded || s.Instance.Leader != "2" {
+			t.Errorf("thawed, the first one is %s (%s), %+v", s.State, s.Reason.Code, s.Instance)
+		}
+		if got := shared.record; len(got.MayHold) != 0 || got.Term != 2 {
+			t.Errorf("thawed, the first one follows: the record says %+v", got)
+		}
+
+		// The one that acts is asked to stop: the other one has it at once.
+		second.cancel()
+		<-second.done
+		if s := first.agent.Status(); s.State != lease.Active || s.Epoch != epoch {
+			t.Errorf("the second one stopped: the first is %s for epoch %d", s.State, s.Epoch)
+		}
+		if slices.ContainsFunc(b.history, func(s lease.StateName) bool { return s == lease.Active || s == lease.Candidate }) {
+			t.Errorf("b was %v", b.history)
+		}
+
+		// It is the last one: it hands over.
+		first.cancel()
+		<-first.done
+		w.until(5 * time.Minute)
+		if s := b.agent.Status(); s.State != lease.Active || s.Epoch <= epoch {
+			t.Errorf("the last one stopped: b is %s for epoch %d\n%s", s.State, s.Epoch, w.logs())
+		}
+	})
+}
