@@ -63,10 +63,9 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RulePledgeSameSafety}, TwoTTLs, 63, "overlap:"},
 	{[]lease.Rule{lease.RuleFencedUntilSeen}, Unbroken, 246, "overlap:"},
 	{[]lease.Rule{lease.RuleHandOverLimit}, Unbroken, 12, "hand-overs:"},
-	{[]lease.Rule{lease.RuleTermConfirmed}, Instances, 128, "overlap:"},
+	{[]lease.Rule{lease.RuleTermConfirmed}, Instances, 428, "overlap:"},
 	{[]lease.Rule{lease.RuleHeirProves}, Instances, 9, "overlap:"},
-	{[]lease.Rule{lease.RuleSavedTerm}, Instances, 12, "overlap:"},
-	{[]lease.Rule{lease.RuleRecordCleared}, Instances, 2090, "epoch:"},
+	{[]lease.Rule{lease.RuleRecordCleared}, Instances, 2576, "overlap:"},
 	{[]lease.Rule{lease.RuleAloneToGrant}, Instances, 3, "overlap:"},
 	{[]lease.Rule{lease.RulePledgeOfTerm}, Instances, 532, "overlap:"},
 	{[]lease.Rule{lease.RuleGrantVoids, lease.RuleGrantEpoch}, Unbroken, 18, "overlap:"},
@@ -99,7 +98,10 @@ func TestMutants(t *testing.T) {
 		findMutants(t)
 		return
 	}
-	found := map[lease.Rule]bool{lease.RuleHigherEpochFences: true} // a test of its own: it prevents no overlap, it ends one
+	found := map[lease.Rule]bool{
+		lease.RuleHigherEpochFences: true, // a test of its own: it prevents no overlap, it ends one
+		lease.RuleSavedTerm:         true, // the script saved_term: three changes of the instance within a TTL are too rare here
+	}
 	for _, m := range mutants {
 		for _, r := range m.without {
 			found[r] = true
