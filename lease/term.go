@@ -170,26 +170,6 @@ func (s *State) electAt() Instant {
 	return t.changed.Add(s.longer(max(t.record.Duration, s.p.TermDuration)))
 }
 
-// provable is until when the authority on the record surely stands: its base was sent after
-// beat After, and so after every read that did not show that beat yet (§5). It is in the past
-// if nothing can be proved.
-func (s *State) provable() Instant {
-	t := &s.term
-	at := -Never
-	if t.kept.Epoch > 0 && t.backAt != Never {
-		return t.kept.Deadline
-	}
-	if t.record.Base.Epoch == 0 {
-		return at
-	}
-	for _, r := range t.readings {
-		if r.beat < t.record.Base.After || !s.obeys(RuleHeirProves) {
-			at = r.sent.Add(s.p.TTL)
-		}
-	}
-	return at
-}
-
 // termRead takes the read of the record in.
 func (s *State) termRead(ev TermRead) {
 	t := &s.term
@@ -232,17 +212,6 @@ func (s *State) termRead(ev TermRead) {
 	}
 }
 
-// noteReading remembers a read for as long as it may prove anything.
-func (s *State) noteReading(sent Instant) {
-	t := &s.term
-	t.readings = append(t.readings, termReading{sent, t.record.Beat})
-	old := 0
-	for old < len(t.readings) && t.readings[old].sent.Add(s.p.TTL) <= s.now {
-		old++
-	}
-	t.readings = slices.Delete(t.readings, 0, old)
-}
-
 // termWritten takes the outcome of a write of the record in.
 func (s *State) termWritten(ev TermWritten) {
 	t := &s.term
@@ -279,79 +248,6 @@ func (s *State) termWritten(ev TermWritten) {
 	}
 }
 
-// lead has this instance act for the region from now on, with the authority that it can prove,
-// or by fencing (§5).
-func (s *State) lead(before TermRecord) {
-	t := &s.term
-	var inherited Authority
-	if until := s.provable(); until > s.now {
-		inherited = Authority{Epoch: t.record.Base.Epoch, Deadline: until, BootID: s.bootID}
-		if t.kept.Epoch > 0 {
-			inherited.Epoch = t.kept.Epoch
-		}
-	}
-	resumed := ReasonInherited
-	if before.Term == t.record.Term {
-		inherited, resumed = Authority{}, ReasonResumed
-		if s.onDisk.Term == t.record.Term || !s.obeys(RuleSavedTerm) {
-			inherited = s.onDisk
-		}
-	}
-	if t.record.Base != (TermBase{}) {
-		t.onRecord = s.now.Add(s.longer(s.p.TTL)) // at the latest: its base was sent before now
-	}
-	t.held, t.alone, t.backAt, t.kept = t.record.Term, false, Never, Authority{}
-	s.begin(inherited, resumed, ReasonElected)
-	if s.authority && t.record.Base.Epoch == s.epoch {
-		t.base = t.record.Base // else nothing is proved to heirs before the next base
-	}
-	if s.stopping {
-		s.releaseRegion()
-	}
-}
-
-// follow has this instance leave everything to the one that acts for the region. It leaves the
-// layers as they are: what they are to be is for that one to say.
-func (s *State) follow(why ReasonCode) {
-	s.become(Follower, why)
-	s.act(StandDown{})
-	s.forget()
-}
-
-// resign gives the term back, for another instance to take at once. If none does, this one was
-// the last, and hands the region over (§5).
-func (s *State) resign() {
-	t := &s.term
-	kept := Authority{Term: t.held}
-	if s.authority && !s.abandon {
-		kept.Epoch, kept.Deadline = s.epoch, s.deadline
-	}
-	s.follow(ReasonResigned)
-	t.kept, t.resigns, t.next = kept, true, s.now
-	t.backAt = s.now.Add(2 * s.longer(s.p.TermDuration))
-}
-
-// forget ends what this instance knows as the one that acts; not what keeps its write ids
-// unique, nor the epochs that it has seen.
-func (s *State) forget() {
-	t := &s.term
-	s.sawEpoch(s.self, s.epoch)
-	s.authority, s.abandon, s.epoch = false, false, 0
-	s.own = ownFlag{seq: s.own.seq, last: s.own.last, wrote: s.own.wrote, round: s.own.round + 1}
-	s.reader = reader{}
-	s.asker = asker{}
-	s.handOver = handOver{to: nobody}
-	s.layers = layerState{order: s.newID(), fenceBy: Never}
-	s.saved = savedState{epoch: s.saved.epoch}
-	s.info = infoState{}
-	s.alarms = nil
-	s.resetPeers()
-	s.term = termState{record: t.record, known: t.known, changed: t.changed, next: s.now, backAt: Never, op: t.op, opSent: t.opSent, writes: t.writes}
-	if t.writes != nil {
-		s.term.op, s.term.writes, s.term.doubt = 0, nil, true // its outcome is of no use any more
-	}
-}
-
 // dueTerm tells when something of the term is due by itself.
 func (s *State) dueTerm(due func(Instant)) {
 	if !s.shared() {
@@ -380,19 +276,4 @@ func (s *State) expireTerm() {
 	} else {
 		s.termRead(TermRead{ID: t.op})
 	}
-}
-
-// termGone reports whether a follower that was asked to stop is done: another instance acts, or
-// there is nothing that it would have to take back.
-func (s *State) termGone() bool {
-	t := &s.term
-	switch {
-	case t.backAt == Never:
-		return true
-	case t.kept.Epoch == 0 && s.now >= t.backAt:
-		return true
-	case t.resigns || t.op != 0 && t.writes != nil:
-		return false
-	}
-	return t.known && t.record.Holder != s.p.Instance && (t.record.Holder != "" || t.kept.Epoch == 0)
 }
