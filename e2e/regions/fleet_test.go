@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/applier"
+	"github.com/openova-io/failoverd/agent/mirror"
 	"github.com/openova-io/failoverd/e2e/controlplane"
 	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/layers"
@@ -29,6 +31,8 @@ import (
 	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
 )
+
+var withEvents = flag.Bool("events", false, "TestFleet: with an Event for every object, as the daemon makes them")
 
 var fleetSize = flag.Int("fleet", 100, "TestFleet: how `many` routes and Services each; a tenth as many Clusters")
 
@@ -58,8 +62,8 @@ func TestFleet(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		most = max(most, m.HeapInuse)
 	}
-	t.Logf("%d routes, %d Services and %d Clusters, medians of %d rounds: a bare client writes them in %v; fenced in %v (%.2f times the one before it), activated in %v (%.2f times); heap at most %d MB",
-		*fleetSize, *fleetSize, *fleetSize/10, len(fences), median(bare), median(fences), median(fenceRatios), median(activations), median(activationRatios), most>>20)
+	t.Logf("%s: %d routes, %d Services and %d Clusters, medians of %d rounds: a bare client writes them in %v; fenced in %v (%.2f times the one before it), activated in %v (%.2f times); heap at most %d MB",
+		map[bool]string{false: "no Events", true: "with Events"}[*withEvents], *fleetSize, *fleetSize, *fleetSize/10, len(fences), median(bare), median(fences), median(fenceRatios), median(activations), median(activationRatios), most>>20)
 }
 
 func median[T cmp.Ordered](all []T) T {
@@ -100,6 +104,17 @@ func newFleet(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	f.create(t, group)
+	if *withEvents {
+		shown := mirror.New(mirror.Config{
+			Client: f.client, Namespace: f.namespace, Log: hclog.NewNullLogger(),
+			Params: lease.Params{Group: "fleet", Region: "fsn", TTL: 30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: time.Second, RequestTimeout: 5 * time.Second},
+		})
+		f.client.Recorder = shown
+		ctx, stop := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() { shown.Run(ctx) })
+		t.Cleanup(func() { stop(); running.Wait() })
+	}
 
 	routes := httproute.New(f.client, httproute.Config{Selector: selector, Namespaces: []string{f.namespace}})
 	traffic, err := cilium.New(f.client, cilium.Config{Group: "fleet", Selector: selector, Namespaces: []string{f.namespace}})
