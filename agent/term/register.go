@@ -17,8 +17,8 @@ import (
 )
 
 // A Register is the shared record of the instances of one region (§5), in one Lease. Its
-// methods may be used concurrently; each makes as many attempts as its context has time for if
-// it reads, and one if it writes.
+// methods may be used concurrently. A read is sent again where the API server asks for that, as
+// long as its context has time; a write never is.
 type Register struct {
 	in    dynamic.ResourceInterface
 	name  string // of the Lease

@@ -285,7 +285,9 @@ func TestNotRemembered(t *testing.T) {
 	other := first
 	other.Holder = "b" // the same term and beat, of before a removal
 	write(t, s.register(), other, next(other), lease.TermRefused, false)
-	write(t, s.register(), first, next(first), lease.TermAcked, false)
+	r := s.register()
+	write(t, r, first, next(first), lease.TermAcked, false)
+	write(t, r, first, next(first), lease.TermRefused, false) // it remembers a newer one
 	s.edit(nil)
 	write(t, s.register(), first, next(first), lease.TermRefused, false)
 }

@@ -50,7 +50,7 @@ func record(holder string, n uint64) lease.TermRecord {
 	return lease.TermRecord{Holder: holder, Term: n, Beat: n, Duration: 1500 * time.Millisecond}
 }
 
-// read is the record as a register that remembers nothing reads it.
+// read is the record as a register reads it.
 func read(t *testing.T, r *term.Register) lease.TermRecord {
 	t.Helper()
 	got, _, err := r.Read(within(t))
@@ -115,6 +115,29 @@ func TestRace(t *testing.T) {
 		after = record(winner, round)
 	}
 	t.Logf("%d rounds, acknowledged: %v", rounds, wins)
+}
+
+// TestReadAfterWrite: what is acknowledged is read by another instance at once, again and again.
+// The API server's watch cache does not have it yet then.
+func TestReadAfterWrite(t *testing.T) {
+	plane := cluster.Planes(t)[0]
+	namespace := plane.Namespace(t)
+	writer, reader := term.New(newClient(t, plane.Config()), namespace, "e2e"), term.New(newClient(t, plane.Config()), namespace, "e2e")
+	stale := 0
+	const writes = 200
+	for n := uint64(1); n <= writes; n++ {
+		after := lease.TermRecord{}
+		if n > 1 {
+			after = record("a", n-1)
+		}
+		write(t, writer, after, record("a", n), lease.TermAcked)
+		if got := read(t, reader); got.Beat != n {
+			stale++
+		}
+	}
+	if stale > 0 {
+		t.Errorf("got %d of %d reads that do not show what was acknowledged before", stale, writes)
+	}
 }
 
 // TestTouched: a write is refused if somebody else has touched the Lease, or removed it: that
