@@ -5,11 +5,11 @@ import "slices"
 // A change of the instance that acts: what the heir can prove, and how one leaves (§5).
 
 // provable is until when the authority on the record surely stands: its base was sent after
-// beat After, and so after every read that did not show that beat yet (§5). It is in the past
+// beat After, and so after every read that did not show that beat yet (§5). It is 0
 // if nothing can be proved.
 func (s *State) provable() Instant {
 	t := &s.term
-	at := -Never
+	at := Instant(0)
 	if t.kept.Epoch > 0 && t.backAt != Never {
 		return t.kept.Deadline
 	}

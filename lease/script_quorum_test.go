@@ -56,6 +56,12 @@ func (s *script) parseAnswer(a lease.Ask, text string) (lease.Answered, error) {
 		ev.Answer.Granted = true
 	case text == "grants:degraded":
 		ev.Answer.Granted, ev.Answer.Degraded = true, true
+	case parts[0] == "grants" && len(parts) == 3 && parts[1] == "term":
+		term, err := strconv.ParseUint(parts[2], 10, 64)
+		if err != nil {
+			return ev, err
+		}
+		ev.Answer.Granted, ev.Answer.Term = true, term
 	case text == "grants:behind":
 		ev.Answer.Granted, ev.Answer.Behind = true, true
 	case text == "other-parameters":
@@ -105,7 +111,7 @@ func (s *script) told(td *datadriven.TestData) error {
 	return nil
 }
 
-// beAsked is a question of another region: asked b pledge epoch=5 authority hand-over other-parameters.
+// beAsked is a question of another region: asked b pledge epoch=5 term=3 authority hand-over other-parameters.
 func (s *script) beAsked(td *datadriven.TestData) error {
 	s.questions++
 	ev := lease.Asked{ID: s.questions, From: lease.Region(td.CmdArgs[0].Key)}
@@ -120,6 +126,12 @@ func (s *script) beAsked(td *datadriven.TestData) error {
 				return err
 			}
 			ev.Question.Epoch = epoch
+		case "term":
+			term, err := strconv.ParseUint(arg.Vals[0], 10, 64)
+			if err != nil {
+				return err
+			}
+			ev.Question.Term = term
 		case "authority":
 			ev.Question.Authority = true
 		case "hand-over":
