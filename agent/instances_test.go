@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -49,7 +50,13 @@ func TestInstances(t *testing.T) {
 		w.until(time.Minute)
 		second.start()
 		defer second.kill()
+		if code, body := second.get("/readyz?gate=g"); code != http.StatusServiceUnavailable {
+			t.Errorf("the gate of one that follows and can prove nothing: %d %s", code, body)
+		}
 		w.until(3 * time.Minute)
+		if code, body := second.get("/readyz?gate=g"); code != http.StatusOK {
+			t.Errorf("the gate of one that follows and can prove authority: %d %s", code, body)
+		}
 		if s := first.agent.Status(); s.State != lease.Active || !s.Instance.Acts || !s.Instance.Confirmed {
 			t.Fatalf("the first instance is %s, %+v; want it active: %s", s.State, s.Instance, first.log.String())
 		}

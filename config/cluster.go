@@ -17,10 +17,18 @@ type Kubernetes struct {
 }
 
 // NeedsCluster reports whether anything that is configured needs a cluster: a layer, a
-// probe, or the section kubernetes itself, for the Lease and the Events that are shown there.
+// probe, the choice among instances, or the section kubernetes itself, for the Lease and the Events that are shown there.
 func (c *Config) NeedsCluster() bool {
-	return c.Layers.NeedsCluster() || c.Health.NeedsCluster() || c.GPU.Evicts() || c.Kubernetes != (Kubernetes{})
+	return c.Layers.NeedsCluster() || c.Health.NeedsCluster() || c.GPU.Evicts() || c.Instances != nil || c.Kubernetes != (Kubernetes{})
 }
+
+// Instances says that the region has several agents, one of which acts for it.
+type Instances struct {
+	TermDuration Duration `yaml:"term_duration" json:"term_duration"` // that one is not replaced after its last sign of life
+}
+
+// DefaultInstances returns the section of a file that sets nothing in it.
+func DefaultInstances() *Instances { return &Instances{TermDuration: Duration(4 * time.Second)} }
 
 // Objects are those of a cluster that a layer acts on.
 type Objects struct {

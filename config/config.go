@@ -30,6 +30,7 @@ type Config struct {
 	Identity Identity `yaml:"identity" json:"identity"`
 
 	Kubernetes Kubernetes `yaml:"kubernetes" json:"kubernetes"`
+	Instances  *Instances `yaml:"instances,omitempty" json:"instances,omitempty"` // nil: the region has one
 
 	Layers   Layers  `yaml:"layers" json:"layers"`
 	Health   *Health `yaml:"health,omitempty" json:"health,omitempty"` // nil: nobody looks, and the region is never degraded

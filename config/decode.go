@@ -77,6 +77,10 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 			field{"public_keys", names(&c.Identity.PublicKeys)},
 		)},
 		field{"kubernetes", section(field{"kubeconfig", text(&c.Kubernetes.Kubeconfig)}, field{"namespace", text(&c.Kubernetes.Namespace)})},
+		field{"instances", optional(&c.Instances, func(i *Instances) setter {
+			*i = *DefaultInstances()
+			return section(field{"term_duration", unit(&i.TermDuration)})
+		})},
 		field{"layers", section(
 			field{"httproute", optional(&c.Layers.HTTPRoute, func(l *HTTPRoute) setter {
 				*l = *DefaultHTTPRoute()

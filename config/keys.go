@@ -49,6 +49,9 @@ var expected = map[string]string{
 	"identity.public_keys":      "a section with the public key of every member, as failoverd keygen prints it",
 	"identity.public_keys.*":    "a public key as failoverd keygen prints it: the standard base64 of 32 bytes, 44 characters",
 
+	"instances":               "a section with term_duration",
+	"instances.term_duration": "a duration such as 4s: for how long an instance that acts for the region is not replaced after its last sign of life",
+
 	"kubernetes":            "a section with kubeconfig and namespace",
 	"kubernetes.kubeconfig": "the absolute path of a kubeconfig file, or nothing for the service account of the pod",
 	"kubernetes.namespace":  "the name of a namespace, a DNS label such as failoverd, or nothing for that of the pod",

@@ -18,7 +18,12 @@ func (c *Config) Params() lease.Params {
 	if c.Health != nil {
 		h = *c.Health
 	}
+	var i Instances
+	if c.Instances != nil {
+		i = *c.Instances
+	}
 	return lease.Params{
+		TermDuration:   time.Duration(i.TermDuration),
 		MaxHandOvers:   h.MaxHandOvers,
 		HandOverWindow: time.Duration(h.HandOverWindow),
 		Group:          c.Group,

@@ -51,6 +51,7 @@ func (c *Config) validate(d *document) Problems {
 	for i := range c.Layers.Hooks {
 		v.hook(i)
 	}
+	v.instances()
 	v.health()
 	v.gpu()
 	v.api()
@@ -124,6 +125,13 @@ var membership = []string{"group", "region", "members"}
 var times = []string{
 	"lease.renew_interval", "lease.retry_interval", "lease.poll_interval", "lease.request_timeout",
 	"lease.fence_timeout", "lease.max_clock_drift", "witness.staleness", "lease.ttl",
+}
+
+// instances checks the section, if there is one.
+func (v *validator) instances() {
+	if i := v.c.Instances; i != nil {
+		v.must(i.TermDuration > 0, "instances.term_duration", "found %v, expected %s", i.TermDuration, want("instances.term_duration"))
+	}
 }
 
 // lease applies the rules of lease.Params, and the one that the core leaves

@@ -18,9 +18,12 @@ import (
 
 var leases = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 
-// LeaseName is the name of the Lease that bears the record of a group's region. The one that
-// shows the state to people has another.
-func LeaseName(group string) string { return "failoverd-" + group + "-instances" }
+// LeaseName is the name of the Lease that bears the record of a group's region. Two regions may
+// be in one cluster. Both names are labels, without a dot, so no Lease that shows a group to
+// people is called like it.
+func LeaseName(group string, region lease.Region) string {
+	return "failoverd-" + group + "." + string(region)
+}
 
 // What the Lease bears beside its spec. The holder and the term are in the spec; the rest of
 // that is for people.

@@ -30,8 +30,8 @@ type Register struct {
 }
 
 // New returns the register of a group's region, which has asked nobody yet.
-func New(client *kube.Client, namespace, group string) *Register {
-	return &Register{in: client.Resource(leases).Namespace(namespace), name: LeaseName(group), group: group}
+func New(client *kube.Client, namespace, group string, region lease.Region) *Register {
+	return &Register{in: client.Resource(leases).Namespace(namespace), name: LeaseName(group, region), group: group}
 }
 
 // Read returns the record; found is false if the API server says that there is none. It returns

@@ -52,7 +52,7 @@ func newServer(t *testing.T) *server {
 	return s
 }
 
-func (s *server) register() *Register { return New(s.client, "home", "rtz") }
+func (s *server) register() *Register { return New(s.client, "home", "rtz", "fsn") }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
@@ -69,7 +69,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) handle(w http.ResponseWriter, r *http.Request) {
 	base := "/apis/coordination.k8s.io/v1/namespaces/home/leases"
-	if r.Method == http.MethodPost && r.URL.Path != base || r.Method != http.MethodPost && r.URL.Path != base+"/failoverd-rtz-instances" {
+	if r.Method == http.MethodPost && r.URL.Path != base || r.Method != http.MethodPost && r.URL.Path != base+"/failoverd-rtz.fsn" {
 		http.Error(w, "404 page not found", http.StatusNotFound)
 		return
 	}
@@ -412,7 +412,7 @@ func TestForeign(t *testing.T) {
 			if !errors.As(err, &foreign) || found || !same(got, lease.TermRecord{}) {
 				t.Fatalf("got %+v, %v, %v; want a ForeignError", got, found, err)
 			}
-			for _, want := range []string{says, "failoverd-rtz-instances", "delete it while at most one instance"} {
+			for _, want := range []string{says, "failoverd-rtz.fsn", "delete it while at most one instance"} {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("got %q, want %q in it", err, want)
 				}

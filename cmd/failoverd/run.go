@@ -20,6 +20,7 @@ import (
 	"github.com/openova-io/failoverd/agent/board"
 	"github.com/openova-io/failoverd/agent/mirror"
 	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/agent/term"
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/gpu/evict"
 	gpuwatch "github.com/openova-io/failoverd/gpu/watch"
@@ -49,8 +50,9 @@ the configuration, a secret, the witness, state_dir or the port is not usable.`,
 	}
 	path := configFlag(cmd)
 	absent := cmd.Flags().StringSlice("member-absent", nil, "a `region` that is known not to run: do not wait for its info record at the first start of the group")
+	instance := cmd.Flags().String("instance", "", "this agent's `name` among the instances of its region, the same after each restart; default: this host's name")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return runDaemon(cmd.Context(), *path, *absent)
+		return runDaemon(cmd.Context(), *path, *instance, *absent)
 	}
 	return cmd
 }
@@ -72,7 +74,7 @@ type daemon struct {
 }
 
 // prepare gets all that the daemon needs, or nothing.
-func prepare(ctx context.Context, path string, absent []string) (d daemon, err error) {
+func prepare(ctx context.Context, path, instance string, absent []string) (d daemon, err error) {
 	defer func() {
 		if err != nil {
 			err = usageError{err}
@@ -85,6 +87,9 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 	params := d.cfg.Params()
 	for _, region := range absent {
 		params.KnownAbsent = append(params.KnownAbsent, lease.Region(region))
+	}
+	if params.Instance, err = instanceName(d.cfg, instance); err != nil {
+		return d, err
 	}
 	if v := params.Violations(); len(v) > 0 {
 		return d, fmt.Errorf("%s: %s", v[0].Field, v[0].Text)
@@ -133,6 +138,9 @@ func prepare(ctx context.Context, path string, absent []string) (d daemon, err e
 		Params: params, Version: fullVersion(), Witness: w, Quorum: newQuorumClient(d.cfg, secrets), Layers: applied.layers,
 		Disk: d.dir, Clock: agent.BootClock{}, Log: d.log,
 		Health: healthParams(d.cfg.Health), Probes: buildProbes(d.cfg.Health, applied.cluster, d.gpus),
+	}
+	if params.Instance != "" {
+		of.Term = term.New(applied.cluster, kube.Namespace(d.cfg.Kubernetes.Namespace), d.cfg.Group, d.cfg.Region)
 	}
 	if d.board != nil {
 		of.Board = d.board
@@ -229,12 +237,27 @@ func checkLayers(ctx context.Context, cfg *config.Config, all []layers.Layer, lo
 	return nil
 }
 
-func runDaemon(ctx context.Context, path string, absent []string) error {
+// instanceName is the agent's name among the instances of its region; empty if it has one.
+func instanceName(cfg *config.Config, given string) (string, error) {
+	switch {
+	case cfg.Instances == nil && given != "":
+		return "", errors.New("--instance is for a region of several, and the configuration has no section instances; add it, or leave the flag out")
+	case cfg.Instances == nil || given != "":
+		return given, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("find this host's name, for --instance: %w", err)
+	}
+	return host, nil
+}
+
+func runDaemon(ctx context.Context, path, instance string, absent []string) error {
 	// Before anything else: until then SIGHUP would end the process.
 	hups := make(chan os.Signal, 1)
 	signal.Notify(hups, syscall.SIGHUP)
 	defer signal.Stop(hups)
-	d, err := prepare(ctx, path, absent)
+	d, err := prepare(ctx, path, instance, absent)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -31,6 +32,16 @@ is wrong. Exit code 0 whenever the agent answers, active or not.`,
 
 func printStatus(out io.Writer, s agent.Status) {
 	fmt.Fprintf(out, "%s of group %s is %s, for %s: %s\n", s.Region, s.Group, s.State, seconds(s.Since), s.Reason.Text)
+	if i := s.Instance; i != nil {
+		switch {
+		case i.Acts && i.Confirmed:
+			fmt.Fprintf(out, "instance %s acts for it, in term %d\n", i.Name, i.Term)
+		case i.Acts:
+			fmt.Fprintf(out, "instance %s acted for it in term %d, and can't tell whether another one does by now: %s\n", i.Name, i.Term, i.Trouble)
+		default:
+			fmt.Fprintf(out, "instance %s follows; %s acts for it\n", i.Name, cmp.Or(i.Leader, "nobody yet"))
+		}
+	}
 	if s.Authority {
 		fmt.Fprintf(out, "authority for epoch %d, for %s more unless it is renewed; fencing starts in %s\n", s.Epoch, seconds(s.AuthorityRemaining), seconds(s.FencingStartsIn))
 	} else {

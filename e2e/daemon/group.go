@@ -69,6 +69,7 @@ type Region struct {
 	Link *kvserver.Link // its way to the witness, and nobody else's
 
 	group    *Group
+	instance string // its name; empty: the region has one
 	layers   string // of the section layers, beside the hook
 	sections string // at the end of the file
 	runs     []*Process
@@ -114,6 +115,23 @@ func (r *Region) Configure(tb testing.TB, layers, sections string) {
 	tb.Helper()
 	r.layers, r.sections = layers, sections
 	r.write(tb, "failoverd.yaml", r.YAML())
+}
+
+// Instance is another instance of the region, configured as it is now, with files of its own. Those that are made for a
+// region, and the region's own one, bear names only if the configuration has instances.
+func (r *Region) Instance(tb testing.TB, name string) *Region {
+	tb.Helper()
+	i := &Region{Name: r.Name, Dir: tb.TempDir(), Link: r.Link, group: r.group, instance: name}
+	for _, file := range []string{"token", "region.key"} {
+		content, err := os.ReadFile(r.Path(file))
+		if err != nil {
+			tb.Fatalf("daemon: %v", err)
+		}
+		i.write(tb, file, string(content))
+	}
+	i.Configure(tb, r.layers, r.sections)
+	tb.Cleanup(func() { i.cleanUp(tb) })
+	return i
 }
 
 // YAML is the region's configuration.
@@ -176,7 +194,11 @@ func (r *Region) quorum() string {
 // Start starts the region's daemon and returns when its API answers. There must not be one that runs.
 func (r *Region) Start(tb testing.TB) *Process {
 	tb.Helper()
-	p, err := StartProcess(r.group.Binaries.Daemon, "run", "--config", r.ConfigFile())
+	argv := []string{r.group.Binaries.Daemon, "run", "--config", r.ConfigFile()}
+	if r.instance != "" {
+		argv = append(argv, "--instance", r.instance)
+	}
+	p, err := StartProcess(argv...)
 	if err != nil {
 		tb.Fatalf("daemon: start %s: %v", r.Name, err)
 	}

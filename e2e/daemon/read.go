@@ -24,7 +24,12 @@ type Status struct {
 	Authority          bool            `json:"authority"`
 	AuthorityRemaining float64         `json:"authority_remaining_seconds"`
 	Holder             lease.Region    `json:"last_known_holder"`
-	Peers              []struct {
+	Instance           struct {
+		Acts, Confirmed bool
+		Term            uint64
+		Leader          string
+	} `json:"instance"`
+	Peers []struct {
 		Region      lease.Region `json:"region"`
 		State       string       `json:"state"`
 		Known       bool         `json:"known"`

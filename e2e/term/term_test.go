@@ -76,7 +76,7 @@ func TestRace(t *testing.T) {
 	const instances, rounds = 8, 50
 	var registers [instances]*term.Register
 	for i := range registers {
-		registers[i] = term.New(newClient(t, plane.Config()), namespace, "e2e")
+		registers[i] = term.New(newClient(t, plane.Config()), namespace, "e2e", "fsn")
 	}
 	ctx := within(t)
 	var after lease.TermRecord
@@ -122,7 +122,7 @@ func TestRace(t *testing.T) {
 func TestReadAfterWrite(t *testing.T) {
 	plane := cluster.Planes(t)[0]
 	namespace := plane.Namespace(t)
-	writer, reader := term.New(newClient(t, plane.Config()), namespace, "e2e"), term.New(newClient(t, plane.Config()), namespace, "e2e")
+	writer, reader := term.New(newClient(t, plane.Config()), namespace, "e2e", "fsn"), term.New(newClient(t, plane.Config()), namespace, "e2e", "fsn")
 	stale := 0
 	const writes = 200
 	for n := uint64(1); n <= writes; n++ {
@@ -146,9 +146,9 @@ func TestTouched(t *testing.T) {
 	plane := cluster.Planes(t)[0]
 	namespace := plane.Namespace(t)
 	client := newClient(t, plane.Config())
-	r, in := term.New(client, namespace, "e2e"), client.Resource(leases).Namespace(namespace)
+	r, in := term.New(client, namespace, "e2e", "fsn"), client.Resource(leases).Namespace(namespace)
 	write(t, r, lease.TermRecord{}, record("a", 1), lease.TermAcked)
-	o, err := in.Get(t.Context(), term.LeaseName("e2e"), metav1.GetOptions{})
+	o, err := in.Get(t.Context(), term.LeaseName("e2e", "fsn"), metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestTouched(t *testing.T) {
 	write(t, r, record("a", 1), record("", 2), lease.TermAcked)
 	last := record("b", 1<<31-1)
 	write(t, r, record("", 2), last, lease.TermAcked)
-	if o, err = in.Get(t.Context(), term.LeaseName("e2e"), metav1.GetOptions{}); err != nil {
+	if o, err = in.Get(t.Context(), term.LeaseName("e2e", "fsn"), metav1.GetOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	transitions, _, _ := unstructured.NestedInt64(o.Object, "spec", "leaseTransitions")
@@ -171,7 +171,7 @@ func TestTouched(t *testing.T) {
 	if o.GetAnnotations()["theirs"] != "1" || transitions != 1<<31-1 || seconds != 2 {
 		t.Errorf("got %v", o.Object)
 	}
-	if err := in.Delete(t.Context(), term.LeaseName("e2e"), metav1.DeleteOptions{}); err != nil {
+	if err := in.Delete(t.Context(), term.LeaseName("e2e", "fsn"), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	write(t, r, last, record("b", 1<<31-1), lease.TermRefused)
@@ -188,7 +188,7 @@ func TestPermission(t *testing.T) {
 	config := plane.Config()
 	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + home + ":failoverd"}
 	client := newClient(t, config)
-	r, needed := term.New(client, home, "e2e"), term.Permission(home)
+	r, needed := term.New(client, home, "e2e", "fsn"), term.Permission(home)
 	if _, _, err := r.Read(within(t)); err == nil {
 		t.Error("a read that is not allowed has no error")
 	}
