@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -105,6 +106,7 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	w := &world{t: t, databases: &postgres.Group{}}
+	t.Cleanup(func() { removePolicies(t) }) // when the agents are gone
 	group := daemon.NewGroup(t, daemon.Build(t, true), params, quorum)
 	for i, r := range group.Regions {
 		w.regions = append(w.regions, w.newRegion(planes.Planes(t)[i], r))
@@ -123,6 +125,19 @@ func newWorld(t *testing.T) *world {
 		r.start(t)
 	}
 	return w
+}
+
+// removePolicies removes the fences that are of whole clusters: they would bear epochs of this test in the next one.
+func removePolicies(t *testing.T) {
+	for _, plane := range planes.Planes(t) {
+		admin, err := dynamic.NewForConfig(plane.Config())
+		if err == nil {
+			err = admin.Resource(policies).Delete(context.Background(), policy, metav1.DeleteOptions{})
+		}
+		if err != nil && !apierrors.IsNotFound(err) {
+			t.Error(err)
+		}
+	}
 }
 
 // start starts the region's agent.
