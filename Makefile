@@ -4,7 +4,7 @@
 GO ?= go
 export CGO_ENABLED = 1
 
-.PHONY: build quick vet test sim e2e gateway clusters datapath vuln binaries deb image manifests
+.PHONY: build quick vet test sim e2e gateway clusters datapath systemd vuln binaries deb image manifests
 
 build:
 	$(GO) build -o bin/failoverd ./cmd/failoverd
@@ -32,7 +32,7 @@ sim:
 # read that packaging runs, and would take a result for one of now.
 e2e:
 	e2e/setup.sh
-	cd e2e && CGO_ENABLED=0 $(GO) vet -tags clusters,datapath,gateway ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) -tags clusters,datapath,gateway ./... && $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /packaging)
+	cd e2e && CGO_ENABLED=0 $(GO) vet -tags clusters,datapath,gateway,systemd ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) -tags clusters,datapath,gateway,systemd ./... && $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /packaging)
 	cd e2e && $(GO) test -count=1 ./packaging
 
 # What a release is made of, for both architectures: static programs, Debian packages, and an image as
@@ -80,6 +80,11 @@ datapath:
 gateway:
 	e2e/gateway/setup.sh
 	cd e2e && $(GO) test -race -tags gateway -v ./gateway
+
+# The service under a real systemd, in namespaces. Not part of test: it has to be root.
+systemd:
+	e2e/setup.sh
+	cd e2e && $(GO) test -count=1 -tags systemd -v ./systemd
 
 # Needs the vulnerability database: not part of test.
 vuln:
