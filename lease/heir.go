@@ -9,13 +9,13 @@ import "slices"
 // if nothing can be proved.
 func (s *State) provable() Instant {
 	t := &s.term
-	at := Instant(0)
-	if t.kept.Epoch > 0 && t.backAt != Never {
+	switch {
+	case t.kept.Epoch > 0:
 		return t.kept.Deadline
+	case t.record.Base.Epoch == 0:
+		return 0
 	}
-	if t.record.Base.Epoch == 0 {
-		return at
-	}
+	at := Instant(0)
 	for _, r := range t.readings {
 		if r.beat < t.record.Base.After || !s.obeys(RuleHeirProves) {
 			at = r.sent.Add(s.p.TTL)
@@ -56,7 +56,7 @@ func (s *State) lead(before TermRecord) {
 	if t.record.Base != (TermBase{}) {
 		t.onRecord = s.now.Add(s.longer(s.p.TTL)) // at the latest: its base was sent before now
 	}
-	t.held, t.alone, t.backAt, t.kept = t.record.Term, false, Never, Authority{}
+	t.held, t.alone, t.backAt, t.kept = t.record.Term, false, 0, Authority{}
 	s.begin(inherited, resumed, ReasonElected)
 	if s.authority && t.record.Base.Epoch == s.epoch {
 		t.base = t.record.Base // else nothing is proved to heirs before the next base
@@ -102,7 +102,7 @@ func (s *State) forget() {
 	s.info = infoState{}
 	s.alarms = nil
 	s.resetPeers()
-	s.term = termState{record: t.record, known: t.known, changed: t.changed, next: s.now, backAt: Never, op: t.op, opSent: t.opSent, writes: t.writes}
+	s.term = termState{record: t.record, known: t.known, changed: t.changed, next: s.now, op: t.op, opSent: t.opSent, writes: t.writes}
 	if t.writes != nil {
 		s.term.op, s.term.writes, s.term.doubt = 0, nil, true // its outcome is of no use any more
 	}
@@ -113,9 +113,7 @@ func (s *State) forget() {
 func (s *State) termGone() bool {
 	t := &s.term
 	switch {
-	case t.backAt == Never:
-		return true
-	case t.kept.Epoch == 0 && s.now >= t.backAt:
+	case t.backAt == 0, t.kept.Epoch == 0 && s.now >= t.backAt:
 		return true
 	case t.resigns || t.op != 0 && t.writes != nil:
 		return false

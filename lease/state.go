@@ -151,7 +151,6 @@ func New(p Params) *State {
 	}
 	s := &State{p: p, safety: p.Safety(), safetyHash: SafetyHash(p.Safety()), self: slices.Index(p.Members, p.Region), holder: nobody, highestBy: nobody}
 	s.resetPeers()
-	s.term.backAt = Never
 	s.layers.fenceBy = Never
 	s.asker.init()
 	s.handOver.to = nobody

@@ -50,7 +50,7 @@ type termState struct {
 	next    Instant
 	resigns bool      // the next write says that it has stopped
 	kept    Authority // that it held when it resigned from its term
-	backAt  Instant   // and takes back if no other instance has by then; Never if it has not resigned
+	backAt  Instant   // and takes back if no other instance has by then; 0 if it has not resigned
 }
 
 // A termReading is a read of the record.
@@ -138,7 +138,7 @@ func (s *State) nextRecord() (next TermRecord, write bool) {
 		next.Holder, next.Term, next.Base, next.Duration = t.record.Holder, t.record.Term, t.record.Base, t.record.Duration
 		next.MayHold = slices.DeleteFunc(slices.Clone(next.MayHold), mine)
 		return next, len(next.MayHold) < len(t.record.MayHold)
-	case t.record.Holder == s.p.Instance && t.backAt == Never: // a restart
+	case t.record.Holder == s.p.Instance && t.backAt == 0: // a restart
 		next.Term, next.Base = t.record.Term, t.record.Base
 	default:
 		next.Term = t.record.Term + 1
@@ -160,7 +160,7 @@ func (s *State) electAt() Instant {
 	switch {
 	case !s.follows() || !t.known || t.resigns:
 		return Never
-	case t.backAt != Never: // it has resigned: the others first
+	case t.backAt != 0: // it has resigned: the others first
 		return t.backAt
 	case s.stopping:
 		return Never
@@ -203,7 +203,7 @@ func (s *State) termRead(ev TermRead) {
 	default:
 		s.noteReading(t.opSent)
 		if t.record.Term != t.kept.Term || t.record.Beat == 0 { // another one has it, or had it
-			t.kept, t.backAt, t.resigns = Authority{}, Never, false
+			t.kept, t.backAt, t.resigns = Authority{}, 0, false
 		}
 		t.next = t.opSent.Add(s.beatInterval())
 		if t.resigns {
