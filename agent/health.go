@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/health"
-	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -26,9 +25,6 @@ type regionHealth struct {
 	told    lease.Health         // the last event
 }
 
-// behindInterval is how often the layers are asked what is behind.
-const behindInterval = 2 * time.Second
-
 // beginHealth starts a goroutine for each probe, and one for the layers whose data follows.
 func (a *Agent) beginHealth(calls context.Context) {
 	a.followLayers(calls)
@@ -43,41 +39,6 @@ func (a *Agent) beginHealth(calls context.Context) {
 	now := a.cfg.Clock.Now()
 	a.health = regionHealth{monitor: health.NewMonitor(a.cfg.Health, signals, now), began: map[string]time.Time{}}
 	a.health.state = a.health.monitor.Judge(now)
-}
-
-// behind is what the layers say is behind.
-type behind []string
-
-// followLayers starts a goroutine that asks the layers whose data follows another region's, if
-// there are any.
-func (a *Agent) followLayers(calls context.Context) {
-	var followers []layers.Follower
-	for _, l := range a.cfg.Layers {
-		if f, ok := l.(layers.Follower); ok {
-			followers = append(followers, f)
-		}
-	}
-	if len(followers) == 0 {
-		return
-	}
-	a.calls.Go(func() {
-		tick := time.NewTicker(behindInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-			case <-calls.Done():
-				return
-			}
-			var all behind
-			for _, f := range followers {
-				for _, what := range f.Behind() {
-					all = append(all, f.Name()+" "+what)
-				}
-			}
-			a.tell(calls, all)
-		}
-	})
 }
 
 // look looks at each interval until calls ends.
