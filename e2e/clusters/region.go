@@ -147,7 +147,7 @@ func (r *Region) Boot(tb testing.TB) {
 	}
 	r.init = cmd
 	client := r.Client(tb)
-	r.await(tb, "its API server answers", func(ctx context.Context) error {
+	r.Await(tb, "its API server answers", func(ctx context.Context) error {
 		return client.CoreV1().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 	})
 	tb.Logf("clusters: the API server of %s answers after %.1f s", r.Name, time.Since(begun).Seconds())
@@ -160,7 +160,7 @@ func (r *Region) Boot(tb testing.TB) {
 func (r *Region) WaitReady(tb testing.TB) {
 	tb.Helper()
 	begun, client := time.Now(), r.Client(tb)
-	r.await(tb, "its node is Ready", func(ctx context.Context) error {
+	r.Await(tb, "its node is Ready", func(ctx context.Context) error {
 		node, err := client.CoreV1().Nodes().Get(ctx, r.Name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -176,8 +176,8 @@ func (r *Region) WaitReady(tb testing.TB) {
 	tb.Logf("clusters: the node of %s is Ready after another %.1f s", r.Name, time.Since(begun).Seconds())
 }
 
-// await waits until something succeeds, for as long as the region lives.
-func (r *Region) await(tb testing.TB, what string, is func(context.Context) error) {
+// Await waits until something succeeds, for as long as the region lives.
+func (r *Region) Await(tb testing.TB, what string, is func(context.Context) error) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), startTimeout)
 	defer cancel()

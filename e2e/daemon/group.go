@@ -20,6 +20,15 @@ const GroupName = "e2e"
 // startTimeout is far above what a start takes: the race detector, and two busy cores.
 const startTimeout = 60 * time.Second
 
+// DefaultTimes are those of the daemon, on a store that is never stale.
+func DefaultTimes(members ...lease.Region) lease.Params {
+	return lease.Params{
+		Members: members,
+		TTL:     30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second, PollInterval: 2 * time.Second,
+		RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second, MaxClockDrift: 0.002,
+	}
+}
+
 // A Group is the regions of one failover group, each on this machine, with its own way to one witness.
 type Group struct {
 	Binaries Binaries

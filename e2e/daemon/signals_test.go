@@ -9,16 +9,11 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/e2e/daemon"
-	"github.com/openova-io/failoverd/lease"
 )
 
 // TestSignals sends a daemon the signals that service managers send.
 func TestSignals(t *testing.T) {
-	group := daemon.NewGroup(t, daemon.Build(t, true), lease.Params{
-		Members: []lease.Region{"fsn", "hel"},
-		TTL:     30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second, PollInterval: 2 * time.Second,
-		RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second, MaxClockDrift: 0.002,
-	}, nil)
+	group := daemon.NewGroup(t, daemon.Build(t, true), daemon.DefaultTimes("fsn", "hel"), nil)
 	r := group.Regions[0]
 	p := r.Start(t)
 	for _, tt := range []struct {

@@ -8,18 +8,13 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/e2e/daemon"
-	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/systemd/notifytest"
 )
 
 // TestSystemd starts a daemon as systemd does for a service of Type=notify with a watchdog, and reads what it says.
 func TestSystemd(t *testing.T) {
 	binaries := daemon.Build(t, true)
-	group := daemon.NewGroup(t, binaries, lease.Params{
-		Members: []lease.Region{"fsn", "hel"},
-		TTL:     30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second, PollInterval: 2 * time.Second,
-		RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second, MaxClockDrift: 0.002,
-	}, nil)
+	group := daemon.NewGroup(t, binaries, daemon.DefaultTimes("fsn", "hel"), nil)
 	manager := notifytest.Listen(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

@@ -297,7 +297,7 @@ func testMesh(t *testing.T, fsn, hel *region) {
 	client := start(t, "a client in hel", false, hel.fromPod(t, "client"), hel.service(t))
 	begun := time.Now()
 	fsn.Cut(t)
-	hel.await(t, "its agent says that fsn is cut off", func(ctx context.Context) error {
+	hel.Await(t, "its agent says that fsn is cut off", func(ctx context.Context) error {
 		if err := cilium.Health(ctx, hel.socket()); err != nil {
 			t.Logf("mesh: the agent of hel says after %s: %v", ms(time.Since(begun)), err)
 			return nil
@@ -307,7 +307,7 @@ func testMesh(t *testing.T, fsn, hel *region) {
 	client.settle(t, begun, "its own region answers", by("hel-app"))
 	begun = time.Now()
 	fsn.Heal(t)
-	hel.await(t, "its agent finds nothing wrong", func(ctx context.Context) error { return cilium.Health(ctx, hel.socket()) })
+	hel.Await(t, "its agent finds nothing wrong", func(ctx context.Context) error { return cilium.Health(ctx, hel.socket()) })
 	t.Logf("mesh: the agent of hel finds nothing wrong %s after the link is back", ms(time.Since(begun)))
 }
 

@@ -109,7 +109,7 @@ func newRegions(t *testing.T) (fsn, hel *region) {
 	}
 	for _, r := range regions {
 		for _, name := range []string{"app", "db", "client"} {
-			r.await(t, "its pod "+name+" is Ready", func(ctx context.Context) error {
+			r.Await(t, "its pod "+name+" is Ready", func(ctx context.Context) error {
 				pod, err := r.client.CoreV1().Pods("default").Get(ctx, name, metav1.GetOptions{})
 				if err == nil && !isReady(pod) {
 					err = fmt.Errorf("it is not: %s", pod.Status.Phase)
@@ -117,7 +117,7 @@ func newRegions(t *testing.T) (fsn, hel *region) {
 				return err
 			})
 		}
-		r.await(t, "its agent finds nothing wrong", func(ctx context.Context) error {
+		r.Await(t, "its agent finds nothing wrong", func(ctx context.Context) error {
 			return cilium.Health(ctx, r.socket())
 		})
 	}
@@ -187,7 +187,7 @@ spec:
   selector: {app: app}
   ports: [{name: app, port: 9090, nodePort: %d}]
 `, group, nodePort)
-	r.await(t, "the API server takes its pods", func(ctx context.Context) error { // the service account is made by a controller
+	r.Await(t, "the API server takes its pods", func(ctx context.Context) error { // the service account is made by a controller
 		_, err := r.client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
@@ -289,25 +289,7 @@ func (r *region) startAPI(t *testing.T) {
 	if err := os.Rename(r.Path("pki/api.away"), r.Path("pki/api.crt")); err != nil {
 		t.Fatal(err)
 	}
-	r.await(t, "its API server answers again", func(ctx context.Context) error {
+	r.Await(t, "its API server answers again", func(ctx context.Context) error {
 		return r.client.CoreV1().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 	})
-}
-
-// await waits until something succeeds.
-func (r *region) await(t *testing.T, what string, is func(context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	for {
-		err := is(ctx)
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: waited %v in vain until %s: %v", r.Name, limit, what, err)
-		case <-time.After(lookAgain):
-		}
-	}
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -116,11 +115,7 @@ func newGroup(t *testing.T, w *world, health string, pages ...*page) []*daemon.R
 	for _, p := range pages {
 		members = append(members, lease.Region(p.node))
 	}
-	group := daemon.NewGroup(t, daemon.Build(t, true), lease.Params{
-		Members: append(members, "other"), // which does not run
-		TTL:     30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second, PollInterval: 2 * time.Second,
-		RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second, MaxClockDrift: 0.002,
-	}, nil)
+	group := daemon.NewGroup(t, daemon.Build(t, true), daemon.DefaultTimes(append(members, "other")...), nil) // the other one does not run
 	for i, p := range pages {
 		group.Regions[i].Configure(t, "", fmt.Sprintf(`kubernetes: {kubeconfig: %q}
 gpu:

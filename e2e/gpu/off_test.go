@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/lease"
@@ -17,11 +16,7 @@ import (
 // TestOff has the daemon run without a GPU, without DCGM, without cgo, without a cluster: it runs, and one line says what is
 // off. A cluster that pods are to be evicted in and that nobody has named is an error, in one line too.
 func TestOff(t *testing.T) {
-	group := daemon.NewGroup(t, daemon.Build(t, true), lease.Params{
-		Members: []lease.Region{"fsn", "hel"},
-		TTL:     30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second, PollInterval: 2 * time.Second,
-		RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second, MaxClockDrift: 0.002,
-	}, nil)
+	group := daemon.NewGroup(t, daemon.Build(t, true), daemon.DefaultTimes("fsn", "hel"), nil)
 	r := group.Regions[0]
 	withCgo := group.Binaries.Daemon
 	withoutCgo := filepath.Join(t.TempDir(), "failoverd")

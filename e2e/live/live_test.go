@@ -17,11 +17,7 @@ import (
 
 const patience = time.Minute
 
-var params = lease.Params{
-	Members: []lease.Region{"fsn", "hel"},
-	TTL:     30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second, PollInterval: 2 * time.Second,
-	RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second, MaxClockDrift: 0.002,
-}
+var params = daemon.DefaultTimes("fsn", "hel")
 
 // TestLive spoils one thing at a time, in the configuration that is checked or in the world: what is
 // said of hel tells which it was, through every resolver alike.
