@@ -253,6 +253,7 @@ func TestRefused(t *testing.T) {
 		"no node":              {[]string{"-f", values(t, "", ""), "--set", "node="}, "/node"},
 		"the agent's pages":    {[]string{"-f", values(t, "", ""), "--set", "config.api.listen=:1"}, "/config/api"},
 		"the agent's state":    {[]string{"-f", values(t, "", ""), "--set", "config.state_dir=/x"}, "/config/state_dir"},
+		"several agents":       {[]string{"-f", values(t, "", ""), "--set", "config.instances.term_duration=4s"}, "/config/instances"},
 		"a path of a secret":   {[]string{"-f", values(t, "", ""), "--set", "config.identity.private_key_file=/x"}, "/config/identity/private_key_file"},
 		"a kubeconfig":         {[]string{"-f", values(t, "", ""), "--set", "config.kubernetes.kubeconfig=/x"}, "/config/kubernetes/kubeconfig"},
 		"a misspelt value":     {[]string{"-f", values(t, "", ""), "--set", "secretname=x"}, "secretname"},
