@@ -15,7 +15,6 @@ import (
 
 const (
 	authorityName    = "authority.json"
-	authorityTmp     = "authority.json.tmp" // fixed, so that one that a crash left is written over
 	authorityVersion = 1
 	authorityMaxSize = 4 << 10
 )
@@ -42,15 +41,7 @@ func (d *Dir) SaveAuthority(a lease.Authority) error {
 		}
 		return nil
 	}
-	if err := d.writeDurably(authorityTmp, encodeAuthority(a)); err != nil {
-		d.root.Remove(authorityTmp) // what was written of it may be all that fills the disk
-		return fmt.Errorf("save authority: %w", err)
-	}
-	if err := d.root.Rename(authorityTmp, authorityName); err != nil {
-		d.root.Remove(authorityTmp)
-		return fmt.Errorf("save authority: %w", failed("rename "+authorityTmp+" to", d.file(authorityName), err))
-	}
-	if err := d.syncDir(); err != nil {
+	if err := d.replace(authorityName, encodeAuthority(a)); err != nil {
 		return fmt.Errorf("save authority: %w", err)
 	}
 	return nil

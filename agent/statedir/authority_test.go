@@ -52,10 +52,10 @@ func TestLeftoverTemporaryFile(t *testing.T) {
 	d := open(t, path)
 	next := some
 	next.Epoch++
-	must(t, os.WriteFile(filepath.Join(path, authorityTmp), encodeAuthority(next), 0o600))
+	must(t, os.WriteFile(filepath.Join(path, authorityName+tmpSuffix), encodeAuthority(next), 0o600))
 	load(t, d, lease.Authority{})
 	must(t, d.SaveAuthority(some))
-	must(t, os.WriteFile(filepath.Join(path, authorityTmp), encodeAuthority(next)[:20], 0o600))
+	must(t, os.WriteFile(filepath.Join(path, authorityName+tmpSuffix), encodeAuthority(next)[:20], 0o600))
 	load(t, d, some)
 	must(t, d.SaveAuthority(next))
 	load(t, d, next)
@@ -111,7 +111,7 @@ func TestLoadUnreadable(t *testing.T) {
 	if err := d.SaveAuthority(some); err == nil {
 		t.Error("SaveAuthority() over a directory succeeded")
 	}
-	if _, err := os.Stat(filepath.Join(path, authorityTmp)); err == nil {
+	if _, err := os.Stat(filepath.Join(path, authorityName+tmpSuffix)); err == nil {
 		t.Error("the temporary file was left")
 	}
 }
@@ -127,7 +127,7 @@ func TestSaveOnUnwritable(t *testing.T) {
 		tt.breakIt(d)
 		next := some
 		next.Epoch++
-		want := "save authority: " + strings.ReplaceAll(tt.want, "FILE", filepath.Join(path, authorityTmp))
+		want := "save authority: " + strings.ReplaceAll(tt.want, "FILE", filepath.Join(path, authorityName+tmpSuffix))
 		if got := text(d.SaveAuthority(next)); got != want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, want)
 		}

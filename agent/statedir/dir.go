@@ -108,6 +108,23 @@ func (d *Dir) writeDurably(name string, b []byte) error {
 	return nil
 }
 
+// tmpSuffix is of what replace writes: fixed, so that one that a crash left is written over.
+const tmpSuffix = ".tmp"
+
+// replace puts a file in place of the one before, atomically. When it returns nil, it is durable.
+func (d *Dir) replace(name string, b []byte) error {
+	tmp := name + tmpSuffix
+	if err := d.writeDurably(tmp, b); err != nil {
+		d.root.Remove(tmp) // what was written of it may be all that fills the disk
+		return err
+	}
+	if err := d.root.Rename(tmp, name); err != nil {
+		d.root.Remove(tmp)
+		return failed("rename "+tmp+" to", d.file(name), err)
+	}
+	return d.syncDir()
+}
+
 // syncDir makes creations, renames and removals in the directory durable.
 func (d *Dir) syncDir() error {
 	f, err := d.root.Open(".")

@@ -1,6 +1,7 @@
 // Package statedir is what the daemon keeps on disk: the authority that stands,
 // so that a restart within its deadline goes on where it was (docs/protocol.md
-// §5), and the history of the region's transitions.
+// §5), the history of the region's transitions, and who the agent is among
+// those of its region.
 //
 // It guarantees:
 //

@@ -50,7 +50,7 @@ the configuration, a secret, the witness, state_dir or the port is not usable.`,
 	}
 	path := configFlag(cmd)
 	absent := cmd.Flags().StringSlice("member-absent", nil, "a `region` that is known not to run: do not wait for its info record at the first start of the group")
-	instance := cmd.Flags().String("instance", "", "this agent's `name` among the instances of its region, the same after each restart; default: this host's name")
+	instance := cmd.Flags().String("instance", "", "this agent's `name` among the instances of its region, for people: state_dir says which it is; default: this host's name")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return runDaemon(cmd.Context(), *path, *instance, *absent)
 	}
@@ -127,6 +127,14 @@ func prepare(ctx context.Context, path, instance string, absent []string) (d dae
 	}
 	if err := d.dir.CheckWritable(); err != nil {
 		d.log.Warn("state_dir can't be written to: a restart will fence instead of going on", "error", err)
+	}
+	if params.Instance != "" {
+		// Whatever its name: of two with one name, each would take the other for itself before a restart.
+		id, err := d.dir.Identity()
+		if err != nil {
+			d.log.Warn("after a restart the other instances will take this one for a new one, and the old one for one that may hold authority", "error", err)
+		}
+		params.Instance += "_" + id
 	}
 	if d.control, err = listenControl(d.cfg.API.Socket); err != nil {
 		return d, err

@@ -41,7 +41,7 @@ func newWorld(t *testing.T) *world {
 	fsn := group.Regions[0]
 	fsn.Configure(t, "", fmt.Sprintf("kubernetes: {kubeconfig: %q, namespace: %s}\ninstances: {term_duration: 1s}\n", plane.Kubeconfig, plane.Namespace(t)))
 	w := &world{t: t, hel: group.Regions[1]}
-	for _, name := range []string{"one", "two", "three"} {
+	for _, name := range []string{"one", "two", "two"} { // their state directories tell them apart
 		w.instances = append(w.instances, fsn.Instance(t, name))
 	}
 	return w
