@@ -23,8 +23,6 @@ type ownFlag struct {
 	until    Instant // sending of the last acknowledged one + TTL
 	beat     uint64  // of the shared record, that was known to be written at that sending
 
-	acked Instant // when the last one was, in whatever chain
-
 	acks []ack    // acknowledged writes, oldest first; older ones than the staleness bound are dropped, but one
 	lost []uint64 // attempts whose outcome is unknown, the last ones
 }
@@ -112,7 +110,10 @@ func (s *State) flagWritten(ev FlagWritten) {
 		return
 	}
 	s.clear(NoticeWitnessDown, s.p.Region)
-	f.acks, f.acked = append(f.acks, ack{f.inSeq, s.now}), s.now
+	f.acks = append(f.acks, ack{f.inSeq, s.now})
+	own := &s.peers[s.self] // what it has hidden of another instance was written before now (§5)
+	own.evidence = s.now
+	own.seen.add(NewWriteID(s.incarnation, f.inSeq))
 	f.inSeq, f.failing = 0, false
 	if f.inRound != f.round {
 		return // of a candidacy that has ended: the next write is due as begin said

@@ -125,21 +125,16 @@ func (s *State) roundRead(ev RoundRead) {
 }
 
 // absorbOwn takes the read of the own flag in, which another instance of the region may have
-// written: one that was elected after this one, or one before it that is still alive (§5).
+// written: one that was elected after this one, or one before it that is still alive (§5). A
+// record of this instance's own counts too when it is first seen: it may have landed late, on
+// top of the other's.
 func (s *State) absorbOwn(read FlagRead) {
 	if !s.shared() || s.follows() || read.Outcome != ReadFound && read.Outcome != ReadMalformed {
 		return
 	}
-	p, f := &s.peers[s.self], &s.own
-	switch {
-	case read.Flag.WriteID.Incarnation() != s.incarnation:
-		if p.seen.add(read.Flag.WriteID) {
-			p.evidence = s.now
-		}
-	case slices.Contains(f.lost, read.Flag.WriteID.Seq()) || f.inSeq != 0:
-		p.evidence = s.now // it may have landed just now, on top of another's
-	default:
-		p.evidence = max(p.evidence, f.acked)
+	own := read.Flag.WriteID.Incarnation() == s.incarnation
+	if p := &s.peers[s.self]; p.seen.add(read.Flag.WriteID) && (!own || s.obeys(RuleOwnRecord)) {
+		p.evidence = s.now
 	}
 	if read.Outcome == ReadFound && read.Flag.Term > s.term.held {
 		s.follow(ReasonSuperseded)

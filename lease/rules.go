@@ -51,6 +51,7 @@ const (
 	RuleRecordCleared
 	RuleAloneToGrant
 	RulePledgeOfTerm
+	RuleOwnRecord
 	ruleCount
 )
 
@@ -110,6 +111,7 @@ var Rules = [ruleCount]RuleText{
 	{RuleRecordCleared, "record-cleared", "§5", "authority is given up on the shared record too before anybody is granted a pledge, or a flag is raised"},
 	{RuleAloneToGrant, "alone-to-grant", "§5", "an instance pledges to a region without authority only when no other instance of its own can hold any"},
 	{RulePledgeOfTerm, "pledge-of-term", "§5", "a region takes by the pledge of an instance only when it has itself pledged to no other instance of that region for longer(TTL)"},
+	{RuleOwnRecord, "own-record", "§5", "a record of the own, first seen, is a sign that another instance may live: it may have landed on top of the other's"},
 }
 
 // obeys reports whether s follows r; always, but in a mutant.

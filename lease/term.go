@@ -73,8 +73,8 @@ func (s *State) confirmed() bool {
 }
 
 // aloneAt is when no other instance can hold authority for this region any more, though none has
-// said that it has stopped: longer(TTL+Δ) after its last sign of life, and after the last own
-// write, which may have hidden one. The own flag must then be read (§5).
+// said that it has stopped: longer(TTL+Δ) after the last sign that one lives, absorbOwn. The own
+// flag must then be read (§5).
 func (s *State) aloneAt() Instant {
 	return s.peers[s.self].evidence.Add(s.longer(s.p.TTL + s.p.Staleness))
 }

@@ -67,6 +67,14 @@ func DrawInstances(seed uint64) Config {
 	return cfg
 }
 
+// DrawSquare is a world of three regions with three instances each.
+func DrawSquare(seed uint64) Config {
+	cfg := DrawInstances(seed)
+	cfg.Params.Members, cfg.Instances = []lease.Region{"east", "north", "south"}, 3
+	cfg.Duration = 60*(cfg.Params.TTL+cfg.Params.Staleness) + Recovery(cfg.Params)
+	return cfg
+}
+
 // A Break is an assumption of the protocol that a world breaks.
 type Break string
 
@@ -78,8 +86,9 @@ const (
 	TwoTTLs     Break = "two TTLs"
 	LeakedKey   Break = "a leaked key"
 
-	// Instances breaks nothing: regions have two or three of them.
+	// These break nothing: regions have two or three instances, or all three of three.
 	Instances Break = "instances"
+	Square    Break = "three of three"
 )
 
 // DrawBroken is a world that breaks an assumption.
@@ -90,6 +99,8 @@ func DrawBroken(seed uint64, b Break) Config {
 	switch b {
 	case Instances:
 		return DrawInstances(seed)
+	case Square:
+		return DrawSquare(seed)
 	case StaleBeyond, StaleOthers:
 		cfg.Faults.OwnFresh = b == StaleOthers
 		cfg.Faults.TrueStaleness = 4*(p.TTL+p.Staleness) + p.Staleness

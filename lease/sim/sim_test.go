@@ -7,8 +7,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/openova-io/failoverd/lease"
 )
 
 var (
@@ -22,10 +20,7 @@ var (
 func draw(seed uint64) Config {
 	switch {
 	case *square:
-		cfg := DrawInstances(seed)
-		cfg.Params.Members, cfg.Instances = []lease.Region{"east", "north", "south"}, 3
-		cfg.Duration = 60*(cfg.Params.TTL+cfg.Params.Staleness) + Recovery(cfg.Params)
-		return cfg
+		return DrawSquare(seed)
 	case seed%3 == 2:
 		return DrawInstances(seed)
 	}
