@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"runtime"
-	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/openova-io/failoverd/e2e/netns"
 )
 
 // HubIP is the address at which both regions reach what the test listens on.
@@ -18,7 +15,7 @@ const HubIP = "10.90.0.254"
 
 // makeBridge makes the hub's side of the network.
 func makeBridge() error {
-	return ip(
+	return netns.IP(
 		"link set lo up",
 		"link add br0 type bridge",
 		"addr add "+HubIP+"/24 dev br0",
@@ -31,7 +28,7 @@ func makeBridge() error {
 func (r *Region) connect() error {
 	other := 3 - r.number
 	in := "-n " + r.Name + " "
-	err := ip(
+	err := netns.IP(
 		"netns add "+r.Name,
 		"link add name "+r.link()+" type veth peer name eth0 netns "+r.Name,
 		"link set "+r.link()+" master br0 up",
@@ -49,17 +46,7 @@ func (r *Region) connect() error {
 	if err != nil {
 		return err
 	}
-	return r.inside(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0) })
-}
-
-// ip runs ip once for each line.
-func ip(lines ...string) error {
-	for _, line := range lines {
-		if out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {
-			return fmt.Errorf("ip %s: %w: %s", line, err, out)
-		}
-	}
-	return nil
+	return netns.Inside(r.Name, func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0) })
 }
 
 // link is the hub's end of the region's link. The name of the region alone would not do: ip takes hel for help.
@@ -68,7 +55,7 @@ func (r *Region) link() string { return "to-" + r.Name }
 // Cut takes the region's link down: nothing leaves it or gets to it, and nobody is told.
 func (r *Region) Cut(tb testing.TB) {
 	tb.Helper()
-	if err := ip("link set " + r.link() + " down"); err != nil {
+	if err := netns.IP("link set " + r.link() + " down"); err != nil {
 		tb.Fatalf("clusters: %v", err)
 	}
 }
@@ -76,14 +63,14 @@ func (r *Region) Cut(tb testing.TB) {
 // Heal undoes Cut.
 func (r *Region) Heal(tb testing.TB) {
 	tb.Helper()
-	if err := ip("link set " + r.link() + " up"); err != nil {
+	if err := netns.IP("link set " + r.link() + " up"); err != nil {
 		tb.Fatalf("clusters: %v", err)
 	}
 }
 
 // Dial connects from within the region, so also while its link is cut. The address has to be an IP address.
 func (r *Region) Dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
-	errInside := r.inside(func() error {
+	errInside := netns.Inside(r.Name, func() error {
 		conn, err = new(net.Dialer).DialContext(ctx, network, address)
 		return nil
 	})
@@ -95,7 +82,7 @@ func (r *Region) Dial(ctx context.Context, network, address string) (conn net.Co
 
 // Listen listens in the region's network.
 func (r *Region) Listen(network, address string) (listener net.Listener, err error) {
-	errInside := r.inside(func() error {
+	errInside := netns.Inside(r.Name, func() error {
 		listener, err = net.Listen(network, address)
 		return nil
 	})
@@ -105,25 +92,5 @@ func (r *Region) Listen(network, address string) (listener net.Listener, err err
 	return listener, err
 }
 
-// inside does something in the region's network namespace.
-func (r *Region) inside(do func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// The thread is not unlocked, so it ends with the goroutine: nothing else is ever run in that namespace.
-		runtime.LockOSThread()
-		namespace, err := os.Open(r.Netns())
-		if err == nil {
-			err = unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET)
-			namespace.Close()
-		}
-		if err != nil {
-			done <- fmt.Errorf("enter the network of %s: %w", r.Name, err)
-			return
-		}
-		done <- do()
-	}()
-	return <-done
-}
-
 // Netns is the file of the region's network namespace, for nsenter --net.
-func (r *Region) Netns() string { return "/run/netns/" + r.Name }
+func (r *Region) Netns() string { return netns.Path(r.Name) }

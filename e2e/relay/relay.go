@@ -1,0 +1,196 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/openova-io/failoverd/e2e/netns"
+)
+
+// A Path says what becomes of the packets from one address to another. The zero value is a good one.
+type Path struct {
+	Delay     time.Duration // of each packet
+	Jitter    time.Duration // up to so much more: those sent later may come first
+	Duplicate float64       // the part of them that comes twice
+	Loss      float64       // the part of them that does not come; 1 cuts this direction
+}
+
+// Counts is how many packets a relay has dealt with.
+type Counts struct{ Packets, Lost, Duplicated, Overtaken int }
+
+// ends is where a packet comes from and goes to. The zero address stands for any.
+type ends struct{ from, to netip.Addr }
+
+// A Relay is in the way of packets.
+type Relay struct {
+	name  string
+	table int // of routes that lead to it
+	tun   *os.File
+	ended chan struct{} // closed when nothing is read any more
+
+	mu     sync.Mutex
+	random *rand.Rand
+	paths  map[ends]Path
+	counts Counts
+	latest map[ends]int // the number of the last packet that was sent on
+}
+
+// maxPacket is above any link's.
+const maxPacket = 64 << 10
+
+// New makes a TUN device in the network namespace of this process. Close removes it.
+func New(name string, table int, seed uint64) (*Relay, error) {
+	request, err := unix.NewIfreq(name)
+	if err != nil {
+		return nil, fmt.Errorf("relay: %q is no name for a device: %w", name, err)
+	}
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("relay: open /dev/net/tun: %w", err)
+	}
+	request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("relay: make the device %s: %w", name, err)
+	}
+	r := &Relay{
+		name: name, table: table, tun: os.NewFile(uintptr(fd), name), ended: make(chan struct{}),
+		random: rand.New(rand.NewPCG(seed, 0)), paths: map[ends]Path{}, latest: map[ends]int{},
+	}
+	if err := r.up(); err != nil {
+		r.tun.Close()
+		return nil, fmt.Errorf("relay: %w", err)
+	}
+	go r.run()
+	return r, nil
+}
+
+// up has the device take packets, and those that it gives back be sent on, though they come from elsewhere.
+func (r *Relay) up() error {
+	if err := netns.IP("link set "+r.name+" up", fmt.Sprintf("route add default dev %s table %d", r.name, r.table)); err != nil {
+		return err
+	}
+	for _, of := range []string{"all", r.name} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+of+"/rp_filter", []byte("0"), 0); err != nil {
+			return fmt.Errorf("let packets come from elsewhere: %w", err)
+		}
+	}
+	return nil
+}
+
+// Through leads what comes in by these links through the relay.
+func (r *Relay) Through(links ...string) error {
+	for _, link := range links {
+		if err := netns.IP(fmt.Sprintf("rule add iif %s lookup %d", link, r.table)); err != nil {
+			return fmt.Errorf("relay: %w", err)
+		}
+	}
+	return nil
+}
+
+// Set says what becomes of packets from here to there from now on; the zero address stands for any. What is said of both
+// ends comes before what is said of the sender, and that before what is said of the receiver.
+func (r *Relay) Set(from, to netip.Addr, p Path) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paths[ends{from, to}] = p
+}
+
+// Reset has all paths be good again.
+func (r *Relay) Reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.paths)
+}
+
+// Counts is what has been done so far.
+func (r *Relay) Counts() Counts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts
+}
+
+// Close removes the device. What comes in by the links then finds no way.
+func (r *Relay) Close() error {
+	err := r.tun.Close()
+	<-r.ended
+	return err
+}
+
+// run reads packets until the relay is closed.
+func (r *Relay) run() {
+	defer close(r.ended)
+	buffer := make([]byte, maxPacket)
+	for {
+		n, err := r.tun.Read(buffer)
+		if errors.Is(err, os.ErrClosed) {
+			return
+		}
+		if err != nil || n < 20 || buffer[0]>>4 != 4 {
+			continue // IPv6 says hello by itself
+		}
+		packet := append([]byte(nil), buffer[:n]...)
+		for _, after := range r.draw(packet) {
+			time.AfterFunc(after.wait, func() { r.pass(packet, after) })
+		}
+	}
+}
+
+// A passage is a packet, or its copy, on its way.
+type passage struct {
+	ends   ends
+	number int // of the packet
+	wait   time.Duration
+}
+
+// draw says when a packet is to be sent on: once, twice or never.
+func (r *Relay) draw(packet []byte) (passages []passage) {
+	from, _ := netip.AddrFromSlice(packet[12:16])
+	to, _ := netip.AddrFromSlice(packet[16:20])
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.Packets++
+	p := r.path(from, to)
+	if r.random.Float64() < p.Loss {
+		r.counts.Lost++
+		return nil
+	}
+	times := 1
+	if r.random.Float64() < p.Duplicate {
+		r.counts.Duplicated++
+		times = 2
+	}
+	for range times {
+		wait := p.Delay + time.Duration(r.random.Float64()*float64(p.Jitter))
+		passages = append(passages, passage{ends{from, to}, r.counts.Packets, wait})
+	}
+	return passages
+}
+
+// path is what was said last that fits.
+func (r *Relay) path(from, to netip.Addr) Path {
+	for _, e := range []ends{{from, to}, {from, netip.Addr{}}, {netip.Addr{}, to}} {
+		if p, is := r.paths[e]; is {
+			return p
+		}
+	}
+	return r.paths[ends{}]
+}
+
+// pass sends a packet on.
+func (r *Relay) pass(packet []byte, p passage) {
+	r.mu.Lock()
+	if p.number < r.latest[p.ends] {
+		r.counts.Overtaken++
+	}
+	r.latest[p.ends] = max(r.latest[p.ends], p.number)
+	r.mu.Unlock()
+	r.tun.Write(packet) // if the relay is closed by now, it is lost
+}
