@@ -17,6 +17,9 @@ const stuckAfter = 5 * time.Second
 
 // Handler serves the read-only pages: /metrics, /healthz, /readyz, /status.
 //
+// /readyz says yes once the agent has begun; one that follows, while it can act in the other's place
+// at no cost. So whoever restarts the instances of a region waits for it before the next one.
+//
 // /readyz?gate=GROUP is the dead-man gate: 200 while this region is active for
 // the group, 503 from the start of fencing on and otherwise. It goes by the clock, so an agent
 // whose owner is stuck answers 503 from then on too: fence_timeout before the deadline, which is
@@ -44,11 +47,14 @@ func (a *Agent) Handler() http.Handler {
 		gate := r.URL.Query().Get("gate")
 		switch {
 		case !r.URL.Query().Has("gate"):
-			if d.State == "" {
+			switch {
+			case d.State == "":
 				http.Error(w, "starting", http.StatusServiceUnavailable)
-				return
+			case d.State == lease.Follower && !d.Heir:
+				http.Error(w, fmt.Sprintf("it follows %q, and can't prove the authority of %s yet", d.Leader, a.cfg.Params.Region), http.StatusServiceUnavailable)
+			default:
+				fmt.Fprintln(w, "ok")
 			}
-			fmt.Fprintln(w, "ok")
 		case gate != a.cfg.Params.Group:
 			http.Error(w, fmt.Sprintf("no such group here: %q, this agent serves %q", gate, a.cfg.Params.Group), http.StatusNotFound)
 		case d.State == lease.Active && a.cfg.Clock.Now() < d.FenceAt:

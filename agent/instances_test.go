@@ -50,12 +50,17 @@ func TestInstances(t *testing.T) {
 		w.until(time.Minute)
 		second.start()
 		defer second.kill()
-		if code, body := second.get("/readyz?gate=g"); code != http.StatusServiceUnavailable {
-			t.Errorf("the gate of one that follows and can prove nothing: %d %s", code, body)
+		w.until(time.Minute + 2*time.Second)
+		for _, page := range []string{"/readyz", "/readyz?gate=g"} {
+			if code, body := second.get(page); code != http.StatusServiceUnavailable {
+				t.Errorf("%s of one that follows and can prove nothing: %d %s", page, code, body)
+			}
 		}
 		w.until(3 * time.Minute)
-		if code, body := second.get("/readyz?gate=g"); code != http.StatusOK {
-			t.Errorf("the gate of one that follows and can prove authority: %d %s", code, body)
+		for _, page := range []string{"/readyz", "/readyz?gate=g"} {
+			if code, body := second.get(page); code != http.StatusOK {
+				t.Errorf("%s of one that follows and can prove authority: %d %s", page, code, body)
+			}
 		}
 		if s := first.agent.Status(); s.State != lease.Active || !s.Instance.Acts || !s.Instance.Confirmed {
 			t.Fatalf("the first instance is %s, %+v; want it active: %s", s.State, s.Instance, first.log.String())
@@ -64,6 +69,10 @@ func TestInstances(t *testing.T) {
 			t.Errorf("the second instance is %s, %+v; want it to follow the first", s.State, s.Instance)
 		}
 		epoch := first.agent.Status().Epoch
+
+		if code, body := first.get("/readyz"); code != http.StatusOK {
+			t.Errorf("/readyz of the one that acts: %d %s", code, body)
+		}
 
 		// The one that acts freezes: the other one inherits.
 		first.freeze()
