@@ -91,6 +91,9 @@ type ServiceManager interface {
 	Every() time.Duration // Alive is to be called this often; 0: never
 }
 
+// An Endpoint leads whoever asks this region to the instance that acts. It does not block.
+type Endpoint interface{ Show(lease.Decision) }
+
 // Config is what an Agent is made of.
 type Config struct {
 	Params    lease.Params
@@ -106,6 +109,7 @@ type Config struct {
 	Board     Board          // nil if no layer has anything to tell others
 	Mirror    Mirror         // nil without a cluster
 	Manager   ServiceManager // nil if none watches over the process
+	Endpoint  Endpoint       // nil where each instance is asked by an address of its own
 	Disk      Disk
 	Clock     Clock
 	Log       hclog.Logger

@@ -45,6 +45,9 @@ func (a *Agent) publish() {
 	if a.cfg.Manager != nil {
 		a.cfg.Manager.Show(a.decision)
 	}
+	if a.cfg.Endpoint != nil {
+		a.cfg.Endpoint.Show(a.decision)
+	}
 	a.snapshot.Store(&snapshot{
 		health: a.health.state, behind: a.health.behind, leave: leave,
 		decision: a.decision, gates: a.state.Gates(), peers: peers, alarms: a.state.Alarms(),

@@ -24,7 +24,8 @@ func (c *Config) NeedsCluster() bool {
 
 // Instances says that the region has several agents, one of which acts for it.
 type Instances struct {
-	TermDuration Duration `yaml:"term_duration" json:"term_duration"` // that one is not replaced after its last sign of life
+	TermDuration Duration `yaml:"term_duration" json:"term_duration"`                 // that one is not replaced after its last sign of life
+	DNSService   string   `yaml:"dns_service,omitempty" json:"dns_service,omitempty"` // by which resolvers reach it, where all are pods; empty: they know the address of each
 }
 
 // DefaultInstances returns the section of a file that sets nothing in it.

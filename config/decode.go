@@ -56,7 +56,7 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 		field{"kubernetes", section(field{"kubeconfig", text(&c.Kubernetes.Kubeconfig)}, field{"namespace", text(&c.Kubernetes.Namespace)})},
 		field{"instances", optional(&c.Instances, func(i *Instances) setter {
 			*i = *DefaultInstances()
-			return section(field{"term_duration", unit(&i.TermDuration)})
+			return section(field{"term_duration", unit(&i.TermDuration)}, field{"dns_service", text(&i.DNSService)})
 		})},
 		field{"layers", section(
 			field{"httproute", optional(&c.Layers.HTTPRoute, func(l *HTTPRoute) setter {

@@ -50,6 +50,7 @@ var expected = map[string]string{
 	"identity.public_keys.*":    "a public key as failoverd keygen prints it: the standard base64 of 32 bytes, 44 characters",
 
 	"instances":               "a section with term_duration",
+	"instances.dns_service":   "the name of a Service without a selector in kubernetes.namespace, a DNS label such as failoverd-dns, with the section quorum; or nothing",
 	"instances.term_duration": "a duration such as 4s: for how long an instance that acts for the region is not replaced after its last sign of life",
 
 	"kubernetes":            "a section with kubeconfig and namespace",

@@ -131,6 +131,10 @@ var times = []string{
 func (v *validator) instances() {
 	if i := v.c.Instances; i != nil {
 		v.must(i.TermDuration > 0, "instances.term_duration", "found %v, expected %s", i.TermDuration, want("instances.term_duration"))
+		if i.DNSService != "" {
+			v.text("instances.dns_service", i.DNSService, isLabel)
+			v.must(v.c.Quorum != nil, "instances.dns_service", "found %s, and no section quorum: nobody asks this region then; add quorum, or leave this out", quote(i.DNSService))
+		}
 	}
 }
 

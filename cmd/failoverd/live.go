@@ -8,7 +8,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
-	"github.com/openova-io/failoverd/agent/term"
 	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/layers/kube"
@@ -78,8 +77,8 @@ func needs(cfg *config.Config, a applied) (all []check.Need) {
 	if evictions := evictPermissions(cfg.GPU); len(evictions) > 0 {
 		all = append(all, check.Need{Asked: "evictions from GPUs", Permissions: evictions})
 	}
-	if cfg.Instances != nil {
-		all = append(all, check.Need{Asked: "instances", Permissions: []kube.Permission{term.Permission(kube.Namespace(cfg.Kubernetes.Namespace))}})
+	if p := instancePermissions(cfg, kube.Namespace(cfg.Kubernetes.Namespace)); len(p) > 0 {
+		all = append(all, check.Need{Asked: "instances", Permissions: p})
 	}
 	if a.mirror != nil {
 		all = append(all, check.Need{

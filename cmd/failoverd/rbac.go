@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 
-	"github.com/openova-io/failoverd/agent/term"
 	"github.com/openova-io/failoverd/layers/kube"
 )
 
@@ -55,9 +54,7 @@ on a cluster.`,
 		if namespace == "" {
 			namespace = account.Namespace // that of the pod
 		}
-		if cfg.Instances != nil {
-			needed = append(needed, term.Permission(namespace))
-		}
+		needed = append(needed, instancePermissions(cfg, namespace)...)
 		needed = append(needed, mirrorPermissions(cfg, namespace)...)
 		text, err := kube.Manifest("failoverd-"+cfg.Group, account, needed)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/board"
+	"github.com/openova-io/failoverd/agent/endpoint"
 	"github.com/openova-io/failoverd/agent/mirror"
 	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/agent/term"
@@ -50,9 +51,11 @@ the configuration, a secret, the witness, state_dir or the port is not usable.`,
 	}
 	path := configFlag(cmd)
 	absent := cmd.Flags().StringSlice("member-absent", nil, "a `region` that is known not to run: do not wait for its info record at the first start of the group")
-	instance := cmd.Flags().String("instance", "", "this agent's `name` among the instances of its region, for people: state_dir says which it is; default: this host's name")
+	var self instance
+	cmd.Flags().StringVar(&self.name, "instance", "", "this agent's `name` among the instances of its region, for people: state_dir says which it is; default: this host's name; with instances.dns_service the pod's node")
+	cmd.Flags().StringVar(&self.podIP, "pod-ip", "", "the `address` of this agent's pod, for instances.dns_service")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return runDaemon(cmd.Context(), *path, *instance, *absent)
+		return runDaemon(cmd.Context(), *path, self, *absent)
 	}
 	return cmd
 }
@@ -64,17 +67,18 @@ type daemon struct {
 	dir     *statedir.Dir
 	listen  net.Listener
 	control net.Listener
-	quorum  *quorumServer     // nil without the section quorum
-	board   *board.Board      // nil if no layer has anything to tell others
-	gpus    *gpuwatch.Watch   // nil if no GPUs are watched
-	evictor *evict.Evictor    // nil if no pods are evicted from GPUs
-	mirror  *mirror.Mirror    // nil without a cluster
-	systemd *systemd.Notifier // nil if systemd has not started it
+	quorum  *quorumServer      // nil without the section quorum
+	board   *board.Board       // nil if no layer has anything to tell others
+	gpus    *gpuwatch.Watch    // nil if no GPUs are watched
+	evictor *evict.Evictor     // nil if no pods are evicted from GPUs
+	mirror  *mirror.Mirror     // nil without a cluster
+	systemd *systemd.Notifier  // nil if systemd has not started it
+	leads   *endpoint.Endpoint // nil without instances.dns_service
 	agent   *agent.Agent
 }
 
 // prepare gets all that the daemon needs, or nothing.
-func prepare(ctx context.Context, path, instance string, absent []string) (d daemon, err error) {
+func prepare(ctx context.Context, path string, self instance, absent []string) (d daemon, err error) {
 	defer func() {
 		if err != nil {
 			err = usageError{err}
@@ -88,7 +92,7 @@ func prepare(ctx context.Context, path, instance string, absent []string) (d dae
 	for _, region := range absent {
 		params.KnownAbsent = append(params.KnownAbsent, lease.Region(region))
 	}
-	if params.Instance, err = instanceName(d.cfg, instance); err != nil {
+	if params.Instance, err = self.nameFor(d.cfg); err != nil {
 		return d, err
 	}
 	if v := params.Violations(); len(v) > 0 {
@@ -158,6 +162,12 @@ func prepare(ctx context.Context, path, instance string, absent []string) (d dae
 	}
 	if d.mirror != nil {
 		of.Mirror = d.mirror
+	}
+	if d.leads, err = self.buildEndpoint(d.cfg, applied.cluster, d.log); err != nil {
+		return d, err
+	}
+	if d.leads != nil {
+		of.Endpoint = d.leads
 	}
 	if d.systemd, err = systemd.New(); err != nil {
 		return d, err
@@ -245,27 +255,12 @@ func checkLayers(ctx context.Context, cfg *config.Config, all []layers.Layer, lo
 	return nil
 }
 
-// instanceName is the agent's name among the instances of its region; empty if it has one.
-func instanceName(cfg *config.Config, given string) (string, error) {
-	switch {
-	case cfg.Instances == nil && given != "":
-		return "", errors.New("--instance is for a region of several, and the configuration has no section instances; add it, or leave the flag out")
-	case cfg.Instances == nil || given != "":
-		return given, nil
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		return "", fmt.Errorf("find this host's name, for --instance: %w", err)
-	}
-	return host, nil
-}
-
-func runDaemon(ctx context.Context, path, instance string, absent []string) error {
+func runDaemon(ctx context.Context, path string, self instance, absent []string) error {
 	// Before anything else: until then SIGHUP would end the process.
 	hups := make(chan os.Signal, 1)
 	signal.Notify(hups, syscall.SIGHUP)
 	defer signal.Stop(hups)
-	d, err := prepare(ctx, path, instance, absent)
+	d, err := prepare(ctx, path, self, absent)
 	if err != nil {
 		return err
 	}
@@ -303,6 +298,9 @@ func runDaemon(ctx context.Context, path, instance string, absent []string) erro
 				d.log.Error("the quorum's server is gone; the lease goes on by the witness", "error", err)
 			}
 		})()
+	}
+	if d.leads != nil {
+		defer outlive(ctx, d.leads.Run)()
 	}
 	if d.board != nil {
 		defer outlive(ctx, d.board.Run)()

@@ -145,7 +145,7 @@ func TestDaemonVerbs(t *testing.T) {
 		t.Errorf("before the first start, history says %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	d, err := prepare(ctx, path, "", nil)
+	d, err := prepare(ctx, path, instance{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
