@@ -63,6 +63,7 @@ FORCE:
 # What the chart renders for who has no Helm. A test compares them.
 manifests:
 	$$($(TOOL) helm) template failoverd deploy/helm/failoverd -n failoverd -f deploy/manifests/values.yaml >deploy/manifests/failoverd.yaml
+	$$($(TOOL) helm) template failoverd deploy/helm/failoverd -n failoverd -f deploy/manifests/values.yaml -f deploy/manifests/values-instances.yaml >deploy/manifests/failoverd-instances.yaml
 
 # Whole clusters with real PostgreSQL, in network namespaces. Not part of test: it
 # has to be root, and takes long.

@@ -25,7 +25,7 @@ import (
 
 const (
 	chart     = root + "/deploy/helm/failoverd"
-	manifests = "deploy/manifests/failoverd.yaml"
+	manifests = "deploy/manifests/"
 	namespace = "regions"
 )
 
@@ -52,6 +52,9 @@ func values(t *testing.T, above, sections string) string {
 	t.Helper()
 	base := strings.TrimSpace(readFile(t, "deploy/manifests/values.yaml"))
 	base, _, _ = strings.Cut(base, "  layers:\n")
+	if strings.Contains(above, "node: ") {
+		base = strings.Replace(base, "node: node-1\n", "", 1)
+	}
 	path := filepath.Join(t.TempDir(), "values.yaml")
 	if err := os.WriteFile(path, []byte(above+base+sections), 0o600); err != nil {
 		t.Fatal(err)
@@ -124,6 +127,12 @@ const everything = `
   gpu: {enabled: true, source: dcgm-exporter, exporter: "http://localhost:9400/metrics", evict: {max_priority: 2000000}}
 `
 
+// several are the values of a region of several instances, and severalSections its configuration.
+const (
+	several         = "node: \"\"\nnodeSelector: {failover.openova.io/agent: \"\"}\n"
+	severalSections = "\n  instances: {}\n  layers: {httproute: {selector: a=b}}\n"
+)
+
 // cases are sections of the agent's configuration.
 var cases = map[string]string{
 	"no layer":               "",
@@ -145,13 +154,23 @@ var cases = map[string]string{
 	"GPUs are watched":       "\n  gpu: {enabled: true, source: dcgm-exporter, exporter: \"http://localhost:9400/metrics\"}\n",
 	"GPUs are left":          "\n  gpu: {enabled: true, source: dcgm-exporter, exporter: \"http://localhost:9400/metrics\", evict: {}}\n",
 	"the Lease is elsewhere": "\n  kubernetes: {namespace: leases}\n",
+	"several":                severalSections,
+	"several elsewhere":      "\n  instances: {term_duration: 3s}\n  kubernetes: {namespace: leases}\n",
+}
+
+// aboveOf are the chart's values that sections of the agent's configuration need.
+func aboveOf(sections string) string {
+	if strings.Contains(sections, "instances:") {
+		return several
+	}
+	return ""
 }
 
 // TestConfig has the agent read the file that the chart writes for it.
 func TestConfig(t *testing.T) {
 	for name, sections := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, file := render(t, "", sections)
+			_, file := render(t, aboveOf(sections), sections)
 			if _, err := config.Load(file); err != nil {
 				t.Error(err)
 			}
@@ -212,7 +231,7 @@ func TestPermissions(t *testing.T) {
 	}
 	for name, sections := range cases {
 		t.Run(name, func(t *testing.T) {
-			all, file := render(t, "", sections)
+			all, file := render(t, aboveOf(sections), sections)
 			text, err := run(t, failoverd, "rbac", "--config", file, "--namespace", namespace, "--service-account", "failoverd")
 			if err != nil {
 				t.Fatalf("failoverd rbac: %v\n%s", err, text)
@@ -253,7 +272,10 @@ func TestRefused(t *testing.T) {
 		"no node":              {[]string{"-f", values(t, "", ""), "--set", "node="}, "/node"},
 		"the agent's pages":    {[]string{"-f", values(t, "", ""), "--set", "config.api.listen=:1"}, "/config/api"},
 		"the agent's state":    {[]string{"-f", values(t, "", ""), "--set", "config.state_dir=/x"}, "/config/state_dir"},
-		"several agents":       {[]string{"-f", values(t, "", ""), "--set", "config.instances.term_duration=4s"}, "/config/instances"},
+		"several on a node":    {[]string{"-f", values(t, "", severalSections)}, "/node"},
+		"one on several nodes": {[]string{"-f", values(t, "", ""), "--set", "nodeSelector.a=b"}, "/nodeSelector"},
+		"GPUs of several":      {[]string{"-f", values(t, several, severalSections), "--set", "config.gpu.enabled=true"}, "/config/gpu"},
+		"the DNS's Service":    {[]string{"-f", values(t, several, severalSections), "--set", "config.instances.dns_service=x"}, "/config/instances/dns_service"},
 		"a path of a secret":   {[]string{"-f", values(t, "", ""), "--set", "config.identity.private_key_file=/x"}, "/config/identity/private_key_file"},
 		"a kubeconfig":         {[]string{"-f", values(t, "", ""), "--set", "config.kubernetes.kubeconfig=/x"}, "/config/kubernetes/kubeconfig"},
 		"a misspelt value":     {[]string{"-f", values(t, "", ""), "--set", "secretname=x"}, "secretname"},
@@ -272,8 +294,10 @@ func TestRefused(t *testing.T) {
 
 // TestLint has Helm look the chart over.
 func TestLint(t *testing.T) {
-	if out, err := helmCommand(t, "lint", "--strict", "-f", values(t, "", everything), chart).CombinedOutput(); err != nil {
-		t.Errorf("helm lint: %v\n%s", err, out)
+	for _, file := range []string{values(t, "", everything), values(t, several, severalSections)} {
+		if out, err := helmCommand(t, "lint", "--strict", "-f", file, chart).CombinedOutput(); err != nil {
+			t.Errorf("helm lint: %v\n%s", err, out)
+		}
 	}
 }
 
@@ -292,6 +316,7 @@ func TestServer(t *testing.T) {
 		"no layer":   {"restricted", "", ""},
 		"everything": {"restricted", "monitoring: {enabled: true}\ndeadManGate: true\n", everything},
 		"root":       {"privileged", "ciliumSocket: true\n", everything},
+		"several":    {"privileged", several + "monitoring: {enabled: true}\ndeadManGate: true\n", severalSections},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := plane.Namespace(t)
@@ -317,21 +342,32 @@ func TestServer(t *testing.T) {
 
 // TestManifests compares the plain manifests with the chart.
 func TestManifests(t *testing.T) {
-	want, err := template(t, "-n", "failoverd", "-f", filepath.Join(root, "deploy/manifests/values.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := readFile(t, manifests); got != want {
-		t.Errorf("%s is not what the chart renders; run make manifests", manifests)
+	for name, from := range map[string][]string{"failoverd.yaml": {"values.yaml"}, "failoverd-instances.yaml": {"values.yaml", "values-instances.yaml"}} {
+		args := []string{"-n", "failoverd"}
+		for _, file := range from {
+			args = append(args, "-f", filepath.Join(root, manifests, file))
+		}
+		want, err := template(t, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readFile(t, manifests+name); got != want {
+			t.Errorf("%s%s is not what the chart renders; run make manifests", manifests, name)
+		}
 	}
 }
 
 // TestAlerts has Prometheus read the rules, and fires each of them that one region can.
 func TestAlerts(t *testing.T) {
+	t.Run("one agent", func(t *testing.T) { testAlerts(t, "", "", "alerts.yaml") })
+	t.Run("several", func(t *testing.T) { testAlerts(t, several, severalSections, "alerts-instances.yaml") })
+}
+
+func testAlerts(t *testing.T, above, sections, testdata string) {
 	if _, err := exec.LookPath("promtool"); err != nil {
 		t.Fatal("promtool is missing; run e2e/setup.sh, or install Debian's package prometheus")
 	}
-	all, _ := render(t, "monitoring: {enabled: true}\n", "")
+	all, _ := render(t, above+"monitoring: {enabled: true}\n", sections)
 	dir := t.TempDir()
 	var rules map[string]any
 	for _, o := range all {
@@ -343,7 +379,7 @@ func TestAlerts(t *testing.T) {
 	if err != nil || rules == nil {
 		t.Fatalf("there are no rules: %v", err)
 	}
-	for name, content := range map[string]string{"rules.yaml": string(text), "test.yaml": string(readTestdata(t, "alerts.yaml"))} {
+	for name, content := range map[string]string{"rules.yaml": string(text), "test.yaml": string(readTestdata(t, testdata))} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

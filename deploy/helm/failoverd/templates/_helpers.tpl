@@ -25,6 +25,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if eq $c.witness.type "cloudflare-kv" -}}
 {{- $c = mergeOverwrite $c (dict "witness" (dict "cloudflare_kv" (dict "api_token_file" "/var/run/secrets/failoverd/cloudflare-token"))) -}}
 {{- end -}}
+{{- if and (hasKey $c "instances") $c.quorum -}}
+{{- $c = mergeOverwrite $c (dict "instances" (dict "dns_service" (printf "%s-dns" (include "failoverd.name" .)))) -}}
+{{- end -}}
 {{- if $c.gpu -}}
 {{- $c = mergeOverwrite (dict "gpu" (dict "node" .Values.node)) $c -}}
 {{- end -}}
@@ -32,6 +35,11 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- $c = mergeOverwrite $c (dict "layers" (dict "cilium" (dict "socket" (ternary "/var/run/cilium/cilium.sock" "" .Values.ciliumSocket)))) -}}
 {{- end -}}
 {{- toYaml $c -}}
+{{- end }}
+
+{{- /* Not empty if the region has several agents. */ -}}
+{{- define "failoverd.instances" -}}
+{{- if hasKey .Values.config "instances" }}several{{ end }}
 {{- end }}
 
 {{- /* The port that the region's DNS server listens on. */ -}}
