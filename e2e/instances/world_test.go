@@ -41,7 +41,8 @@ func times() (p lease.Params, term time.Duration) {
 // A world is a region of three instances, fsn, and one of a single agent that would take over, hel.
 type world struct {
 	t         *testing.T
-	group     *daemon.Group
+	namespace string
+	term      time.Duration
 	fsn       *record
 	instances []*daemon.Region
 	hel       *daemon.Region
@@ -54,13 +55,18 @@ func newWorld(t *testing.T, binaries daemon.Binaries) *world {
 	params, term := times()
 	group := daemon.NewGroup(t, binaries, params, nil)
 	fsn := group.Regions[0]
-	fsn.Configure(t, "", fmt.Sprintf("kubernetes: {kubeconfig: %q, namespace: %s}\ninstances: {term_duration: %v}\n", plane.Kubeconfig, plane.Namespace(t), term))
-	w := &world{t: t, group: group, hel: group.Regions[1], fsn: &record{ttl: params.TTL}}
+	w := &world{t: t, hel: group.Regions[1], fsn: &record{ttl: params.TTL}, namespace: plane.Namespace(t), term: term}
+	fsn.Configure(t, "", w.sections(plane.Kubeconfig))
 	fsn.Link.Watch(w.fsn.watch)
 	for _, name := range []string{"one", "two", "two"} { // their state directories tell them apart
 		w.instances = append(w.instances, fsn.Instance(t, name))
 	}
 	return w
+}
+
+// sections are those of an instance's configuration that have it be one.
+func (w *world) sections(kubeconfig string) string {
+	return fmt.Sprintf("kubernetes: {kubeconfig: %q, namespace: %s}\ninstances: {term_duration: %v}\n", kubeconfig, w.namespace, w.term)
 }
 
 // inWorlds does something in each of so many worlds, which run, and in which one instance acts.
