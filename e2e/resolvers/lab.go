@@ -33,7 +33,7 @@ const (
 type Lab struct {
 	Resolvers []Resolver // three, of different makes
 
-	regions map[lease.Region]string
+	regions map[lease.Region][]string
 	network *network
 }
 
@@ -48,9 +48,21 @@ type Resolver struct {
 // start, at the addresses of Region.
 func Start(tb testing.TB, regions []lease.Region) *Lab {
 	tb.Helper()
-	l := &Lab{regions: map[lease.Region]string{}, network: claim(tb)}
+	servers := map[lease.Region]int{}
 	for _, r := range regions {
-		l.regions[r] = l.network.next()
+		servers[r] = 1
+	}
+	return StartServers(tb, servers)
+}
+
+// StartServers is Start, with so many servers for each region.
+func StartServers(tb testing.TB, servers map[lease.Region]int) *Lab {
+	tb.Helper()
+	l := &Lab{regions: map[lease.Region][]string{}, network: claim(tb)}
+	for r, n := range servers {
+		for range n {
+			l.regions[r] = append(l.regions[r], l.network.next())
+		}
 	}
 	root := startZones(tb, l.network, l.regions)
 	l.Resolvers = []Resolver{{"unbound", l.network.next()}, {"kresd", l.network.next()}, {"named", l.network.local()}}
@@ -70,13 +82,16 @@ func Start(tb testing.TB, regions []lease.Region) *Lab {
 	return l
 }
 
-// Region is the address, host:port, that <region>.<zone> is delegated to.
-func (l *Lab) Region(r lease.Region) string {
-	address, ok := l.regions[r]
+// Region is the address, host:port, that <region>.<zone> is delegated to, the first if there are several.
+func (l *Lab) Region(r lease.Region) string { return l.Servers(r)[0] }
+
+// Servers are the addresses, host:port, that <region>.<zone> is delegated to.
+func (l *Lab) Servers(r lease.Region) []string {
+	addresses, ok := l.regions[r]
 	if !ok {
 		panic(fmt.Sprintf("resolvers: %q has no delegation", r))
 	}
-	return address
+	return addresses
 }
 
 // Address is one more address, host:port, of the lab's own network.

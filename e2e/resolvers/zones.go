@@ -26,12 +26,15 @@ func (r root) anchorText() string { return strings.ReplaceAll(r.anchor.String(),
 
 // startZones starts the servers of the root, which delegates the parent zone to the other, and of the parent zone, which
 // delegates each region's. Both zones are signed.
-func startZones(tb testing.TB, n *network, regions map[lease.Region]string) root {
+func startZones(tb testing.TB, n *network, regions map[lease.Region][]string) root {
 	tb.Helper()
 	var delegations []string
 	for _, r := range slices.Sorted(maps.Keys(regions)) {
 		name := string(r) + "." + Zone + "."
-		delegations = append(delegations, name+" 300 IN NS "+name, name+" 300 IN A "+ip(regions[r]))
+		delegations = append(delegations, name+" 300 IN NS "+name)
+		for _, address := range regions[r] {
+			delegations = append(delegations, name+" 300 IN A "+ip(address))
+		}
 	}
 	dir, address := tb.TempDir(), n.next()
 	secure := serve(tb, dir, parent+".", address, delegations)
