@@ -34,6 +34,7 @@ type Relay struct {
 	table int // of routes that lead to it
 	tun   *os.File
 	ended chan struct{} // closed when nothing is read any more
+	undo  []string      // what ip is to be told at the end
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -72,26 +73,52 @@ func New(name string, table int, seed uint64) (*Relay, error) {
 	return r, nil
 }
 
-// up has the device take packets, and those that it gives back be sent on, though they come from elsewhere.
+// up has the device take packets, and those that it gives back be sent on, though they come from elsewhere, or from here.
 func (r *Relay) up() error {
-	if err := netns.IP("link set "+r.name+" up", fmt.Sprintf("route add default dev %s table %d", r.name, r.table)); err != nil {
+	err := netns.IP(
+		"link set "+r.name+" up", fmt.Sprintf("route add default dev %s table %d", r.name, r.table),
+		// What is for the router itself is looked up after the relay's rules.
+		"rule add pref 100 lookup local", "rule del pref 0",
+	)
+	if err != nil {
 		return err
 	}
-	for _, of := range []string{"all", r.name} {
-		if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+of+"/rp_filter", []byte("0"), 0); err != nil {
+	r.undo = []string{"rule add pref 0 lookup local", "rule del pref 100"}
+	for of, value := range map[string]string{"all/rp_filter": "0", r.name + "/rp_filter": "0", r.name + "/accept_local": "1"} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+of, []byte(value), 0); err != nil {
 			return fmt.Errorf("let packets come from elsewhere: %w", err)
 		}
 	}
 	return nil
 }
 
-// Through leads what comes in by these links through the relay.
+// Through leads what comes in by these links through the relay, also what is for the router itself.
 func (r *Relay) Through(links ...string) error {
 	for _, link := range links {
-		if err := netns.IP(fmt.Sprintf("rule add iif %s lookup %d", link, r.table)); err != nil {
-			return fmt.Errorf("relay: %w", err)
+		if err := r.rule("iif " + link); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// From leads what the router itself sends from these addresses through the relay.
+func (r *Relay) From(addresses ...netip.Addr) error {
+	for _, a := range addresses {
+		if err := r.rule("from " + a.String() + " iif lo"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rule leads some packets through the relay, until it is closed.
+func (r *Relay) rule(which string) error {
+	rule := fmt.Sprintf("pref 10 %s lookup %d", which, r.table)
+	if err := netns.IP("rule add " + rule); err != nil {
+		return fmt.Errorf("relay: %w", err)
+	}
+	r.undo = append(r.undo, "rule del "+rule)
 	return nil
 }
 
@@ -117,9 +144,10 @@ func (r *Relay) Counts() Counts {
 	return r.counts
 }
 
-// Close removes the device. What comes in by the links then finds no way.
+// Close removes the device, and has packets go their way without it.
 func (r *Relay) Close() error {
-	err := r.tun.Close()
+	err := netns.IP(r.undo...)
+	err = errors.Join(err, r.tun.Close())
 	<-r.ended
 	return err
 }

@@ -4,59 +4,29 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/openova-io/failoverd/e2e/netns"
 )
 
-const inside = "RELAY_TEST_INSIDE"
-
-// TestMain runs the tests in network and mount namespaces of their own, which is the router's.
-func TestMain(m *testing.M) {
-	if os.Getenv(inside) != "" {
-		os.Exit(m.Run())
-	}
-	again := exec.Command(os.Args[0], os.Args[1:]...)
-	again.Env = append(os.Environ(), inside+"=1")
-	again.Stdout, again.Stderr = os.Stdout, os.Stderr
-	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	if err := again.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "relay: the tests in a namespace (they have to be root):", err)
-		os.Exit(1)
-	}
-}
+// TestMain runs the tests in the router's network.
+func TestMain(m *testing.M) { os.Exit(netns.Main(m)) }
 
 var here, there = netip.MustParseAddr("10.91.0.1"), netip.MustParseAddr("10.91.0.2")
 
 // network is two hosts at a router, whose packets go through a relay.
 func network(t *testing.T) *Relay {
 	t.Helper()
-	must(t, syscall.Mount("none", "/run", "tmpfs", 0, ""))
-	t.Cleanup(func() { syscall.Unmount("/run", syscall.MNT_DETACH) })
-	must(t, netns.IP("link set lo up"))
-	for host, addr := range map[string]netip.Addr{"here": here, "there": there} {
-		must(t, netns.IP(
-			"netns add "+host,
-			"link add to-"+host+" type veth peer name eth0 netns "+host,
-			"-n "+host+" addr add "+addr.String()+"/32 dev eth0",
-			"-n "+host+" link set eth0 up",
-			"-n "+host+" route add 10.91.0.254 dev eth0",
-			"-n "+host+" route add default via 10.91.0.254",
-			"addr add 10.91.0.254/32 dev to-"+host,
-			"link set to-"+host+" up",
-			"route add "+addr.String()+" dev to-"+host,
-		))
-		t.Cleanup(func() { netns.IP("link del to-"+host, "netns del "+host) })
+	for name, address := range map[string]netip.Addr{"here": here, "there": there} {
+		host, err := netns.Join(name, address, netip.MustParseAddr("10.91.0.254"))
+		must(t, err)
+		t.Cleanup(func() { must(t, host.Leave()) })
 	}
-	must(t, os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0))
 	r, err := New("relay", 91, 1)
 	must(t, err)
 	t.Cleanup(func() { must(t, r.Close()) })

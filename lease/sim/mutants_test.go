@@ -65,7 +65,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleHandOverLimit}, Unbroken, 12, "hand-overs:"},
 	{[]lease.Rule{lease.RuleTermConfirmed}, Instances, 428, "overlap:"},
 	{[]lease.Rule{lease.RuleHeirProves}, Instances, 9, "overlap:"},
-	{[]lease.Rule{lease.RuleRecordCleared}, Instances, 2576, "overlap:"},
+	{[]lease.Rule{lease.RuleRecordCleared}, Instances, 11458, "overlap:"},
 	{[]lease.Rule{lease.RuleAloneToGrant}, Instances, 3, "overlap:"},
 	{[]lease.Rule{lease.RuleOwnRecord}, Square, 3011, "overlap:"},
 	{[]lease.Rule{lease.RuleGrantVoids, lease.RuleGrantEpoch}, Unbroken, 18, "overlap:"},
