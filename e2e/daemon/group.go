@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func NewGroup(tb testing.TB, binaries Binaries, params lease.Params, quorum *Quo
 	g := &Group{Binaries: binaries, Server: kvserver.Start(tb), Params: params, Quorum: quorum, tb: tb}
 	g.Params.Group, g.Params.Keys = GroupName, map[lease.Region]string{}
 	for _, name := range params.Members {
-		r := &Region{Name: name, Dir: tb.TempDir(), Link: g.Server.Link(string(name)), group: g}
+		r := &Region{Name: name, Dir: tb.TempDir(), Link: g.Server.Link(string(name)), group: g, listen: "127.0.0.1:0"}
 		g.Regions = append(g.Regions, r)
 		g.Params.Keys[name] = r.makeKey(tb)
 	}
@@ -78,9 +79,11 @@ type Region struct {
 	Link *kvserver.Link // its way to the witness, and nobody else's
 
 	group    *Group
-	instance string // its name; empty: the region has one
-	layers   string // of the section layers, beside the hook
-	sections string // at the end of the file
+	instance string   // its name; empty: the region has one
+	before   []string // words before those of the daemon's command line
+	listen   string   // of the API, host:port
+	layers   string   // of the section layers, beside the hook
+	sections string   // at the end of the file
 	runs     []*Process
 	address  string // of the API of the last run
 }
@@ -126,11 +129,19 @@ func (r *Region) Configure(tb testing.TB, layers, sections string) {
 	r.write(tb, "failoverd.yaml", r.YAML())
 }
 
+// Place has the daemon run elsewhere from its next start on: by a command that ends in executing what follows it, such as
+// nsenter's, with its API at an address, host:port.
+func (r *Region) Place(tb testing.TB, listen string, by ...string) {
+	tb.Helper()
+	r.listen, r.before = listen, by
+	r.write(tb, "failoverd.yaml", r.YAML())
+}
+
 // Instance is another instance of the region, configured as it is now, with files of its own. Those that are made for a
 // region, and the region's own one, bear names only if the configuration has instances.
 func (r *Region) Instance(tb testing.TB, name string) *Region {
 	tb.Helper()
-	i := &Region{Name: r.Name, Dir: tb.TempDir(), Link: r.Link, group: r.group, instance: name}
+	i := &Region{Name: r.Name, Dir: tb.TempDir(), Link: r.Link, group: r.group, instance: name, listen: r.listen}
 	for _, file := range []string{"token", "region.key"} {
 		content, err := os.ReadFile(r.Path(file))
 		if err != nil {
@@ -181,13 +192,13 @@ layers:
     - name: file
       activate: [%[18]q, %[19]q]
       fence: [%[18]q, %[19]q]
-%[23]s%[21]sapi: {listen: "127.0.0.1:0", socket: %[22]q}
+%[23]s%[21]sapi: {listen: %[25]q, socket: %[22]q}
 state_dir: %[20]s
 log: {level: debug, format: text}
 %[24]s`, p.Group, r.Name, strings.Join(members, ", "),
 		p.TTL, p.RenewInterval, p.RetryInterval, p.PollInterval, p.RequestTimeout, p.FenceTimeout, 100*p.MaxClockDrift,
 		p.Staleness, srv.AccountID, srv.NamespaceID, r.Path("token"), r.Link.BaseURL, r.KeyFile(), keys.String(),
-		r.group.Binaries.Layer, r.LayerFile(), r.StateDir(), r.quorum(), r.Path("socket"), r.layers, r.sections)
+		r.group.Binaries.Layer, r.LayerFile(), r.StateDir(), r.quorum(), r.Path("socket"), r.layers, r.sections, r.listen)
 }
 
 // quorum is the section quorum, empty without one.
@@ -203,7 +214,7 @@ func (r *Region) quorum() string {
 // Start starts the region's daemon and returns when its API answers. There must not be one that runs.
 func (r *Region) Start(tb testing.TB) *Process {
 	tb.Helper()
-	argv := []string{r.group.Binaries.Daemon, "run", "--config", r.ConfigFile()}
+	argv := append(slices.Clone(r.before), r.group.Binaries.Daemon, "run", "--config", r.ConfigFile())
 	if r.instance != "" {
 		argv = append(argv, "--instance", r.instance)
 	}

@@ -1,0 +1,302 @@
+package storm
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// A Record is all that was seen of one instance, each list in the order of time. Instants are of one clock, whatever that of the
+// instance says.
+type Record struct {
+	Region   lease.Region `json:"region"`
+	Instance string       `json:"instance"`
+	Claims   []Claim      `json:"claims"`
+	Gates    []Gate       `json:"gates"`
+	Hooks    []Hook       `json:"hooks"`
+	Still    []Span       `json:"still"` // when it was frozen, or did not run
+	Blind    []Span       `json:"blind"` // when it could not reach its API server, and so could not know whether it acts
+}
+
+// A Claim is an answer to: have you authority?
+type Claim struct {
+	Sent, Received lease.Instant // of question and answer
+	Epoch          uint64        // 0: no
+	Deadline       lease.Instant // of its authority, as it says
+}
+
+// A Gate is a row of answers, no more than patience apart, that all say the same of: is the dead-man gate open?
+type Gate struct {
+	Open bool
+	Span // from the first answer to the last question; empty if there was one
+	last lease.Instant
+}
+
+// patience is how long an answer may take: one that comes later says nothing.
+const patience = time.Second
+
+// gate adds an answer.
+func (r *Record) gate(sent, received lease.Instant, open bool) {
+	if n := len(r.Gates); n > 0 && r.Gates[n-1].Open == open && sent.Sub(r.Gates[n-1].last) < patience {
+		r.Gates[n-1].To, r.Gates[n-1].last = max(r.Gates[n-1].From, sent), received
+		return
+	}
+	r.Gates = append(r.Gates, Gate{open, Span{received, received}, received})
+}
+
+// A Hook is the beginning or the end of a run of the instance's hook.
+type Hook struct {
+	At     lease.Instant
+	Action string // activate or fence
+	Epoch  uint64
+	End    bool
+}
+
+// A Span is a time, from From until before To.
+type Span struct{ From, To lease.Instant }
+
+func (s Span) length() time.Duration { return max(0, s.To.Sub(s.From)) }
+
+// overlap is what two spans share; its length is 0 if that is nothing.
+func (s Span) overlap(o Span) Span { return Span{max(s.From, o.From), min(s.To, o.To)} }
+
+// Findings are what was seen that must never be, each in a sentence, and figures.
+type Findings struct {
+	Authority []string `json:"authority"` // two regions had authority at once
+	Serving   []string `json:"serving"`   // the gates of two regions were open at once
+	Layers    []string `json:"layers"`    // the layers of two were active at once, though the first one had an instance that could fence
+	Epochs    []string `json:"epochs"`    // two regions acted under one epoch
+
+	Outlived time.Duration   `json:"outlived"` // the longest time for which layers of a region, none of whose instances could fence, were active beside those of another
+	Gaps     []Span          `json:"gaps"`     // when no gate was open, once one had been
+	Gap      time.Duration   `json:"gap"`      // the longest of them
+	Regions  map[string]int  `json:"regions"`  // how often each began to serve
+	Held     time.Duration   `json:"held"`     // how long some gate was open
+	All      time.Duration   `json:"all"`      // from the first time on
+	Thawed   []time.Duration `json:"thawed"`   // how long layers were active yet when an instance ran again, each time that they outlived
+}
+
+// Bad is all that must never be.
+func (f Findings) Bad() []string { return slices.Concat(f.Authority, f.Serving, f.Layers, f.Epochs) }
+
+// Judge looks for what must never be.
+func Judge(records []Record) Findings {
+	f := Findings{Regions: map[string]int{}}
+	by := map[lease.Region][]Record{}
+	var regions []lease.Region
+	for _, r := range records {
+		if by[r.Region] == nil {
+			regions = append(regions, r.Region)
+		}
+		by[r.Region] = append(by[r.Region], r)
+	}
+	for i, a := range regions {
+		for _, b := range regions[i+1:] {
+			both(&f.Authority, "authority", a, b, all(by[a], Record.authority), all(by[b], Record.authority))
+			both(&f.Serving, "open gates", a, b, all(by[a], Record.serving), all(by[b], Record.serving))
+			f.layers(a, b, by[a], by[b])
+			f.layers(b, a, by[b], by[a])
+		}
+	}
+	f.epochs(records)
+	f.gaps(regions, by)
+	return f
+}
+
+// all is what each instance of a region did, together.
+func all(records []Record, what func(Record) []Span) []Span {
+	var spans []Span
+	for _, r := range records {
+		spans = append(spans, what(r)...)
+	}
+	return union(spans)
+}
+
+// both says when two regions did the same at once.
+func both(to *[]string, what string, a, b lease.Region, as, bs []Span) {
+	for _, s := range as {
+		for _, o := range bs {
+			if at := s.overlap(o); at.length() > 0 {
+				*to = append(*to, fmt.Sprintf("%s of %s and %s: from %d to %d, %v", what, a, b, at.From, at.To, at.length()))
+			}
+		}
+	}
+}
+
+// authority is when the instance surely had it: between two answers that say so of one epoch, and for as long as it
+// stood still after one, up to the deadline that it had told.
+func (r Record) authority() []Span {
+	var spans []Span
+	for i, c := range r.Claims {
+		if c.Epoch == 0 {
+			continue
+		}
+		next := Claim{Sent: lease.Never}
+		if i+1 < len(r.Claims) {
+			next = r.Claims[i+1]
+		}
+		if next.Epoch == c.Epoch {
+			spans = append(spans, Span{c.Received, min(next.Sent, c.Deadline)})
+		}
+		for _, still := range r.Still {
+			// It may have given it up between the answer and the fault, if that was long.
+			if c.Received <= still.From && still.From < min(next.Sent, c.Deadline) && still.From.Sub(c.Received) < patience {
+				spans = append(spans, Span{still.From, min(still.To, c.Deadline, next.Sent)})
+			}
+		}
+	}
+	return spans
+}
+
+// serving is when the gate was surely open.
+func (r Record) serving() []Span {
+	var spans []Span
+	for _, g := range r.Gates {
+		if g.Open {
+			spans = append(spans, g.Span)
+		}
+	}
+	return spans
+}
+
+// active is when a region's layer was active, by the hooks of all of its instances.
+func active(records []Record) []Span {
+	var hooks []Hook
+	for _, r := range records {
+		hooks = append(hooks, r.Hooks...)
+	}
+	slices.SortStableFunc(hooks, func(a, b Hook) int { return int(a.At.Sub(b.At)) })
+	var spans []Span
+	open := false
+	for _, h := range hooks {
+		switch {
+		case h.Action == "activate" && !h.End && !open:
+			spans, open = append(spans, Span{h.At, lease.Never}), true
+		case h.Action == "fence" && h.End && open:
+			spans[len(spans)-1].To, open = h.At, false
+		}
+	}
+	return spans
+}
+
+// layers says when the layers of a were active yet when those of b were again. That is excused for as long as no instance of a
+// could do anything, and for a second after: nobody was there to fence.
+func (f *Findings) layers(a, b lease.Region, as, bs []Record) {
+	still := together(as)
+	for _, s := range active(as) {
+		for _, o := range active(bs) {
+			at := s.overlap(o)
+			if s.From > o.From || at.length() == 0 {
+				continue
+			}
+			excused := false
+			for _, q := range still {
+				if q.From < at.From && at.To <= q.To.Add(thawTime) {
+					excused = true
+					f.Outlived = max(f.Outlived, at.length())
+					if q.To < at.To {
+						f.Thawed = append(f.Thawed, at.To.Sub(q.To))
+					}
+				}
+			}
+			if !excused {
+				f.Layers = append(f.Layers, fmt.Sprintf("layers of %s were active yet when those of %s were: from %d to %d, %v", a, b, at.From, at.To, at.length()))
+			}
+		}
+	}
+}
+
+// thawTime is how long an instance that runs again has to fence.
+const thawTime = time.Second
+
+// union is the same time, in spans that do not touch.
+func union(spans []Span) (out []Span) {
+	spans = slices.Clone(spans)
+	slices.SortFunc(spans, func(a, b Span) int { return int(a.From.Sub(b.From)) })
+	for _, s := range spans {
+		if n := len(out); n > 0 && s.From <= out[n-1].To {
+			out[n-1].To = max(out[n-1].To, s.To)
+		} else {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// together is when none of them could do anything.
+func together(records []Record) []Span {
+	spans := []Span{{-lease.Never, lease.Never}}
+	for _, r := range records {
+		var next []Span
+		for _, s := range spans {
+			for _, o := range union(slices.Concat(r.Still, r.Blind)) {
+				if at := s.overlap(o); at.length() > 0 {
+					next = append(next, at)
+				}
+			}
+		}
+		spans = next
+	}
+	return spans
+}
+
+// epochs says which were of two regions.
+func (f *Findings) epochs(records []Record) {
+	of := map[uint64]lease.Region{}
+	for _, r := range records {
+		note := func(epoch uint64, what string) {
+			if other, is := of[epoch]; is && other != r.Region {
+				f.Epochs = append(f.Epochs, fmt.Sprintf("epoch %d is of %s, and %s of %s has it too: %s", epoch, other, r.Instance, r.Region, what))
+			}
+			of[epoch] = r.Region
+		}
+		for _, c := range r.Claims {
+			if c.Epoch > 0 {
+				note(c.Epoch, "authority")
+			}
+		}
+		for _, h := range r.Hooks {
+			if h.Action == "activate" {
+				note(h.Epoch, "activated")
+			}
+		}
+	}
+}
+
+// gaps is when nobody served.
+func (f *Findings) gaps(regions []lease.Region, by map[lease.Region][]Record) {
+	type turn struct {
+		Span
+		region lease.Region
+	}
+	var turns []turn
+	for _, r := range regions {
+		for _, s := range all(by[r], Record.serving) {
+			turns = append(turns, turn{s, r})
+		}
+	}
+	if len(turns) == 0 {
+		return
+	}
+	slices.SortFunc(turns, func(a, b turn) int { return int(a.From.Sub(b.From)) })
+	until, last := turns[0].From, lease.Region("")
+	for _, t := range turns {
+		if gap := (Span{until, t.From}); gap.length() > oneMiss {
+			f.Gaps, f.Gap = append(f.Gaps, gap), max(f.Gap, gap.length())
+		} else {
+			f.Held += gap.length()
+		}
+		if t.region != last {
+			f.Regions[string(t.region)]++
+			last = t.region
+		}
+		f.Held += Span{max(until, t.From), t.To}.length()
+		until = max(until, t.To)
+	}
+	f.All = until.Sub(turns[0].From)
+}
+
+// oneMiss is how long nothing is known of the gates without anything being wrong: they are asked one after the other.
+const oneMiss = 300 * time.Millisecond

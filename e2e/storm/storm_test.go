@@ -1,0 +1,113 @@
+package storm
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/lease"
+)
+
+var (
+	minutes   = flag.Float64("minutes", 5, "TestStorm: for `how long` faults are drawn, at least")
+	seed      = flag.Uint64("seed", 1, "TestStorm: the `seed` of the faults")
+	instances = flag.Int("instances", 2, "TestStorm: `how many` each region has")
+	plain     = flag.Bool("plain", false, "TestStorm: daemons without the race detector")
+	out       = flag.String("out", "", "TestStorm: a `folder` for what is left of a run, also of one that passes")
+)
+
+const (
+	stormTime = time.Minute             // of each storm
+	between   = 2500 * time.Millisecond // two faults begin, on average
+)
+
+// TestStorm has storms pass over the group, one after the other. No time is asserted: the machine may be busy. The figures
+// are in its log.
+func TestStorm(t *testing.T) {
+	w := newWorld(t, daemon.Build(t, !*plain), *seed, *instances)
+	var settled []time.Duration
+	w.whole()
+	before := w.weigh()
+	for storms := 1; ; storms++ {
+		for end := now().Add(stormTime); now() < end; w.wait(50 * time.Millisecond) {
+			w.mend(false)
+			if w.random.Float64() < 0.05/between.Seconds() {
+				w.draw()
+			}
+		}
+		w.mend(true)
+		took := w.whole()
+		settled = append(settled, took)
+		w.say("whole again after %.1f s", took.Seconds())
+		f := Judge(w.records())
+		t.Logf("storm %d: %d faults so far, whole again after %.1f s; %d findings; longest gap %.1f s", storms, w.total(), took.Seconds(), len(f.Bad()), f.Gap.Seconds())
+		if len(f.Bad()) > 0 || now().Sub(w.begun).Minutes() >= *minutes {
+			break
+		}
+	}
+	after := w.weigh()
+	f := Judge(w.records())
+	for _, bad := range f.Bad() {
+		t.Error(bad)
+	}
+	slices.Sort(settled)
+	t.Logf("%.1f minutes, seed %d, %d faults:\n%s", now().Sub(w.begun).Minutes(), *seed, w.total(), w.table())
+	t.Logf("overlaps: %d of authority, %d of open gates, %d of layers while somebody could fence, %d epochs of two regions", len(f.Authority), len(f.Serving), len(f.Layers), len(f.Epochs))
+	t.Logf("layers of a region that nobody could fence were active beside another's for %.2f s at the longest; after a thaw for %v", f.Outlived.Seconds(), f.Thawed)
+	t.Logf("somebody served for %.1f %% of the time, the longest gap was %.1f s; turns %v; whole again after %.1f s (median), %.1f s (most)",
+		100*f.Held.Seconds()/f.All.Seconds(), f.Gap.Seconds(), f.Regions, settled[len(settled)/2].Seconds(), settled[len(settled)-1].Seconds())
+	t.Logf("instances that lived on, first and last:\n%s", compare(before, after))
+	w.keep(f)
+}
+
+func (w *world) total() (n int) {
+	for _, c := range w.count {
+		n += c
+	}
+	return n
+}
+
+func (w *world) table() string {
+	var lines []string
+	for _, kind := range slices.Sorted(maps.Keys(w.count)) {
+		lines = append(lines, fmt.Sprintf("%6d %s", w.count[kind], kind))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// keep leaves what is needed to understand a run that failed, and says where.
+func (w *world) keep(f Findings) {
+	w.t.Helper()
+	dir := *out
+	if dir == "" {
+		if !w.t.Failed() {
+			return
+		}
+		var err error
+		dir, err = os.MkdirTemp("", "storm-")
+		must(w.t, err)
+	}
+	must(w.t, os.MkdirAll(dir, 0o755))
+	save := func(name string, content []byte) { must(w.t, os.WriteFile(filepath.Join(dir, name), content, 0o644)) }
+	for name, v := range map[string]any{"records.json": w.records(), "findings.json": f} {
+		content, err := json.Marshal(v)
+		must(w.t, err)
+		save(name, content)
+	}
+	save("faults.txt", []byte(strings.Join(w.told, "\n")+"\n"))
+	for _, i := range w.instances {
+		for n, p := range i.Runs() {
+			_, log := p.Output()
+			save(fmt.Sprintf("%v.%d.log", i, n+1), []byte(log))
+		}
+	}
+	w.t.Logf("what is left is in %s (instants count from %d); the same faults again, though not at the same instants: go test ./storm -run TestStorm -args -seed %d -instances %d -minutes %g", dir, lease.Instant(w.begun), *seed, *instances, *minutes)
+}
