@@ -84,8 +84,11 @@ func (r *Relay) up() error {
 		return err
 	}
 	r.undo = []string{"rule add pref 0 lookup local", "rule del pref 100"}
-	for of, value := range map[string]string{"all/rp_filter": "0", r.name + "/rp_filter": "0", r.name + "/accept_local": "1"} {
-		if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+of, []byte(value), 0); err != nil {
+	for of, value := range map[string]string{
+		"conf/all/rp_filter": "0", "conf/" + r.name + "/rp_filter": "0", "conf/" + r.name + "/accept_local": "1",
+		"ip_early_demux": "0", // which would give packets to a socket of the router's before it is known that they go elsewhere first
+	} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/"+of, []byte(value), 0); err != nil {
 			return fmt.Errorf("let packets come from elsewhere: %w", err)
 		}
 	}

@@ -142,6 +142,69 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// TestRouter has a host ask the router itself, at an address that is led through the relay both ways, and the router ask the
+// host from one that is led through it on the way back alone.
+func TestRouter(t *testing.T) {
+	r := network(t)
+	service := netip.MustParseAddr("10.91.1.1")
+	must(t, netns.IP("addr add "+service.String()+"/32 dev lo"))
+	t.Cleanup(func() { must(t, netns.IP("addr del "+service.String()+"/32 dev lo")) })
+	must(t, r.From(service))
+	at := func(conn net.PacketConn, err error) net.PacketConn {
+		t.Helper()
+		must(t, err)
+		t.Cleanup(func() { conn.Close() })
+		must(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+		return conn
+	}
+	router := at(net.ListenPacket("udp4", service.String()+":7"))
+	asks := at(net.ListenPacket("udp4", "10.91.0.254:7"))
+	var host net.PacketConn
+	must(t, netns.Inside("here", func() (err error) {
+		host, err = net.ListenPacket("udp4", here.String()+":7")
+		return err
+	}))
+	host = at(host, nil)
+	for _, way := range []struct{ from, to net.PacketConn }{{host, router}, {router, host}, {asks, host}, {host, asks}} {
+		_, err := way.from.WriteTo([]byte("hello"), way.to.LocalAddr())
+		must(t, err)
+		buffer := make([]byte, 64)
+		n, from, err := way.to.ReadFrom(buffer)
+		if err != nil || string(buffer[:n]) != "hello" || from.String() != way.from.LocalAddr().String() {
+			t.Fatalf("from %v to %v: got %q from %v, %v; the relay has counted %+v", way.from.LocalAddr(), way.to.LocalAddr(), buffer[:n], from, err, r.Counts())
+		}
+	}
+	if c := r.Counts(); c.Packets != 3 {
+		t.Errorf("the relay has counted %+v, want 3 of the 4 packets", c)
+	}
+
+	// And a connection, which the kernel would know before it knows the way of its packets.
+	var listener net.Listener
+	must(t, netns.Inside("here", func() (err error) {
+		listener, err = net.Listen("tcp4", here.String()+":8")
+		return err
+	}))
+	defer listener.Close()
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		io.Copy(conn, conn)
+		conn.Close()
+	}()
+	conn, err := net.DialTimeout("tcp4", listener.Addr().String(), 10*time.Second)
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	_, err = conn.Write([]byte("hello"))
+	must(t, err)
+	buffer := make([]byte, 64)
+	if n, err := conn.Read(buffer); err != nil || string(buffer[:n]) != "hello" {
+		t.Errorf("by a connection: got %q, %v; the relay has counted %+v", buffer[:n], err, r.Counts())
+	}
+}
+
 // TestStream sends a megabyte by TCP over the worst path: it comes as it was sent.
 func TestStream(t *testing.T) {
 	r := network(t)

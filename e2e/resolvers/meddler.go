@@ -174,14 +174,18 @@ func (m *Meddler) serve(ctx context.Context, w dns.ResponseWriter, query *dns.Ms
 	_ = w.WriteMsg(reply)
 }
 
-// ask passes a query on, over the protocol that it came by.
+// ask passes a query on, over the protocol that it came by, and from the address that it came from, unless that is another host's.
 func (m *Meddler) ask(ctx context.Context, from net.Addr, query *dns.Msg) (*dns.Msg, error) {
 	dialer := &net.Dialer{}
 	switch from := from.(type) {
 	case *net.UDPAddr:
-		dialer.LocalAddr = &net.UDPAddr{IP: from.IP}
+		if from.IP.IsLoopback() {
+			dialer.LocalAddr = &net.UDPAddr{IP: from.IP}
+		}
 	case *net.TCPAddr:
-		dialer.LocalAddr = &net.TCPAddr{IP: from.IP}
+		if from.IP.IsLoopback() {
+			dialer.LocalAddr = &net.TCPAddr{IP: from.IP}
+		}
 	}
 	client := dns.Client{Net: from.Network(), Dialer: dialer, Timeout: 2 * Delay}
 	reply, _, err := client.ExchangeContext(ctx, query, m.upstream)

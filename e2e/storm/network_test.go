@@ -5,7 +5,9 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +55,8 @@ type ends struct{ from, to netip.Addr }
 func newNetwork(t *testing.T, regions int, seed uint64) *network {
 	t.Helper()
 	n := &network{t: t, bad: map[ends][]relay.Path{}}
+	// kube-apiserver wants a way out, though it leads nowhere.
+	must(t, netns.IP("link add out type veth peer name nowhere", "link set nowhere up", "addr add 192.0.2.1/32 dev out", "link set out up", "route add default dev out"))
 	var err error
 	n.relay, err = relay.New("relay", 92, seed)
 	must(t, err)
@@ -77,7 +81,26 @@ func (n *network) join(name string, address netip.Addr) netns.Host {
 	must(n.t, err)
 	n.t.Cleanup(func() { must(n.t, host.Leave()) })
 	must(n.t, n.relay.Through(host.Link()))
+	n.standFor(host, nearWitness, witness.address(0))
 	return host
+}
+
+// nearWitness stands for the witness in each host: the daemon speaks without TLS to loopback only.
+var nearWitness = netip.MustParseAddr("127.0.0.9")
+
+// standFor has what a host sends to one of its own addresses go to another one.
+func (n *network) standFor(host netns.Host, near, far netip.Addr) {
+	n.t.Helper()
+	rules := fmt.Sprintf(`table ip storm {
+	chain out { type nat hook output priority -100; ip daddr %v dnat to %v; }
+	chain post { type nat hook postrouting priority 100; ip saddr 127.0.0.0/8 oifname eth0 snat to %v; }
+}
+`, near, far, host.Address)
+	nft := exec.Command("nsenter", "--net="+netns.Path(host.Name), "sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet && exec nft -f -")
+	nft.Stdin = strings.NewReader(rules)
+	if out, err := nft.CombinedOutput(); err != nil {
+		n.t.Fatalf("%s: nft: %v: %s", host.Name, err, out)
+	}
 }
 
 // spoil has packets from here to there meet a path too, until the function is called that it returns.

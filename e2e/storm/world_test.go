@@ -103,6 +103,7 @@ func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int) *w
 			i.offset = time.Duration(w.random.IntN(400*24)) * time.Hour
 			host := w.network.join(name, i.address)
 			i.Link = group.Server.LinkAt(name, witness.address(0).String())
+			i.Link.BaseURL = strings.Replace(i.Link.BaseURL, witness.address(0).String(), nearWitness.String(), 1)
 			i.Place(t, netip.AddrPortFrom(i.address, 9713).String(),
 				"nsenter", "--net="+netns.Path(host.Name), "unshare", "--time", fmt.Sprintf("--boottime=%d", int(i.offset.Seconds())), "--")
 			w.smallDisk(i)
@@ -124,7 +125,7 @@ func (w *world) kubeconfig(r int, region *daemon.Region) (path string) {
 	w.t.Helper()
 	content, err := os.ReadFile(w.planes[r].Kubeconfig)
 	must(w.t, err)
-	server := w.planes[r].Config().Host
+	server := strings.TrimSuffix(w.planes[r].Config().Host, "/")
 	at := netip.AddrPortFrom(apiServer.address(r+1), 6443).String()
 	forward(w.t, at, strings.TrimPrefix(server, "https://"))
 	changed := strings.Replace(string(content), "server: "+server, "server: https://"+at+"\n    tls-server-name: localhost", 1)

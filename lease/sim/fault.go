@@ -261,6 +261,9 @@ func (w *world) endFaults() {
 	w.chaos, w.lossy, w.doomed, w.muting, w.muted = false, false, false, false, nil
 	w.down, w.noQuorum, w.resolverDown = w.cfg.Faults.WitnessGone, w.cfg.Faults.QuorumGone, [resolvers]int{}
 	for _, r := range w.regions {
+		if r.cutOff() {
+			w.disturb(r)
+		}
 		r.cutReads, r.cutWrites, r.garbling, r.diskFull, r.cutAsking, r.cutAsked, r.cutAPI, r.site.down = 0, 0, 0, false, 0, 0, 0, 0
 		if w.cfg.Faults.Cripple && r.number == 0 {
 			r.cutReads = 1
