@@ -71,6 +71,7 @@ func TestServer(t *testing.T) {
 	t.Run("missing key", func(t *testing.T) { testMissingKey(t, srv) })
 	t.Run("answers", func(t *testing.T) { testAnswers(t, srv) })
 	t.Run("cut", func(t *testing.T) { testCut(t, srv) })
+	t.Run("stale", func(t *testing.T) { testStale(t, srv) })
 	t.Run("refused", func(t *testing.T) { testRefused(t, srv) })
 	t.Run("store", func(t *testing.T) { testStore(t, srv) })
 	t.Run("watch", func(t *testing.T) { testWatch(t, srv) })
@@ -261,6 +262,37 @@ func testCut(t *testing.T, srv *kvserver.Server) {
 	if got, err := hel.get(t.Context(), "cut"); err != nil || got != "before" {
 		t.Errorf("get after the link healed = %q, %v; want %q: the client had given up the other", got, err, "before")
 	}
+}
+
+// testStale has one client's reads be old, and nobody else's.
+func testStale(t *testing.T, srv *kvserver.Server) {
+	link := srv.Link("stale")
+	own, other := newStore(srv, link.BaseURL), newStore(srv, srv.BaseURL)
+	reads := func(s *store, want string) {
+		t.Helper()
+		if got, err := s.get(t.Context(), "aging"); err != nil || got != want {
+			t.Errorf("got %q, %v; want %q", got, err, want)
+		}
+	}
+	writes := func(value string) {
+		t.Helper()
+		if err := own.put(t.Context(), "aging", value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writes("first")
+	link.Stale(time.Hour)
+	reads(own, "first")
+	writes("second")
+	reads(own, "first")
+	reads(other, "second")
+	link.Stale(time.Nanosecond) // what is remembered is older than that
+	reads(own, "second")
+	writes("third")
+	reads(own, "third")
+	link.Stale(0)
+	writes("fourth")
+	reads(own, "fourth")
 }
 
 func testRefused(t *testing.T, srv *kvserver.Server) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // Link is one client's way to the store. Cutting it touches no other client. Its methods may be called at any time, in
@@ -28,6 +29,8 @@ type Link struct {
 	idle   chan struct{} // closed when the link is closed and active is 0
 
 	watcher Watcher
+	stale   time.Duration      // 0: reads are as the store has them
+	answers map[string]*answer // to reads, by URL, while it is stale
 }
 
 var errCut = errors.New("the link is cut")
@@ -124,10 +127,17 @@ func (l *Link) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if l.wait(r.Context()) != nil {
 		panic(http.ErrAbortHandler)
 	}
-	l.backend.serve(w, r, func(resp *http.Response) error {
-		answered(resp.StatusCode)
-		return l.wait(resp.Request.Context())
-	})
+	serve := func(w http.ResponseWriter) {
+		l.backend.serve(w, r, func(resp *http.Response) error {
+			answered(resp.StatusCode)
+			return l.wait(resp.Request.Context())
+		})
+	}
+	if r.Method != http.MethodGet {
+		serve(w)
+		return
+	}
+	l.read(w, r, serve)
 }
 
 func (l *Link) enter() bool {

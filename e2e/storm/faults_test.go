@@ -42,10 +42,12 @@ var kinds = []struct {
 	{"region cut off from its API server", 30 * time.Second, func(w *world) (string, func()) { return w.cutRegion(apiServer) }},
 	{"region cut off from all", 30 * time.Second, func(w *world) (string, func()) { return w.cutRegion(places...) }},
 	{"witness down", 30 * time.Second, (*world).witnessDown},
+	{"witness stale", time.Minute, (*world).witnessStale},
 	{"resolvers meddle", 40 * time.Second, (*world).meddle},
 	{"API server frozen", 20 * time.Second, (*world).freezeAPIServer},
 	{"bad network", 30 * time.Second, (*world).spoilAll},
 	{"disk full", 40 * time.Second, (*world).fillDisk},
+	{"wall clock set", time.Minute, (*world).setClock},
 }
 
 // draw begins a fault.
@@ -114,9 +116,13 @@ func (w *world) anyNumber() int {
 	return 1 + w.random.IntN(len(w.params.Members))
 }
 
+// spared is an instance that is frozen and cut off like any other, but lives from the beginning to the end: what it takes is
+// weighed.
+func (w *world) spared() *instance { return w.instances[len(w.instances)-1] }
+
 func (w *world) kill() (string, func()) {
 	i := w.anyAlive()
-	if i == nil {
+	if i == nil || i == w.spared() {
 		return "", nil
 	}
 	w.killOne(i)
@@ -132,7 +138,7 @@ func (w *world) killRegion() (string, func()) {
 	all := w.region()
 	var dead []*instance
 	for _, i := range all {
-		if i.alive() {
+		if i.alive() && i != w.spared() {
 			w.killOne(i)
 			dead = append(dead, i)
 		}
@@ -184,7 +190,7 @@ func (w *world) freezeRegion() (string, func()) {
 // stop asks an instance to stop; if that takes too long, because it is cut off, it is killed.
 func (w *world) stop() (string, func()) {
 	i := w.anyAlive()
-	if i == nil {
+	if i == nil || i == w.spared() {
 		return "", nil
 	}
 	w.stopOne(i)
@@ -204,7 +210,7 @@ func (w *world) stopOne(i *instance) {
 func (w *world) roll() (string, func()) {
 	all := w.region()
 	for _, i := range all {
-		if i.alive() {
+		if i.alive() && i != w.spared() {
 			w.stopOne(i)
 			w.start(i)
 		}
@@ -280,6 +286,25 @@ func (w *world) witnessDown() (string, func()) {
 	}
 }
 
+// witnessStale has an instance read what was there a while ago, within the bound that it is told.
+func (w *world) witnessStale() (string, func()) {
+	i := pick(w, w.instances)
+	d := time.Duration(w.random.Float64() * 0.9 * float64(w.params.Staleness))
+	i.Link.Stale(d)
+	return fmt.Sprintf("%v, by %.1f s", i, d.Seconds()), func() { i.Link.Stale(0) }
+}
+
+// setClock sets an instance's wall clock forward or back, if it has one of its own.
+func (w *world) setClock() (string, func()) {
+	i := pick(w, w.instances)
+	if i.clock == nil {
+		return "", nil
+	}
+	by := time.Duration(w.random.IntN(2*24*365)-24*365) * time.Hour
+	i.clock.Set(w.t, by)
+	return fmt.Sprintf("%v by %v", i, by), func() { i.clock.Set(w.t, 0) }
+}
+
 // meddle has one or two resolvers lie, or fail.
 func (w *world) meddle() (string, func()) {
 	does := pick(w, []resolvers.Meddling{resolvers.Drops, resolvers.Refuses, resolvers.Slow, resolvers.Elsewhere, resolvers.StripsTXT,
@@ -342,8 +367,11 @@ func (w *world) fillDisk() (string, func()) {
 		return "", nil
 	}
 	path := filepath.Join(i.StateDir(), "ballast")
-	file, err := os.Create(path)
-	must(w.t, err)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", nil // it is full already
+	}
+	i.filled = true
 	block := make([]byte, 4<<10)
 	for err == nil {
 		_, err = file.Write(block)

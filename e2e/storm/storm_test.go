@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/e2e/wallclock"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -21,6 +22,7 @@ var (
 	seed      = flag.Uint64("seed", 1, "TestStorm: the `seed` of the faults")
 	instances = flag.Int("instances", 2, "TestStorm: `how many` each region has")
 	plain     = flag.Bool("plain", false, "TestStorm: daemons without the race detector")
+	clocks    = flag.Bool("clocks", false, "TestStorm: without the race detector, and each with a wall clock that is set: its first build takes minutes")
 	out       = flag.String("out", "", "TestStorm: a `folder` for what is left of a run, also of one that passes")
 )
 
@@ -32,10 +34,14 @@ const (
 // TestStorm has storms pass over the group, one after the other. No time is asserted: the machine may be busy. The figures
 // are in its log.
 func TestStorm(t *testing.T) {
-	w := newWorld(t, daemon.Build(t, !*plain), *seed, *instances)
+	binaries := daemon.Build(t, !*plain && !*clocks)
+	if *clocks {
+		wallclock.Build(t, binaries.Daemon)
+	}
+	w := newWorld(t, binaries, *seed, *instances, *clocks)
 	var settled []time.Duration
+	var weights []weight
 	w.whole()
-	before := w.weigh()
 	for storms := 1; ; storms++ {
 		for end := now().Add(stormTime); now() < end; w.wait(50 * time.Millisecond) {
 			w.mend(false)
@@ -47,15 +53,15 @@ func TestStorm(t *testing.T) {
 		took := w.whole()
 		settled = append(settled, took)
 		w.say("whole again after %.1f s", took.Seconds())
+		weights = append(weights, weigh(t, w.spared()))
 		f := Judge(w.records())
 		t.Logf("storm %d: %d faults so far, whole again after %.1f s; %d findings; longest gap %.1f s", storms, w.total(), took.Seconds(), len(f.Bad()), f.Gap.Seconds())
 		if len(f.Bad()) > 0 || now().Sub(w.begun).Minutes() >= *minutes {
 			break
 		}
 	}
-	after := w.weigh()
 	f := Judge(w.records())
-	for _, bad := range f.Bad() {
+	for _, bad := range slices.Concat(f.Bad(), w.forgotten(), leaks(weights)) {
 		t.Error(bad)
 	}
 	slices.Sort(settled)
@@ -64,7 +70,7 @@ func TestStorm(t *testing.T) {
 	t.Logf("layers of a region that nobody could fence were active beside another's for %.2f s at the longest; after a thaw for %v", f.Outlived.Seconds(), f.Thawed)
 	t.Logf("somebody served for %.1f %% of the time, the longest gap was %.1f s; turns %v; whole again after %.1f s (median), %.1f s (most)",
 		100*f.Held.Seconds()/f.All.Seconds(), f.Gap.Seconds(), f.Regions, settled[len(settled)/2].Seconds(), settled[len(settled)-1].Seconds())
-	t.Logf("instances that lived on, first and last:\n%s", compare(before, after))
+	t.Logf("%v, which lived all the time, after each storm: %s", w.spared(), describe(weights))
 	w.keep(f)
 }
 

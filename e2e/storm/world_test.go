@@ -15,6 +15,7 @@ import (
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/netns"
 	"github.com/openova-io/failoverd/e2e/resolvers"
+	"github.com/openova-io/failoverd/e2e/wallclock"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -36,6 +37,7 @@ func times() lease.Params {
 		Members: []lease.Region{"fsn", "hel", "nbg"},
 		TTL:     10 * time.Second, RenewInterval: 2 * time.Second, RetryInterval: 300 * time.Millisecond, PollInterval: 300 * time.Millisecond,
 		RequestTimeout: 1500 * time.Millisecond, FenceTimeout: 2 * time.Second, MaxClockDrift: 0.002,
+		Staleness: 2 * time.Second,
 	}
 }
 
@@ -61,8 +63,10 @@ type instance struct {
 	*daemon.Region
 	number  int // of its region, from 1
 	address netip.Addr
-	offset  time.Duration // of its boot clock
+	offset  time.Duration    // of its boot clock
+	clock   *wallclock.Clock // nil: the machine's
 	frozen  bool
+	filled  bool // its disk was full once: its history may have gaps
 
 	record Record
 	sample *sampler
@@ -74,7 +78,7 @@ func (i *instance) String() string { return i.record.Instance }
 func (i *instance) alive() bool { return len(i.Runs()) > 0 && i.Process().Running() && !i.frozen }
 
 // newWorld starts everything.
-func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int) *world {
+func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int, clocks bool) *world {
 	t.Helper()
 	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 0)), params: times(), count: map[string]int{}, begun: now()}
 	members := w.params.Members
@@ -104,8 +108,13 @@ func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int) *w
 			host := w.network.join(name, i.address)
 			i.Link = group.Server.LinkAt(name, witness.address(0).String())
 			i.Link.BaseURL = strings.Replace(i.Link.BaseURL, witness.address(0).String(), nearWitness.String(), 1)
-			i.Place(t, netip.AddrPortFrom(i.address, 9713).String(),
-				"nsenter", "--net="+netns.Path(host.Name), "unshare", "--time", fmt.Sprintf("--boottime=%d", int(i.offset.Seconds())), "--")
+			by := []string{"nsenter", "--net=" + netns.Path(host.Name), "unshare", "--time", fmt.Sprintf("--boottime=%d", int(i.offset.Seconds())), "--"}
+			if clocks {
+				clock := wallclock.New(t)
+				i.clock = &clock
+				by = append(by, "env", clock.Env())
+			}
+			i.Place(t, netip.AddrPortFrom(i.address, 9713).String(), by...)
 			w.smallDisk(i)
 			i.record = Record{Region: region.Name, Instance: name}
 			addresses = append(addresses, i.address)
@@ -221,6 +230,30 @@ func (w *world) whole() (took time.Duration) {
 		return fmt.Sprintf("%d are active, acting %v; %s", active, acts, strings.Join(missing, "; "))
 	})
 	return now().Sub(from)
+}
+
+// forgotten are epochs for which an instance has said for a second that it has authority, and that its history does not have.
+func (w *world) forgotten() (all []string) {
+	w.t.Helper()
+	for _, i := range w.instances {
+		history, err := i.History()
+		must(w.t, err)
+		has := map[uint64]bool{}
+		for _, h := range history {
+			has[h.Epoch] = has[h.Epoch] || h.To == lease.Active
+		}
+		since := map[uint64]lease.Instant{}
+		claims, _ := i.sample.seen()
+		for _, c := range claims {
+			if from, is := since[c.Epoch]; !is {
+				since[c.Epoch] = c.Received
+			} else if c.Epoch > 0 && !has[c.Epoch] && !i.filled && c.Sent.Sub(from) > time.Second {
+				all = append(all, fmt.Sprintf("%v: its history does not say that it was active for epoch %d", i, c.Epoch))
+				has[c.Epoch] = true
+			}
+		}
+	}
+	return all
 }
 
 // records is all that was seen.

@@ -75,6 +75,15 @@ func Overlay(tb testing.TB) string {
 	return path
 }
 
+// Build builds the daemon so, and puts it at path. The race detector is left out: it would have to be compiled anew too.
+func Build(tb testing.TB, path string) {
+	tb.Helper()
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-overlay", Overlay(tb), "-o", path, "github.com/openova-io/failoverd/cmd/failoverd")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("wallclock: %s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+}
+
 // A Clock is the wall clock of the processes that are told of it.
 type Clock struct{ path string }
 
