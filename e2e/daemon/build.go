@@ -14,8 +14,8 @@ type Binaries struct {
 }
 
 // Build builds them into a folder of the test's own: the daemon with the race detector, as everything is tested with
-// it, unless its cost is what is measured.
-func Build(tb testing.TB, race bool) Binaries {
+// it, unless its cost is what is measured, and with more flags of `go build`.
+func Build(tb testing.TB, race bool, flags ...string) Binaries {
 	tb.Helper()
 	dir := tb.TempDir()
 	b := Binaries{filepath.Join(dir, "failoverd"), filepath.Join(dir, "layer")}
@@ -27,6 +27,7 @@ func Build(tb testing.TB, race bool) Binaries {
 	if race {
 		args = append(args, "-race")
 	}
+	args = append(args, flags...)
 	goBuild(tb, module, append(args, "./cmd/failoverd"))
 	// The hook is started in the midst of a failover, so it is to start fast.
 	goBuild(tb, filepath.Join(module, "e2e"), []string{"build", "-buildvcs=false", "-o", b.Layer, "./daemon/layer"})

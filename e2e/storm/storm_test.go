@@ -34,11 +34,11 @@ const (
 // TestStorm has storms pass over the group, one after the other. No time is asserted: the machine may be busy. The figures
 // are in its log.
 func TestStorm(t *testing.T) {
-	binaries := daemon.Build(t, !*plain && !*clocks)
+	var flags []string
 	if *clocks {
-		wallclock.Build(t, binaries.Daemon)
+		flags = []string{"-overlay", wallclock.Overlay(t)}
 	}
-	w := newWorld(t, binaries, *seed, *instances, *clocks)
+	w := newWorld(t, daemon.Build(t, !*plain && !*clocks, flags...), *seed, *instances, *clocks)
 	var settled []time.Duration
 	var weights []weight
 	w.whole()
