@@ -301,7 +301,7 @@ func TestLint(t *testing.T) {
 	}
 }
 
-var cluster = controlplane.Share(1, controlplane.Options{CRDs: []controlplane.CRDs{controlplane.Prometheus}})
+var cluster = controlplane.Share(1, controlplane.Options{CRDs: []controlplane.CRDs{controlplane.Prometheus, controlplane.GatewayAPI}})
 
 func TestMain(m *testing.M) {
 	code := cluster.Main(m)

@@ -1,0 +1,329 @@
+package packaging_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/openova-io/failoverd/e2e/controlplane"
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// podLimit is far above what anything here takes: two busy cores.
+const podLimit = 2 * time.Minute
+
+var httpRoutes = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
+
+// A node plays the kubelet of one, for the chart's pods. A pod is a process in a root of its own, with what the pod's specification
+// mounts there, and no capability but to enter that root. What it does not have is a network of its own: the configuration's
+// listen addresses get the node's.
+type node struct {
+	t         *testing.T
+	name      string
+	podIP     string // as it is told; the API server takes no loopback there
+	listen    string // where it listens
+	root      string // of its pod; what is a hostPath stays there
+	plane     *controlplane.Plane
+	client    kubernetes.Interface
+	namespace string
+	process   *daemon.Process
+}
+
+// run runs a pod of a DaemonSet as it is in the API server, until it is ready.
+func (n *node) run(set *appsv1.DaemonSet) {
+	n.t.Helper()
+	spec := set.Spec.Template.Spec
+	container := spec.Containers[0]
+	mounts := map[string]string{}
+	for _, m := range container.VolumeMounts {
+		mounts[m.Name] = filepath.Join(n.root, m.MountPath)
+	}
+	for _, v := range spec.Volumes {
+		at := mounts[v.Name]
+		if v.HostPath == nil {
+			n.must(os.RemoveAll(at))
+		} else if want := corev1.HostPathDirectoryOrCreate; *v.HostPath.Type != want {
+			n.t.Fatalf("the volume %s is of type %s, want %s", v.Name, *v.HostPath.Type, want)
+		}
+		n.must(os.MkdirAll(at, 0o755))
+		switch {
+		case v.ConfigMap != nil:
+			m, err := n.client.CoreV1().ConfigMaps(n.namespace).Get(n.t.Context(), v.ConfigMap.Name, metav1.GetOptions{})
+			n.must(err)
+			for name, text := range m.Data {
+				text = strings.NewReplacer("listen: :9713", "listen: "+n.listen+":9713", "listen: :5353", "listen: "+n.listen+":5353").Replace(text)
+				n.must(os.WriteFile(filepath.Join(at, name), []byte(text), 0o644))
+			}
+		case v.Secret != nil:
+			s, err := n.client.CoreV1().Secrets(n.namespace).Get(n.t.Context(), v.Secret.SecretName, metav1.GetOptions{})
+			n.must(err)
+			for name, data := range s.Data {
+				n.must(os.WriteFile(filepath.Join(at, name), data, os.FileMode(*v.Secret.DefaultMode)))
+			}
+		}
+	}
+	env := n.account(spec.ServiceAccountName)
+	values := map[string]string{"spec.nodeName": n.name, "status.podIP": n.podIP}
+	var expand []string
+	for _, e := range container.Env {
+		expand = append(expand, "$("+e.Name+")", values[e.ValueFrom.FieldRef.FieldPath])
+	}
+	argv := append([]string{"env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
+	argv = append(argv, "setpriv", "--no-new-privs", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all,+sys_chroot", "chroot", n.root, "/failoverd")
+	for _, arg := range container.Args {
+		argv = append(argv, strings.NewReplacer(expand...).Replace(arg))
+	}
+	if *spec.SecurityContext.RunAsUser != 0 {
+		n.t.Fatalf("the pod runs as user %d: the kubelet makes the folder of the state for root", *spec.SecurityContext.RunAsUser)
+	}
+	var err error
+	n.process, err = daemon.StartProcess(argv...)
+	n.must(err)
+	for _, probe := range []*corev1.Probe{container.StartupProbe, container.ReadinessProbe} {
+		n.await("its page "+probe.HTTPGet.Path, func() bool { _, code := n.get(probe.HTTPGet.Path); return code == http.StatusOK })
+	}
+}
+
+// account gives the pod what its service account has, and returns its environment.
+func (n *node) account(name string) (env []string) {
+	n.t.Helper()
+	token, err := n.client.CoreV1().ServiceAccounts(n.namespace).CreateToken(n.t.Context(), name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	n.must(err)
+	config := n.plane.Config()
+	at := filepath.Join(n.root, "var/run/secrets/kubernetes.io/serviceaccount")
+	n.must(os.MkdirAll(at, 0o755))
+	for file, data := range map[string][]byte{"token": []byte(token.Status.Token), "ca.crt": config.CAData, "namespace": []byte(n.namespace)} {
+		n.must(os.WriteFile(filepath.Join(at, file), data, 0o600))
+	}
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(config.Host, "https://"))
+	n.must(err)
+	return []string{"KUBERNETES_SERVICE_HOST=" + host, "KUBERNETES_SERVICE_PORT=" + port}
+}
+
+// stop stops the pod, within the time that it has for that.
+func (n *node) stop(set *appsv1.DaemonSet) {
+	n.t.Helper()
+	n.must(n.process.Terminate())
+	ctx, cancel := context.WithTimeout(n.t.Context(), time.Duration(*set.Spec.Template.Spec.TerminationGracePeriodSeconds)*time.Second)
+	defer cancel()
+	if code, err := n.process.Wait(ctx); err != nil || code != 0 {
+		n.t.Fatalf("the pod on %s stopped with exit code %d, %v", n.name, code, err)
+	}
+}
+
+// get asks for a page of the pod.
+func (n *node) get(page string) (body []byte, code int) {
+	response, err := (&http.Client{Timeout: 2 * time.Second}).Get("http://" + net.JoinHostPort(n.listen, "9713") + page)
+	if err != nil {
+		return nil, 0
+	}
+	defer response.Body.Close()
+	body, _ = io.ReadAll(response.Body)
+	return body, response.StatusCode
+}
+
+func (n *node) status() (s daemon.Status) {
+	body, _ := n.get("/status")
+	_ = json.Unmarshal(body, &s) // what is not there is no state
+	return s
+}
+
+func (n *node) await(what string, is func() bool) {
+	n.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	end := time.NewTimer(podLimit)
+	defer end.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-end.C:
+			n.t.Fatalf("%s: waited %v in vain for %s", n.name, podLimit, what)
+		}
+		if n.process != nil && !n.process.Running() {
+			_, stderr := n.process.Output()
+			n.t.Fatalf("%s: the pod has ended:\n%s", n.name, stderr)
+		}
+	}
+}
+
+func (n *node) must(err error) {
+	n.t.Helper()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// TestPods has three nodes run what the chart makes of a region of several instances, with the rights that it gives them, and updates
+// them one after the other: the region goes on, and the Service for questions leads to the pod that acts.
+func TestPods(t *testing.T) {
+	plane := cluster.Planes(t)[0]
+	client, err := kubernetes.NewForConfig(plane.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns := plane.Namespace(t)
+	binaries := daemon.Build(t, false)
+	if out, err := run(t, "env", "CGO_ENABLED=0", "go", "build", "-C", root, "-buildvcs=false", "-o", binaries.Daemon, "./cmd/failoverd"); err != nil { // as it is in the image
+		t.Fatalf("%v\n%s", err, out)
+	}
+	network := fmt.Sprintf("127.%d.%d.", 100+rand.IntN(100), rand.IntN(256))
+	params := daemon.DefaultTimes("fsn", "hel")
+	params.TTL, params.RenewInterval, params.RetryInterval, params.PollInterval = 10*time.Second, 3*time.Second, 300*time.Millisecond, 300*time.Millisecond
+	params.RequestTimeout, params.FenceTimeout = 2*time.Second, 2*time.Second
+	nobody := []string{network + "1:53", network + "2:53", network + "3:53"}
+	group := daemon.NewGroup(t, binaries, params, &daemon.Quorum{
+		Zone: "failover.example.com", Timeout: time.Second,
+		Listen:    map[lease.Region]string{"fsn": ":5353", "hel": network + "9:5353"},
+		Resolvers: map[lease.Region][]string{"fsn": nobody, "hel": nobody},
+	})
+	set, route := install(t, plane, client, ns, group)
+	hel := group.Regions[1]
+	hel.Start(t)
+
+	var nodes []*node
+	for i := range 3 {
+		n := &node{t: t, name: fmt.Sprintf("worker-%d", i+1), podIP: fmt.Sprintf("10.9.0.%d", i+1), listen: fmt.Sprintf("%s%d", network, 11+i), root: t.TempDir(),
+			plane: plane, client: client, namespace: ns}
+		for name, from := range map[string]string{"failoverd": binaries.Daemon, "proc/sys/kernel/random/boot_id": "/proc/sys/kernel/random/boot_id"} {
+			data, err := os.ReadFile(from)
+			n.must(err)
+			n.must(os.MkdirAll(filepath.Dir(filepath.Join(n.root, name)), 0o755))
+			n.must(os.WriteFile(filepath.Join(n.root, name), data, 0o755))
+		}
+		t.Cleanup(func() {
+			if n.process == nil {
+				return
+			}
+			if err := n.process.Kill(); err != nil {
+				t.Error(err)
+			}
+			if _, stderr := n.process.Output(); t.Failed() {
+				t.Logf("%s:\n%s", n.name, stderr)
+			}
+		})
+		n.run(set)
+		nodes = append(nodes, n)
+	}
+	// settled waits until one acts, and the Service leads there.
+	settled := func() (acts *node, epoch uint64) {
+		t.Helper()
+		nodes[0].await("one pod that acts, to which the Service leads", func() bool {
+			acts = nil
+			for _, n := range nodes {
+				if s := n.status(); s.State == lease.Active && s.Instance.Confirmed && s.AllLayers("active") {
+					acts, epoch = n, s.Epoch
+				}
+			}
+			slice, err := client.DiscoveryV1().EndpointSlices(ns).Get(t.Context(), "failoverd-dns", metav1.GetOptions{})
+			return acts != nil && err == nil && len(slice.Endpoints) == 1 && slice.Endpoints[0].Addresses[0] == acts.podIP && *slice.Endpoints[0].NodeName == acts.name
+		})
+		return acts, epoch
+	}
+	acts, epoch := settled()
+	before := route()
+	if leader := acts.status().Instance.Leader; !strings.HasPrefix(leader, acts.name+"_") {
+		t.Errorf("the instance that acts is called %q, want the name of its node, %s, and its own identity", leader, acts.name)
+	}
+	leaders := []string{acts.name}
+	for range 2 {
+		for _, n := range nodes { // maxUnavailable 1, maxSurge 0
+			n.stop(set)
+			n.run(set)
+		}
+		next, e := settled()
+		if e != epoch {
+			t.Errorf("after an update the region holds authority for epoch %d, want %d", e, epoch)
+		}
+		leaders = append(leaders, next.name)
+	}
+	if after := route(); after != before {
+		t.Errorf("the route was written: generation %d, then %d", before, after)
+	}
+	history, err := hel.History()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range history {
+		if h.To == lease.Active || h.To == lease.Candidate {
+			t.Errorf("hel became %s: %s", h.To, h.Reason)
+		}
+	}
+	t.Logf("two updates of three pods: epoch %d all the time; acting were %v", epoch, leaders)
+}
+
+// install installs the chart for fsn, with a route, whose generation is returned by route.
+func install(t *testing.T, plane *controlplane.Plane, client kubernetes.Interface, ns string, group *daemon.Group) (set *appsv1.DaemonSet, route func() int64) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	fsn := group.Regions[0]
+	var config map[string]any
+	must(sigsyaml.Unmarshal([]byte(fsn.YAML()), &config))
+	for _, path := range []string{"api", "state_dir", "identity.private_key_file", "witness.cloudflare_kv.api_token_file", "layers.hooks"} {
+		unstructured.RemoveNestedField(config, strings.Split(path, ".")...)
+	}
+	config["instances"] = map[string]any{"term_duration": "1s"}
+	config["layers"] = map[string]any{"httproute": map[string]any{"selector": "failover=e2e", "namespaces": []string{ns}, "gateway_delay": "0s"}}
+	values, err := sigsyaml.Marshal(map[string]any{"config": config, "image": map[string]any{"repository": "failoverd"}})
+	must(err)
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	must(os.WriteFile(file, values, 0o600))
+	text, err := template(t, "-n", ns, "-f", file)
+	must(err)
+	kubectl := func(stdin string, args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), filepath.Join("..", "bin", "kubectl"), append([]string{"--kubeconfig", plane.Kubeconfig, "-n", ns}, args...)...)
+		cmd.Stdin = strings.NewReader(stdin)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("kubectl %q: %v\n%s", args, err, out)
+		}
+	}
+	kubectl("", "create", "secret", "generic", "failoverd", "--from-file=region.key="+fsn.KeyFile(), "--from-file=cloudflare-token="+fsn.Path("token"))
+	kubectl(text, "apply", "--server-side", "-f", "-")
+	set, err = client.AppsV1().DaemonSets(ns).Get(t.Context(), "failoverd", metav1.GetOptions{})
+	must(err)
+	if r := set.Spec.UpdateStrategy.RollingUpdate; r == nil || r.MaxUnavailable.IntValue() != 1 || r.MaxSurge.IntValue() != 0 {
+		t.Errorf("it is updated by %+v, want one at a time, each after the one before has ended", set.Spec.UpdateStrategy)
+	}
+	dyn, err := dynamic.NewForConfig(plane.Config())
+	must(err)
+	routes := dyn.Resource(httpRoutes).Namespace(ns)
+	_, err = routes.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+		"metadata": map[string]any{"name": "shop", "labels": map[string]any{"failover": "e2e"}},
+		"spec":     map[string]any{"rules": []any{map[string]any{"backendRefs": []any{map[string]any{"name": "shop", "port": int64(80)}}}}},
+	}}, metav1.CreateOptions{})
+	must(err)
+	return set, func() int64 {
+		t.Helper()
+		o, err := routes.Get(t.Context(), "shop", metav1.GetOptions{})
+		must(err)
+		return o.GetGeneration()
+	}
+}
