@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	rounds       = flag.Int("rounds", 6, "TestHeir, TestUpgrade: `how many` in each world")
+	rounds       = flag.Int("rounds", 3, "TestHeir, TestUpgrade: `how many` in each world")
 	worlds       = flag.Int("worlds", 1, "TestHeir, TestUpgrade: `how many` at once, up to go test's -parallel")
 	defaultTimes = flag.Bool("default-times", false, "TestHeir, TestUpgrade: with the times that the daemon has by default")
 	plain        = flag.Bool("plain", false, "daemons without the race detector")
