@@ -111,6 +111,7 @@ type Config struct {
 	Manager   ServiceManager // nil if none watches over the process
 	Endpoint  Endpoint       // nil where each instance is asked by an address of its own
 	Disk      Disk
+	Journal   Journal // nil: none is kept
 	Clock     Clock
 	Log       hclog.Logger
 }
@@ -125,6 +126,8 @@ type Agent struct {
 	disk    chan func()    // what the disk's goroutine is to do, in order
 	applier *applier.Applier
 	bootID  string
+
+	recorder *recorder // nil without a journal
 
 	// Owned by Run.
 	state     *lease.State
@@ -200,10 +203,12 @@ func (a *Agent) Run(ctx context.Context) error {
 			do()
 		}
 	}()
+	a.journalBegins(calls)
 	defer func() {
 		stopCalls()
 		a.applier.Close()
 		a.calls.Wait()
+		a.journalEnds()
 		close(a.disk)
 		<-diskDone
 		a.timer.Close()
@@ -247,6 +252,7 @@ func (a *Agent) step(calls context.Context, ev lease.Event) {
 	now := a.cfg.Clock.Now()
 	actions, decision := a.state.Step(now, ev)
 	a.decision = decision
+	a.journalStep(now, ev, actions)
 	saving := false
 	for _, action := range actions {
 		if reply, ok := action.(lease.Reply); ok {

@@ -21,6 +21,7 @@ const (
 	opAsk           = "ask"
 	opReadTerm      = "read_term"
 	opWriteTerm     = "write_term"
+	opJournal       = "write_journal"
 )
 
 // outcome is how a call ended: the event for the state machine, and what went
@@ -128,6 +129,9 @@ func (a *Agent) receive(calls context.Context, message any) {
 		a.step(calls, m.event)
 	case health.Look:
 		a.seen(calls, m)
+	case journaled:
+		a.noteTrouble(opJournal, m.err)
+		a.publish()
 	case behind:
 		a.health.behind = m
 		a.tellHealth(calls)
@@ -148,6 +152,7 @@ func (a *Agent) receive(calls context.Context, message any) {
 		a.publish()
 	case applier.Attempt:
 		a.metrics.attempt(m)
+		a.journalAttempt(m)
 		if m.Outcome != applier.Superseded { // which is no trouble: nobody waits for it any more
 			a.noteAttempt(m)
 			a.publish()

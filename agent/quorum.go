@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/quorum"
 )
@@ -89,22 +90,28 @@ func (a *Agent) reply(action lease.Reply, saving bool) {
 
 // command is an operator's, with the gates that say whether it can be done.
 type command struct {
+	said  audit.Command
 	event lease.Event
 	gates func(*lease.State) []lease.Gate
 	done  chan error
 }
 
+// An Operator is a person who commands, and why, for the journal.
+type Operator struct{ User, Reason string }
+
 // SwitchOver fences this region and hands its authority over to another one (§4).
 // It returns when that has begun, or a *RefusedError.
-func (a *Agent) SwitchOver(ctx context.Context, to lease.Region) error {
-	return a.command(ctx, lease.HandOver{To: to}, func(s *lease.State) []lease.Gate { return s.HandOverGates(to) })
+func (a *Agent) SwitchOver(ctx context.Context, to lease.Region, by Operator) error {
+	said := audit.Command{Verb: "switchover", Region: to, User: by.User, Reason: by.Reason}
+	return a.command(ctx, said, lease.HandOver{To: to}, func(s *lease.State) []lease.Gate { return s.HandOverGates(to) })
 }
 
 // TakeOver takes over from a region that an operator knows to be down and fenced
 // (§4). It returns when that has begun, or a *RefusedError.
-func (a *Agent) TakeOver(ctx context.Context, fenced lease.Region) error {
+func (a *Agent) TakeOver(ctx context.Context, fenced lease.Region, by Operator) error {
+	said := audit.Command{Verb: "takeover", Region: fenced, User: by.User, Reason: by.Reason}
 	until := a.cfg.Clock.Now().Add(a.cfg.Params.RequestTimeout)
-	return a.command(ctx, lease.Takeover{Fenced: fenced, Until: until}, func(s *lease.State) []lease.Gate { return s.TakeoverGates(fenced) })
+	return a.command(ctx, said, lease.Takeover{Fenced: fenced, Until: until}, func(s *lease.State) []lease.Gate { return s.TakeoverGates(fenced) })
 }
 
 // A RefusedError says which gate a command found closed.
@@ -123,8 +130,8 @@ func (e *RefusedError) Error() string {
 	return text
 }
 
-func (a *Agent) command(ctx context.Context, event lease.Event, gates func(*lease.State) []lease.Gate) error {
-	m := &command{event, gates, make(chan error, 1)}
+func (a *Agent) command(ctx context.Context, said audit.Command, event lease.Event, gates func(*lease.State) []lease.Gate) error {
+	m := &command{said, event, gates, make(chan error, 1)}
 	select {
 	case a.inbox <- m:
 	case <-ctx.Done():
@@ -139,6 +146,7 @@ func (a *Agent) command(ctx context.Context, event lease.Event, gates func(*leas
 }
 
 func (a *Agent) obey(calls context.Context, m *command) {
+	a.journalCommand(m.said)
 	for _, g := range m.gates(a.state) {
 		if !g.Open {
 			m.done <- &RefusedError{g}

@@ -63,10 +63,10 @@ func TestWitnessDown(t *testing.T) {
 		w.lines = nil
 
 		// An operator makes sure that a is down, and says so.
-		if err := b.agent.TakeOver(t.Context(), "c"); err == nil {
+		if err := b.agent.TakeOver(t.Context(), "c", operator); err == nil {
 			t.Error("it takes over from a region that is no member")
 		}
-		if err := b.agent.TakeOver(t.Context(), "a"); err != nil {
+		if err := b.agent.TakeOver(t.Context(), "a", operator); err != nil {
 			t.Error(err)
 		}
 		w.until(12*time.Minute + time.Second)
@@ -76,6 +76,8 @@ func TestWitnessDown(t *testing.T) {
 		w.store.heal()
 	})
 }
+
+var operator = agent.Operator{User: "ada", Reason: "a test"}
 
 // TestSwitchOver: authority is handed over in the time of two questions.
 func TestSwitchOver(t *testing.T) {
@@ -87,13 +89,13 @@ func TestSwitchOver(t *testing.T) {
 		w.until(15 * time.Second)
 		w.lines = nil
 		var refused *agent.RefusedError
-		if err := b.agent.SwitchOver(t.Context(), "a"); !errors.As(err, &refused) || refused.Gate.Code != lease.GateIsActive {
+		if err := b.agent.SwitchOver(t.Context(), "a", operator); !errors.As(err, &refused) || refused.Gate.Code != lease.GateIsActive {
 			t.Errorf("b hands over what it does not have: %v", err)
 		}
-		if err := a.agent.TakeOver(t.Context(), "b"); !errors.As(err, &refused) || refused.Gate.Code != lease.GateNotActive {
+		if err := a.agent.TakeOver(t.Context(), "b", operator); !errors.As(err, &refused) || refused.Gate.Code != lease.GateNotActive {
 			t.Errorf("a takes over what it has: %v", err)
 		}
-		if err := a.agent.SwitchOver(t.Context(), "b"); err != nil {
+		if err := a.agent.SwitchOver(t.Context(), "b", operator); err != nil {
 			t.Fatal(err)
 		}
 		w.until(17 * time.Second)

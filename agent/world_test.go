@@ -60,6 +60,7 @@ func inWorld(t *testing.T, test func(*testing.T, *world)) {
 		test(t, w)
 		for _, r := range w.regions {
 			r.kill()
+			r.journal.replay(t, r.name)
 		}
 	})
 }
@@ -137,6 +138,8 @@ type region struct {
 	verdicts map[string]health.Verdict // of its probes, by kind; those that are not in it are well
 	looking  time.Duration             // that a look of a probe takes
 
+	journal testJournal
+
 	agent  *agent.Agent
 	cancel context.CancelFunc
 	done   chan struct{} // closed when Run has returned
@@ -182,7 +185,7 @@ func (r *region) start() {
 	}
 	made, err := agent.New(agent.Config{
 		Term:   term,
-		Params: params, Version: "v1", Witness: wit, Quorum: (*testQuorum)(r), Layers: []layers.Layer{(*testLayer)(r)}, Disk: (*testDisk)(r),
+		Params: params, Version: "v1", Witness: wit, Quorum: (*testQuorum)(r), Layers: []layers.Layer{(*testLayer)(r)}, Disk: (*testDisk)(r), Journal: &r.journal,
 		Health: health.Params{DegradedAfter: 30 * time.Second, RecoveredAfter: 5 * time.Minute}, Probes: r.probes(),
 		Clock: (*testClock)(r), Log: hclog.New(&hclog.LoggerOptions{Name: string(r.name), Level: hclog.Debug, Output: &r.log}),
 	})

@@ -23,6 +23,7 @@ const (
 	KindStep    Kind = "step"    // a Step of its lease
 	KindLayer   Kind = "layer"   // a Layer: an attempt to bring one about
 	KindCommand Kind = "command" // a Command of a person
+	KindGap     Kind = "gap"     // a Gap: entries before it are missing
 )
 
 // An Entry is one line of the journal, without its hash.
@@ -61,10 +62,15 @@ type Layer struct {
 
 // Command is what a person asked the agent to do. It is written before that is done.
 type Command struct {
-	Verb   string `json:"verb"`
-	Region string `json:"region,omitempty"` // that it is about
-	User   string `json:"user"`             // as the kernel told
-	Reason string `json:"reason,omitempty"`
+	Verb   string       `json:"verb"`
+	Region lease.Region `json:"region,omitempty"` // that it is about
+	User   string       `json:"user"`             // as the kernel told
+	Reason string       `json:"reason,omitempty"`
+}
+
+// Gap says that entries could not be written, for want of room on the disk or because that hung.
+type Gap struct {
+	Lost uint64 `json:"lost"`
 }
 
 // A Hash is that of an entry and, by the one before it, of everything before it.

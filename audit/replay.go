@@ -14,7 +14,7 @@ import (
 type Replayed struct {
 	Runs    int     `json:"runs"`             // of an agent
 	Steps   int     `json:"steps"`            // that were the same
-	Skipped int     `json:"skipped"`          // steps of a run whose beginning is not there any more
+	Skipped int     `json:"skipped"`          // steps of a run whose beginning is not there any more, or that come after a gap
 	Parted  *Parted `json:"parted,omitempty"` // nil: all were the same
 }
 
@@ -64,6 +64,8 @@ func (r *Replayer) Take(e Entry) error {
 		}
 		r.Result.Runs++
 		r.state, r.version = lease.New(run.Params), run.Version
+	case KindGap:
+		r.state = nil // what comes until the next run can't be judged
 	case KindStep:
 		if r.state == nil {
 			r.Result.Skipped++

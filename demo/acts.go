@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -177,7 +178,7 @@ func (d *director) switchOver(r *region) error {
 	d.say("%s is active, and an operator has it hand over to %s", r.name, to)
 	ctx, cancel := context.WithTimeout(d.ctx, r.params.RequestTimeout)
 	defer cancel()
-	if err := r.run.agent.SwitchOver(ctx, to); err != nil {
+	if err := r.run.agent.SwitchOver(ctx, to, agent.Operator{User: "demo", Reason: "the demo shows it"}); err != nil {
 		return fmt.Errorf("switch over from %s to %s: %w", r.name, to, err)
 	}
 	if err := d.takeover("switchover", r, measured.handedOver); err != nil {

@@ -64,23 +64,24 @@ func listenControl(path string) (net.Listener, error) {
 // controlHandler serves the control socket: commands, and the pages of api.listen.
 func controlHandler(a *agent.Agent, log hclog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	handle := func(path string, do func(context.Context, lease.Region) error) {
+	handle := func(path string, do func(context.Context, lease.Region, agent.Operator) error) {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 			var o order
 			if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&o); err != nil || o.Region == "" || o.Reason == "" {
 				http.Error(w, "want a JSON object with region and reason", http.StatusBadRequest)
 				return
 			}
-			err := do(r.Context(), o.Region)
+			user := peer(r.Context())
+			err := do(r.Context(), o.Region, agent.Operator{User: user, Reason: o.Reason})
 			var refused *agent.RefusedError
 			switch {
 			case errors.As(err, &refused):
-				log.Warn("command refused", "command", path[1:], "about", o.Region, "operator_says", o.Reason, "error", err)
+				log.Warn("command refused", "command", path[1:], "about", o.Region, "user", user, "operator_says", o.Reason, "error", err)
 				http.Error(w, err.Error(), http.StatusConflict)
 			case err != nil:
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			default:
-				log.Warn("command", "command", path[1:], "about", o.Region, "operator_says", o.Reason)
+				log.Warn("command", "command", path[1:], "about", o.Region, "user", user, "operator_says", o.Reason)
 			}
 		})
 	}

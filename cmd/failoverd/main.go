@@ -59,7 +59,7 @@ hangs, another takes over; two are never active at once.`,
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	cmd.AddCommand(runCommand(), checkCommand(), statusCommand(), explainCommand(),
-		historyCommand(), simulateCommand(), demoCommand(), keygenCommand(), rbacCommand(), versionCommand(),
+		historyCommand(), auditCommand(), simulateCommand(), demoCommand(), keygenCommand(), rbacCommand(), versionCommand(),
 		switchoverCommand(), takeoverCommand())
 	return cmd
 }

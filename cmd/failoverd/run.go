@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/openova-io/failoverd/agent/mirror"
 	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/agent/term"
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/gpu/evict"
 	gpuwatch "github.com/openova-io/failoverd/gpu/watch"
@@ -69,6 +71,7 @@ type daemon struct {
 	control net.Listener
 	quorum  *quorumServer      // nil without the section quorum
 	board   *board.Board       // nil if no layer has anything to tell others
+	journal *audit.Journal     // nil if it could not be opened
 	gpus    *gpuwatch.Watch    // nil if no GPUs are watched
 	evictor *evict.Evictor     // nil if no pods are evicted from GPUs
 	mirror  *mirror.Mirror     // nil without a cluster
@@ -132,6 +135,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	if err := d.dir.CheckWritable(); err != nil {
 		d.log.Warn("state_dir can't be written to: a restart will fence instead of going on", "error", err)
 	}
+	d.journal = openJournal(d.cfg, secrets, d.log)
 	if params.Instance != "" {
 		// Whatever its name: of two with one name, each would take the other for itself before a restart.
 		id, err := d.dir.Identity()
@@ -153,6 +157,9 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	}
 	if params.Instance != "" {
 		of.Term = term.New(applied.cluster, kube.Namespace(d.cfg.Kubernetes.Namespace), d.cfg.Group, d.cfg.Region)
+	}
+	if d.journal != nil {
+		of.Journal = d.journal
 	}
 	if d.board != nil {
 		of.Board = d.board
@@ -211,10 +218,34 @@ func (d *daemon) close() {
 	if d.quorum != nil {
 		d.quorum.close()
 	}
+	if d.journal != nil {
+		if err := d.journal.Close(); err != nil {
+			d.log.Warn("the journal may lack its end", "error", err)
+		}
+	}
 	if d.dir != nil {
 		d.dir.Close()
 	}
 }
+
+// openJournal opens the journal. An agent that can't have one goes on without: it must get as far as fencing.
+func openJournal(cfg *config.Config, secrets *config.Secrets, log hclog.Logger) *audit.Journal {
+	path := journalPath(cfg)
+	j, found, err := audit.Open(path, audit.Config{Group: cfg.Group, Region: cfg.Region, Key: secrets.PrivateKey})
+	switch {
+	case err != nil:
+		log.Error("no journal is kept until the next start", "error", err)
+		return nil
+	case found.Damaged != "":
+		log.Error("the journal was damaged: what was there is set aside, and a new one begun", "file", filepath.Join(path, found.Damaged), "why", found.Why)
+	case found.Cut > 0:
+		log.Info("the journal ended within an entry, as after a crash; that was cut", "bytes", found.Cut)
+	}
+	return j
+}
+
+// journalPath is the folder of the journal.
+func journalPath(cfg *config.Config) string { return filepath.Join(cfg.StateDir, "audit") }
 
 // askWitness reads the own flag once. A witness that refuses this configuration
 // will go on doing so, and ends the start; one that can't be reached may come
@@ -279,7 +310,7 @@ func runDaemon(ctx context.Context, path string, self instance, absent []string)
 		}
 	}()
 	defer server.Close()
-	control := &http.Server{Handler: controlHandler(d.agent, d.log), ReadHeaderTimeout: 5 * time.Second, ErrorLog: server.ErrorLog}
+	control := &http.Server{Handler: controlHandler(d.agent, d.log), ConnContext: withPeer, ReadHeaderTimeout: 5 * time.Second, ErrorLog: server.ErrorLog}
 	go func() {
 		if err := control.Serve(d.control); !errors.Is(err, http.ErrServerClosed) {
 			d.log.Error("the control socket is gone; the lease goes on", "error", err)
