@@ -37,6 +37,7 @@ func TestHeir(t *testing.T) {
 	var all []round
 	inWorlds(t, func(w *world, acts *daemon.Region) {
 		for n := range *rounds {
+			w.anyMoment()
 			r := w.loses(&acts, fates[n%len(fates)])
 			mu.Lock()
 			all = append(all, r)

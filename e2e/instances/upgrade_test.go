@@ -19,6 +19,7 @@ func TestUpgrade(t *testing.T) {
 	inWorlds(t, func(w *world, acts *daemon.Region) {
 		_, epoch := w.acting("the start")
 		for n := range *rounds {
+			w.anyMoment()
 			begun := now()
 			what := "rolling update"
 			if n%2 == 0 {

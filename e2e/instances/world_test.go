@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"testing"
@@ -157,6 +158,15 @@ func says(ctx context.Context, i *daemon.Region, page string) bool {
 	}
 	response.Body.Close()
 	return response.StatusCode == http.StatusOK
+}
+
+// anyMoment lets some part of a renewal's interval pass: what comes next is to come at any time after the last renewal.
+func (w *world) anyMoment() {
+	params, _ := times()
+	select {
+	case <-time.After(rand.N(params.RenewInterval)):
+	case <-w.t.Context().Done():
+	}
 }
 
 // restart has an instance stop as systemd and the kubelet ask it to, and starts it again.
