@@ -39,7 +39,7 @@ func (a *Agent) publish() {
 		leave = a.state.LeaveGates()
 	}
 	peers := a.state.Peers()
-	if a.cfg.Mirror != nil && a.decision.State != lease.Follower { // the one that acts shows it
+	if a.cfg.Mirror != nil {
 		a.cfg.Mirror.Show(a.decision, peers)
 	}
 	if a.cfg.Manager != nil {

@@ -39,10 +39,14 @@ func New(cfg Config) *Mirror {
 	return &Mirror{cfg: cfg, metrics: newMetrics(), queue: newQueue(), wake: make(chan struct{}, 1), tried: make(chan struct{})}
 }
 
-// Show makes what stands in the agent what the Lease is to show.
+// Show makes what stands in the agent what the Lease is to show. An instance that follows leaves the
+// Lease to the one that acts.
 func (m *Mirror) Show(d lease.Decision, peers []lease.PeerView) {
 	p := m.cfg.Params
-	v := look(p.Region, p.TTL, d, peers, time.Now())
+	var v view // of nothing
+	if d.State != lease.Follower {
+		v = look(p.Region, p.TTL, d, peers, time.Now())
+	}
 	m.mu.Lock()
 	news := v.news(m.want)
 	m.want = v

@@ -33,7 +33,7 @@ func TestQuestions(t *testing.T) {
 	}
 	group := daemon.NewGroup(t, daemon.Build(t, !*plain), params, dns)
 	plane := cluster.Planes(t)[0]
-	w := &world{t: t, hel: group.Regions[1], fsn: &record{ttl: params.TTL}, namespace: plane.Namespace(t), term: term}
+	w := &world{t: t, group: group, hel: group.Regions[1], fsn: &record{ttl: params.TTL}, namespace: plane.Namespace(t), term: term}
 	group.Regions[0].Configure(t, "", w.sections(plane.Kubeconfig))
 	for _, server := range lab.Servers("fsn") {
 		i := group.Regions[0].Instance(t, "i")

@@ -29,11 +29,17 @@ func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 // limit is far above what anything here takes: two busy cores.
 const limit = 2 * time.Minute
 
-// times are a third of the default ones, for a test that is to be short.
+// times are what the flag says.
 func times() (p lease.Params, term time.Duration) {
-	if p = daemon.DefaultTimes("fsn", "hel"); *defaultTimes {
-		return p, 4 * time.Second
+	if *defaultTimes {
+		return daemon.DefaultTimes("fsn", "hel"), 4 * time.Second
 	}
+	return shortTimes()
+}
+
+// shortTimes are a third of the default ones, for a test that is to be short.
+func shortTimes() (p lease.Params, term time.Duration) {
+	p = daemon.DefaultTimes("fsn", "hel")
 	p.TTL, p.RenewInterval, p.RetryInterval, p.PollInterval = 10*time.Second, 3*time.Second, 300*time.Millisecond, 300*time.Millisecond
 	p.RequestTimeout, p.FenceTimeout = 2*time.Second, 2*time.Second
 	return p, time.Second
@@ -42,6 +48,7 @@ func times() (p lease.Params, term time.Duration) {
 // A world is a region of three instances, fsn, and one of a single agent that would take over, hel.
 type world struct {
 	t         *testing.T
+	group     *daemon.Group
 	namespace string
 	term      time.Duration
 	fsn       *record
@@ -50,13 +57,12 @@ type world struct {
 }
 
 // newWorld is a world in which nothing runs yet.
-func newWorld(t *testing.T, binaries daemon.Binaries) *world {
+func newWorld(t *testing.T, binaries daemon.Binaries, params lease.Params, term time.Duration) *world {
 	t.Helper()
 	plane := cluster.Planes(t)[0]
-	params, term := times()
 	group := daemon.NewGroup(t, binaries, params, nil)
 	fsn := group.Regions[0]
-	w := &world{t: t, hel: group.Regions[1], fsn: &record{ttl: params.TTL}, namespace: plane.Namespace(t), term: term}
+	w := &world{t: t, group: group, hel: group.Regions[1], fsn: &record{ttl: params.TTL}, namespace: plane.Namespace(t), term: term}
 	fsn.Configure(t, "", w.sections(plane.Kubeconfig))
 	fsn.Link.Watch(w.fsn.watch)
 	for _, name := range []string{"one", "two", "two"} { // their state directories tell them apart
@@ -73,11 +79,12 @@ func (w *world) sections(kubeconfig string) string {
 // inWorlds does something in each of so many worlds, which run, and in which one instance acts.
 func inWorlds(t *testing.T, do func(w *world, acts *daemon.Region)) {
 	binaries := daemon.Build(t, !*plain)
+	params, term := times()
 	t.Run("worlds", func(t *testing.T) {
 		for n := range *worlds {
 			t.Run(fmt.Sprint(n+1), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, binaries)
+				w := newWorld(t, binaries, params, term)
 				w.hel.Start(t)
 				for _, i := range w.instances {
 					i.Start(t)
@@ -162,9 +169,8 @@ func says(ctx context.Context, i *daemon.Region, page string) bool {
 
 // anyMoment lets some part of a renewal's interval pass: what comes next is to come at any time after the last renewal.
 func (w *world) anyMoment() {
-	params, _ := times()
 	select {
-	case <-time.After(rand.N(params.RenewInterval)):
+	case <-time.After(rand.N(w.group.Params.RenewInterval)):
 	case <-w.t.Context().Done():
 	}
 }

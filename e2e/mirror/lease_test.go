@@ -57,6 +57,25 @@ func TestLease(t *testing.T) {
 	}
 }
 
+// TestFollower has an instance act, and then follow another one: it leaves the Lease to that one.
+func TestFollower(t *testing.T) {
+	plane := cluster.Planes(t)[0]
+	first := start(t, plane.Config(), plane.Namespace(t))
+	first.Show(active(7, 0), nil)
+	await(t, "fsn holds it", func() bool { return holder(readLease(first.client, first.namespace)) == "fsn" })
+	first.Show(lease.Decision{State: lease.Follower}, nil)
+	wrote := counted(t, first.Mirror, "ok")
+	second := start(t, plane.Config(), first.namespace)
+	second.Show(active(8, 0), nil)
+	await(t, "the other one has written it five times", func() bool { return counted(t, second.Mirror, "ok") >= 5 })
+	if got := counted(t, first.Mirror, "ok"); got > wrote+1 { // one may have been under way
+		t.Errorf("the one that follows wrote it %v times", got-wrote)
+	}
+	if got := transitions(readLease(first.client, first.namespace)); got != 8 {
+		t.Errorf("got %d transitions, want 8", got)
+	}
+}
+
 // TestForeignLease: an object that is someone else's stays as it is, and that is said once. When it is gone the
 // Lease is there.
 func TestForeignLease(t *testing.T) {
