@@ -16,6 +16,7 @@ type Record struct {
 	Claims   []Claim      `json:"claims"`
 	Gates    []Gate       `json:"gates"`
 	Hooks    []Hook       `json:"hooks"`
+	Writes   []Write      `json:"writes"`
 	Still    []Span       `json:"still"` // when it was frozen, or did not run
 	Blind    []Span       `json:"blind"` // when it could not reach its API server, and so could not know whether it acts
 }

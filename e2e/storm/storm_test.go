@@ -54,14 +54,16 @@ func TestStorm(t *testing.T) {
 		settled = append(settled, took)
 		w.say("whole again after %.1f s", took.Seconds())
 		weights = append(weights, weigh(t, w.spared()))
-		f := Judge(w.records())
-		t.Logf("storm %d: %d faults so far, whole again after %.1f s; %d findings; longest gap %.1f s", storms, w.total(), took.Seconds(), len(f.Bad()), f.Gap.Seconds())
-		if len(f.Bad()) > 0 || now().Sub(w.begun).Minutes() >= *minutes {
+		records := w.records()
+		f, early := Judge(records), Early(records, w.params.TTL)
+		t.Logf("storm %d: %d faults so far, whole again after %.1f s; %d findings; longest gap %.1f s", storms, w.total(), took.Seconds(), len(f.Bad())+len(early), f.Gap.Seconds())
+		if len(f.Bad())+len(early) > 0 || now().Sub(w.begun).Minutes() >= *minutes {
 			break
 		}
 	}
-	f := Judge(w.records())
-	for _, bad := range slices.Concat(f.Bad(), w.forgotten(), leaks(weights)) {
+	records := w.records()
+	f, early := Judge(records), Early(records, w.params.TTL)
+	for _, bad := range slices.Concat(f.Bad(), early, w.forgotten(), leaks(weights)) {
 		t.Error(bad)
 	}
 	slices.Sort(settled)
