@@ -15,6 +15,7 @@ import (
 // A fault is under way until it is ended.
 type fault struct {
 	kind  string
+	from  lease.Instant
 	until lease.Instant
 	end   func()
 }
@@ -38,6 +39,8 @@ var kinds = []struct {
 	{"cut off from its API server", 40 * time.Second, func(w *world) (string, func()) { return w.cut(apiServer) }},
 	{"cut off from the resolvers", 40 * time.Second, func(w *world) (string, func()) { return w.cut(resolving...) }},
 	{"cut off from all", 40 * time.Second, func(w *world) (string, func()) { return w.cut(places...) }},
+	{"refused by the witness", 30 * time.Second, func(w *world) (string, func()) { return w.refuse(witness) }},
+	{"refused by its API server", 30 * time.Second, func(w *world) (string, func()) { return w.refuse(apiServer) }},
 	{"region cut off from the witness", 30 * time.Second, func(w *world) (string, func()) { return w.cutRegion(witness) }},
 	{"region cut off from its API server", 30 * time.Second, func(w *world) (string, func()) { return w.cutRegion(apiServer) }},
 	{"region cut off from all", 30 * time.Second, func(w *world) (string, func()) { return w.cutRegion(places...) }},
@@ -52,14 +55,13 @@ var kinds = []struct {
 
 // draw begins a fault.
 func (w *world) draw() {
-	k := pick(w, kinds)
+	k, from := pick(w, kinds), now()
 	what, end := k.begin(w)
 	if end == nil {
 		return
 	}
-	f := &fault{kind: k.name, until: now().Add(w.upTo(k.longest)), end: end}
+	f := &fault{kind: k.name, from: from, until: now().Add(w.upTo(k.longest)), end: end}
 	w.say("%s: %s, for %.1f s", k.name, what, f.until.Sub(now()).Seconds())
-	w.count[k.name]++
 	w.faults = append(w.faults, f)
 }
 
@@ -72,6 +74,7 @@ func (w *world) mend(all bool) {
 			continue
 		}
 		f.end()
+		w.past[f.kind] = append(w.past[f.kind], Span{f.from, now()})
 		w.say("over: %s", f.kind)
 	}
 	w.faults = left
@@ -243,6 +246,27 @@ func (w *world) cutOne(i *instance, way int, from ...place) (end func()) {
 		}
 	}
 	return func() {
+		for _, end := range ends {
+			end()
+		}
+	}
+}
+
+// refuse has a place refuse what an instance sends to it.
+func (w *world) refuse(by place) (string, func()) {
+	i := w.anyAlive()
+	if i == nil {
+		return "", nil
+	}
+	mend := w.network.refuse(i.String(), by.address(i.number))
+	if mend == nil {
+		return "", nil
+	}
+	ends := []func(){mend}
+	if by == apiServer {
+		ends = append(ends, i.blind())
+	}
+	return i.String(), func() {
 		for _, end := range ends {
 			end()
 		}

@@ -66,6 +66,7 @@ func (s Span) overlap(o Span) Span { return Span{max(s.From, o.From), min(s.To, 
 // Findings are what was seen that must never be, each in a sentence, and figures.
 type Findings struct {
 	Authority []string `json:"authority"` // two regions had authority at once
+	Early     []string `json:"early"`     // a region took that could not by what the witness has acknowledged: Early
 	Serving   []string `json:"serving"`   // the gates of two regions were open at once
 	Layers    []string `json:"layers"`    // the layers of two were active at once, though the first one had an instance that could fence
 	Epochs    []string `json:"epochs"`    // two regions acted under one epoch
@@ -80,7 +81,9 @@ type Findings struct {
 }
 
 // Bad is all that must never be.
-func (f Findings) Bad() []string { return slices.Concat(f.Authority, f.Serving, f.Layers, f.Epochs) }
+func (f Findings) Bad() []string {
+	return slices.Concat(f.Authority, f.Early, f.Serving, f.Layers, f.Epochs)
+}
 
 // Judge looks for what must never be.
 func Judge(records []Record) Findings {

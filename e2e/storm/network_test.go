@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -48,13 +49,20 @@ type network struct {
 	t     *testing.T
 	relay *relay.Relay
 	bad   map[ends][]relay.Path // what is wrong with each direction, by each fault that is under way
+	no    map[refusal]bool      // what is refused
 }
 
 type ends struct{ from, to netip.Addr }
 
+// A refusal is of what a host sends to an address: it is told so at once.
+type refusal struct {
+	host string
+	to   netip.Addr
+}
+
 func newNetwork(t *testing.T, regions int, seed uint64) *network {
 	t.Helper()
-	n := &network{t: t, bad: map[ends][]relay.Path{}}
+	n := &network{t: t, bad: map[ends][]relay.Path{}, no: map[refusal]bool{}}
 	// kube-apiserver wants a way out, though it leads nowhere.
 	must(t, netns.IP("link add out type veth peer name nowhere", "link set nowhere up", "addr add 192.0.2.1/32 dev out", "link set out up", "route add default dev out"))
 	var err error
@@ -91,15 +99,37 @@ var nearWitness = netip.MustParseAddr("127.0.0.9")
 // standFor has what a host sends to one of its own addresses go to another one.
 func (n *network) standFor(host netns.Host, near, far netip.Addr) {
 	n.t.Helper()
-	rules := fmt.Sprintf(`table ip storm {
+	nft(n.t, host.Name, fmt.Sprintf(`table ip storm {
+	set refused { type ipv4_addr; }
 	chain out { type nat hook output priority -100; ip daddr %v dnat to %v; }
 	chain post { type nat hook postrouting priority 100; ip saddr 127.0.0.0/8 oifname eth0 snat to %v; }
+	chain refuse { type filter hook output priority 0; ip daddr @refused meta l4proto tcp reject with tcp reset; ip daddr @refused reject; }
 }
-`, near, far, host.Address)
-	nft := exec.Command("nsenter", "--net="+netns.Path(host.Name), "sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet && exec nft -f -")
-	nft.Stdin = strings.NewReader(rules)
+`, near, far, host.Address))
+	must(n.t, netns.Inside(host.Name, func() error { return os.WriteFile("/proc/sys/net/ipv4/conf/eth0/route_localnet", []byte("1"), 0) }))
+}
+
+// nft carries out commands in a host.
+func nft(t *testing.T, host, commands string) {
+	t.Helper()
+	nft := exec.Command("nsenter", "--net="+netns.Path(host), "nft", "-f", "-")
+	nft.Stdin = strings.NewReader(commands)
 	if out, err := nft.CombinedOutput(); err != nil {
-		n.t.Fatalf("%s: nft: %v: %s", host.Name, err, out)
+		t.Fatalf("%s: nft: %v: %s", host, err, out)
+	}
+}
+
+// refuse has what a host sends to an address be rejected, until the function is called that it returns; nil if it is already.
+func (n *network) refuse(host string, to netip.Addr) (mend func()) {
+	r := refusal{host, to}
+	if n.no[r] {
+		return nil
+	}
+	n.no[r] = true
+	nft(n.t, host, fmt.Sprintf("add element ip storm refused { %v }", to))
+	return func() {
+		nft(n.t, host, fmt.Sprintf("delete element ip storm refused { %v }", to))
+		delete(n.no, r)
 	}
 }
 

@@ -23,6 +23,7 @@ var (
 	instances = flag.Int("instances", 2, "TestStorm: `how many` each region has")
 	plain     = flag.Bool("plain", false, "TestStorm: daemons without the race detector")
 	clocks    = flag.Bool("clocks", false, "TestStorm: without the race detector, and each with a wall clock that is set: its first build takes minutes")
+	without   = flag.String("without", "", "TestStorm: the `rule` of docs/protocol.md that the daemons break, to see that this is found; not with -clocks")
 	out       = flag.String("out", "", "TestStorm: a `folder` for what is left of a run, also of one that passes")
 )
 
@@ -35,10 +36,14 @@ const (
 // are in its log.
 func TestStorm(t *testing.T) {
 	var flags []string
-	if *clocks {
+	switch {
+	case *clocks:
 		flags = []string{"-overlay", wallclock.Overlay(t)}
+	case *without != "":
+		flags = mutant(t, *without)
 	}
 	w := newWorld(t, daemon.Build(t, !*plain && !*clocks, flags...), *seed, *instances, *clocks)
+	defer w.keep() // also of one that is never whole again
 	var settled []time.Duration
 	var weights []weight
 	w.whole()
@@ -54,45 +59,45 @@ func TestStorm(t *testing.T) {
 		settled = append(settled, took)
 		w.say("whole again after %.1f s", took.Seconds())
 		weights = append(weights, weigh(t, w.spared()))
-		records := w.records()
-		f, early := Judge(records), Early(records, w.params.TTL)
-		t.Logf("storm %d: %d faults so far, whole again after %.1f s; %d findings; longest gap %.1f s", storms, w.total(), took.Seconds(), len(f.Bad())+len(early), f.Gap.Seconds())
-		if len(f.Bad())+len(early) > 0 || now().Sub(w.begun).Minutes() >= *minutes {
+		f := w.judge()
+		t.Logf("storm %d: %d faults so far, whole again after %.1f s; %d findings; longest gap %.1f s", storms, w.total(), took.Seconds(), len(f.Bad()), f.Gap.Seconds())
+		if len(f.Bad()) > 0 || now().Sub(w.begun).Minutes() >= *minutes {
 			break
 		}
 	}
-	records := w.records()
-	f, early := Judge(records), Early(records, w.params.TTL)
-	for _, bad := range slices.Concat(f.Bad(), early, w.forgotten(), leaks(weights)) {
+	f := w.judge()
+	for _, bad := range slices.Concat(f.Bad(), w.forgotten(), leaks(weights)) {
 		t.Error(bad)
 	}
 	slices.Sort(settled)
-	t.Logf("%.1f minutes, seed %d, %d faults:\n%s", now().Sub(w.begun).Minutes(), *seed, w.total(), w.table())
-	t.Logf("overlaps: %d of authority, %d of open gates, %d of layers while somebody could fence, %d epochs of two regions", len(f.Authority), len(f.Serving), len(f.Layers), len(f.Epochs))
+	t.Logf("%.1f minutes, seed %d, %d faults:\n%s", now().Sub(w.begun).Minutes(), *seed, w.total(), w.table(f.Gaps))
+	t.Logf("overlaps: %d of authority, %d by what the witness acknowledged, %d of open gates, %d of layers while somebody could fence, %d epochs of two regions", len(f.Authority), len(f.Early), len(f.Serving), len(f.Layers), len(f.Epochs))
 	t.Logf("layers of a region that nobody could fence were active beside another's for %.2f s at the longest; after a thaw for %v", f.Outlived.Seconds(), f.Thawed)
 	t.Logf("somebody served for %.1f %% of the time, the longest gap was %.1f s; turns %v; whole again after %.1f s (median), %.1f s (most)",
 		100*f.Held.Seconds()/f.All.Seconds(), f.Gap.Seconds(), f.Regions, settled[len(settled)/2].Seconds(), settled[len(settled)-1].Seconds())
+	faults := slices.Concat(slices.Collect(maps.Values(w.past))...)
+	t.Logf("nobody served and no fault was under way for %.1f s at the longest; by the bound (docs/protocol.md §6) %.1f s", quiet(f.Gaps, faults).Seconds(), w.params.LongestGapStale(w.params.RequestTimeout).Seconds())
 	t.Logf("%v, which lived all the time, after each storm: %s", w.spared(), describe(weights))
-	w.keep(f)
 }
 
+// judge judges all that was seen.
+func (w *world) judge() Findings {
+	records := w.records()
+	f := Judge(records)
+	f.Early = Early(records, w.params.TTL)
+	return f
+}
+
+// total is how many faults there have been.
 func (w *world) total() (n int) {
-	for _, c := range w.count {
-		n += c
+	for _, spans := range w.past {
+		n += len(spans)
 	}
 	return n
 }
 
-func (w *world) table() string {
-	var lines []string
-	for _, kind := range slices.Sorted(maps.Keys(w.count)) {
-		lines = append(lines, fmt.Sprintf("%6d %s", w.count[kind], kind))
-	}
-	return strings.Join(lines, "\n")
-}
-
 // keep leaves what is needed to understand a run that failed, and says where.
-func (w *world) keep(f Findings) {
+func (w *world) keep() {
 	w.t.Helper()
 	dir := *out
 	if dir == "" {
@@ -105,7 +110,7 @@ func (w *world) keep(f Findings) {
 	}
 	must(w.t, os.MkdirAll(dir, 0o755))
 	save := func(name string, content []byte) { must(w.t, os.WriteFile(filepath.Join(dir, name), content, 0o644)) }
-	for name, v := range map[string]any{"records.json": w.records(), "findings.json": f} {
+	for name, v := range map[string]any{"records.json": w.records(), "findings.json": w.judge()} {
 		content, err := json.Marshal(v)
 		must(w.t, err)
 		save(name, content)

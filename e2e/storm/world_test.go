@@ -52,9 +52,9 @@ type world struct {
 	planes    []*controlplane.Plane // by region
 	ways      []*resolvers.Meddler  // to the resolvers
 	instances []*instance
-	faults    []*fault       // under way
-	count     map[string]int // of faults, by kind
-	told      []string       // what was done, for people
+	faults    []*fault          // under way
+	past      map[string][]Span // those that are over, by kind
+	told      []string          // what was done, for people
 	begun     lease.Instant
 }
 
@@ -81,7 +81,7 @@ func (i *instance) alive() bool { return len(i.Runs()) > 0 && i.Process().Runnin
 // newWorld starts everything.
 func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int, clocks bool) *world {
 	t.Helper()
-	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 0)), params: times(), count: map[string]int{}, begun: now()}
+	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 0)), params: times(), past: map[string][]Span{}, begun: now()}
 	members := w.params.Members
 	w.network = newNetwork(t, len(members), seed)
 	w.planes = controlplane.Start(t, len(members), controlplane.Options{})
