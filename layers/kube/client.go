@@ -3,8 +3,12 @@ package kube
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"syscall"
+	"time"
 
+	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -53,12 +57,27 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 func New(config *rest.Config) (*Client, error) {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
+	config.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, Control: giveUpOnSilence}).DialContext
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return once{next} })
 	dyn, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the API server: %w", err)
 	}
 	return &Client{Interface: dyn, Metrics: newMetrics(), Config: config}, nil
+}
+
+// silence is for how long what was sent on a connection may stay unacknowledged before the connection is given up.
+const silence = 2 * time.Second
+
+// giveUpOnSilence has the kernel end a connection whose path has died. All requests share one (HTTP/2), and one that runs
+// out of time leaves it open. TCP doubles its waits, so a path that was dead for some time would seem to be for as long
+// again, and client-go looks for itself only after 45 s. An heir would be too late, and a fence too.
+func giveUpOnSilence(_, _ string, conn syscall.RawConn) error {
+	var failed error
+	err := conn.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(silence.Milliseconds()))
+	})
+	return errors.Join(err, failed)
 }
 
 // A MissingKindError says that the cluster does not have a kind of object.
