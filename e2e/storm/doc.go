@@ -12,5 +12,7 @@
 //
 // The judge, [Judge], knows nothing of the lease but its times: from what every instance said of its authority many times a
 // second, from when its dead-man gate was open, and from when its hooks ran, it tells whether two regions ever had authority,
-// served, or had active layers at once, whether two regions ever acted under one epoch, and how long there was nobody.
+// served, or had active layers at once, whether two regions ever acted under one epoch, and how long there was nobody. [Early]
+// judges by what the witness has acknowledged, and by the hooks: whether a region took while another one had authority. That both
+// see what they should is shown by tables, and by -without, which has the daemons break a rule of the protocol.
 package storm
