@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -129,6 +130,8 @@ func TestRotate(t *testing.T) {
 	}
 }
 
+var points = flag.Int("points", 1000, "TestCrashPoints: `how many` of the last bytes")
+
 // TestCrashPoints cuts the journal at each of its last bytes, as a crash may. All that was whole is there, and it goes on.
 func TestCrashPoints(t *testing.T) {
 	base := t.TempDir()
@@ -144,12 +147,10 @@ func TestCrashPoints(t *testing.T) {
 			ends = append(ends, i+1)
 		}
 	}
-	points := 0
 	path, err := os.MkdirTemp("/dev/shm", "audit") // in memory: it is opened and synced 10,000 times
 	must(t, err)
 	defer os.RemoveAll(path)
-	for cut := len(whole) - 1; cut >= 0 && points < 10_000; cut-- {
-		points++
+	for cut := len(whole) - 1; cut >= 0 && cut >= len(whole)-*points; cut-- {
 		entries, err := os.ReadDir(path)
 		must(t, err)
 		for _, e := range entries {
@@ -183,7 +184,7 @@ func TestCrashPoints(t *testing.T) {
 			t.Fatalf("cut to %d bytes", cut)
 		}
 	}
-	t.Logf("%d crash points", points)
+	t.Logf("%d crash points", min(*points, len(whole)))
 }
 
 // TestTouched changes each entry in each way that matters; Verify says so, without any that is whole before it

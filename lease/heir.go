@@ -56,7 +56,7 @@ func (s *State) lead(before TermRecord) {
 	if t.record.Base != (TermBase{}) {
 		t.onRecord = s.now.Add(s.longer(s.p.TTL)) // at the latest: its base was sent before now
 	}
-	t.held, t.alone, t.backAt, t.kept = t.record.Term, false, 0, Authority{}
+	t.held, t.alone, t.backAt, t.kept, t.fenced = t.record.Term, false, 0, Authority{}, false
 	s.begin(inherited, resumed, ReasonElected)
 	if s.authority && t.record.Base.Epoch == s.epoch {
 		t.base = t.record.Base // else nothing is proved to heirs before the next base
@@ -85,6 +85,26 @@ func (s *State) resign() {
 	s.follow(ReasonResigned)
 	t.kept, t.resigns, t.next = kept, true, s.now
 	t.backAt = s.now.Add(2 * s.longer(s.p.TermDuration))
+}
+
+// fenceKeptAt is when an instance that has resigned fences, if it has not heard by then that another one acts; Never
+// if it need not.
+func (s *State) fenceKeptAt() Instant {
+	if s.term.kept.Epoch == 0 || s.term.fenced {
+		return Never
+	}
+	return s.term.kept.Deadline.Add(-s.p.FenceTimeout)
+}
+
+// fenceKept ends what a resignation has left in the air. The word may never have come to the record, or nobody
+// is there to take the term, and the record can't be reached: then nobody renews, and nobody else would fence in time (§5).
+func (s *State) fenceKept() {
+	if s.now < s.fenceKeptAt() {
+		return
+	}
+	t := &s.term
+	t.fenced = true
+	s.act(Fence{ID: s.newID(), Deadline: t.kept.Deadline, Epoch: max(t.kept.Epoch, s.highest), Term: t.kept.Term, Reason: ReasonRenewalLate})
 }
 
 // forget ends what this instance knows as the one that acts; not what keeps its write ids

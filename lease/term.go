@@ -49,7 +49,8 @@ type termState struct {
 	doubt   bool        // a write failed, or its outcome is not known: read first
 	next    Instant
 	resigns bool      // the next write says that it has stopped
-	kept    Authority // that it held when it resigned from its term
+	kept    Authority // that it held when it resigned from its term, as far as it knows nobody else's yet
+	fenced  bool      // the layers were told to fence, since that ends
 	backAt  Instant   // and takes back if no other instance has by then; 0 if it has not resigned
 }
 
@@ -97,6 +98,7 @@ func (s *State) beatInterval() time.Duration { return s.p.TermDuration / 4 }
 
 // keepTerm reads or writes the record if that is due.
 func (s *State) keepTerm() {
+	s.fenceKept()
 	t := &s.term
 	t.alone = t.held > 0 && (t.alone || len(t.record.MayHold) == 0 || s.reader.ownRead >= s.aloneAt())
 	if !s.shared() || t.op != 0 || s.now < t.next && s.now < s.electAt() {
@@ -203,7 +205,7 @@ func (s *State) termRead(ev TermRead) {
 	default:
 		s.noteReading(t.opSent)
 		if t.record.Term != t.kept.Term || t.record.Beat == 0 { // another one has it, or had it
-			t.kept, t.backAt, t.resigns = Authority{}, 0, false
+			t.kept, t.fenced, t.backAt, t.resigns = Authority{}, false, 0, false
 		}
 		t.next = t.opSent.Add(s.beatInterval())
 		if t.resigns {
@@ -262,6 +264,7 @@ func (s *State) dueTerm(due func(Instant)) {
 	}
 	due(t.until)
 	due(t.onRecord)
+	due(s.fenceKeptAt())
 	due(s.aloneAt())
 }
 
