@@ -408,7 +408,7 @@ func (w *world) fillDisk() (string, func()) {
 func (w *world) smallDisk(i *instance) {
 	w.t.Helper()
 	must(w.t, os.MkdirAll(i.StateDir(), 0o700))
-	must(w.t, syscall.Mount("none", i.StateDir(), "tmpfs", 0, "size=16m,mode=0700"))
+	must(w.t, syscall.Mount("none", i.StateDir(), "tmpfs", 0, "size=32m,mode=0700"))
 	w.t.Cleanup(func() { must(w.t, syscall.Unmount(i.StateDir(), syscall.MNT_DETACH)) })
 }
 

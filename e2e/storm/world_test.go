@@ -48,6 +48,7 @@ type world struct {
 	t         *testing.T
 	random    *rand.Rand
 	params    lease.Params
+	keys      map[lease.Region]string // public ones
 	network   *network
 	planes    []*controlplane.Plane // by region
 	ways      []*resolvers.Meddler  // to the resolvers
@@ -97,6 +98,7 @@ func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int, cl
 		}
 	}
 	group := daemon.NewGroup(t, binaries, w.params, quorum)
+	w.keys = group.Params.Keys
 	for r, region := range group.Regions {
 		kubeconfig := w.kubeconfig(r, region)
 		namespace := w.planes[r].Namespace(t)
