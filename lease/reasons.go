@@ -47,6 +47,7 @@ const (
 	ReasonInherited        ReasonCode = "inherited"
 	ReasonSuperseded       ReasonCode = "superseded"
 	ReasonResigned         ReasonCode = "resigned"
+	ReasonNoAgent          ReasonCode = "no_agent"
 )
 
 // Planned reports whether authority is given up for this reason by choice, to go to
@@ -136,6 +137,7 @@ var Reasons = []Reason{
 	{ReasonInherited, Informational, "inherited", "this instance acts for the region from now on, and goes on with the authority that the one before it held", ""},
 	{ReasonSuperseded, Warning, "superseded", "another instance has been elected to act for the region", "see what kept this one from the API server"},
 	{ReasonResigned, Informational, "resigned", "this instance stops, and leaves the region to another one", ""},
+	{ReasonNoAgent, Critical, "no agent", "no agent runs here, and failoverd fence was run in its place", "start the agent, and see its log for why it does not run"},
 	{ReasonHandedOver, Informational, "handed over", "an operator has asked for authority to be handed over: the region fences, and tells the other one to take", ""},
 	{ReasonDegraded, Warning, "degraded", "the region is degraded and another one is not: it fences, and tells the other one to take", "see degraded in failoverd status for what ails it"},
 	{ReasonSplitBrain, Critical, "two active regions", "another region is active with a higher epoch while this one held authority: an assumption of the protocol is broken; this region fences at once", "check that the witness is as fresh as witness.staleness says, and that all regions run with the same configuration; compare the data of both regions"},

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/agent/applier"
+	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/agent/term"
+	"github.com/openova-io/failoverd/config"
+	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/kube"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// startTime is what the agent's next start may take, systemd's RestartSec and the first questions to the witness among it: so long
+// before it would have to fence, nothing is left to it any more.
+const startTime = 5 * time.Second
+
+func fenceCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "fence",
+		Short: "Makes this region's layers inactive, where no agent runs to do it",
+		Long: `Fences every layer of the configuration, and returns when all are inactive. It is
+for a region whose agent is dead and does not come back; while one runs, it is
+refused: stop that, which fences, or use failoverd switchover. It holds the lock
+of state_dir, so no agent starts beside it.
+
+It gives no authority up: that ends by itself. An agent that is started before
+then goes on with it, and activates the layers again.
+
+--if-due is for systemd's ExecStopPost, which runs whenever the agent has ended,
+and before it is started again. It does nothing while an agent that is started now
+could still go on with the authority on disk, and fences when that is too late; where
+starts fail one after the other it is called after each. Where another instance of
+the region acts, it leaves the layers to that one.
+
+Exit codes: 0 every layer is inactive, or nothing had to be done; 1 some layer is
+not inactive in time, or an agent runs; 2 the command line or the configuration is wrong.`,
+		Example: "  failoverd fence\n  ExecStopPost=/usr/bin/failoverd fence --if-due --config /etc/failoverd/failoverd.yaml",
+		Args:    noArgs,
+	}
+	path := configFlag(cmd)
+	ifDue := cmd.Flags().Bool("if-due", false, "only if no agent that is started now could go on")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return fence(cmd.Context(), cmd.OutOrStdout(), *path, *ifDue)
+	}
+	return cmd
+}
+
+func fence(ctx context.Context, out io.Writer, path string, ifDue bool) error {
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	secrets, err := cfg.LoadSecrets()
+	if err != nil {
+		return usageError{err}
+	}
+	w, err := openWitness(cfg, secrets)
+	if err != nil {
+		return usageError{err}
+	}
+	log := hclog.New(&hclog.LoggerOptions{Name: "failoverd", Level: hclog.LevelFromString(cfg.Log.Level), JSONFormat: cfg.Log.Format == "json", Output: os.Stderr})
+	applied, err := buildLayers(cfg, w, log)
+	if err != nil {
+		return usageError{err}
+	}
+	dir, err := statedir.Open(cfg.StateDir)
+	if errors.Is(err, statedir.ErrInUse) && ifDue {
+		fmt.Fprintln(out, "an agent runs: nothing to do")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w; a running agent fences when it is stopped, or by failoverd switchover", err)
+	}
+	defer dir.Close()
+	saved, err := dir.LoadAuthority()
+	if err != nil {
+		log.Warn("whether the region has authority is not known", "error", err)
+	}
+	if ifDue && os.Getenv("SERVICE_RESULT") == "success" && os.Getenv("EXIT_STATUS") == "0" { // systemd.exec(5)
+		fmt.Fprintln(out, "the agent has stopped as it was asked to, and has seen to the layers: nothing to do")
+		return nil
+	}
+	if ifDue {
+		why, err := notDue(ctx, cfg, applied, dir, saved, err)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			fmt.Fprintln(out, why+": nothing to do")
+			return nil
+		}
+	}
+	return fenceNow(ctx, out, cfg, applied.layers, saved.Epoch)
+}
+
+// notDue says why nothing is to be fenced yet, or by this one; empty: it is. What can't be known is no reason.
+func notDue(ctx context.Context, cfg *config.Config, applied applied, dir *statedir.Dir, saved lease.Authority, unreadable error) (string, error) {
+	boot, err := agent.BootClock{}.BootID()
+	if err != nil {
+		return "", fmt.Errorf("tell this boot from others: %w", err)
+	}
+	now := agent.BootClock{}.Now()
+	due := saved.Deadline.Add(-time.Duration(cfg.Lease.FenceTimeout) - startTime)
+	switch {
+	case unreadable != nil:
+		return "", nil
+	case saved == (lease.Authority{}):
+		return "no authority was ever on disk", nil
+	case saved.BootID == boot && now < due:
+		return fmt.Sprintf("an agent that is started within %s goes on", seconds(due.Sub(now).Seconds())), nil
+	case cfg.Instances == nil:
+		return "", nil
+	}
+	id, err := dir.Identity()
+	if err != nil {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(cfg.Lease.RequestTimeout))
+	defer cancel()
+	record, found, err := term.New(applied.cluster, kube.Namespace(cfg.Kubernetes.Namespace), cfg.Group, cfg.Region).Read(ctx)
+	if err == nil && found && record.Holder != "" && !strings.HasSuffix(record.Holder, "_"+id) {
+		return fmt.Sprintf("the instance %s acts for the region", record.Holder), nil
+	}
+	return "", nil
+}
+
+// fenceNow fences all layers at once, and tells how it goes.
+func fenceNow(ctx context.Context, out io.Writer, cfg *config.Config, all []layers.Layer, epoch uint64) error {
+	if len(all) == 0 {
+		fmt.Fprintln(out, "the configuration has no layers: nothing to do")
+		return nil
+	}
+	timeout := time.Duration(cfg.Lease.FenceTimeout)
+	timer, err := agent.BootClock{}.NewTimer()
+	if err != nil {
+		return fmt.Errorf("make a timer of the boot clock: %w", err)
+	}
+	began := time.Now()
+	events := make(chan applier.Event, 64)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	a := applier.New(applier.Config{
+		Group: cfg.Group, Region: cfg.Region, Layers: all, Clock: agent.BootClock{}, Timer: timer,
+		Report: func(ev applier.Event) {
+			select {
+			case events <- ev:
+			case <-ctx.Done():
+			}
+		},
+	})
+	defer a.Close()
+	a.Fence(lease.Fence{ID: 1, Deadline: agent.BootClock{}.Now().Add(timeout), Epoch: epoch, Reason: lease.ReasonNoAgent})
+	trouble := map[string]string{}
+	for _, l := range all {
+		trouble[l.Name()] = "no answer"
+	}
+	for {
+		select {
+		case ev := <-events:
+			switch ev := ev.(type) {
+			case applier.Attempt:
+				if ev.Err == nil {
+					delete(trouble, ev.Layer)
+					fmt.Fprintf(out, "%6.2f s  %s is inactive\n", time.Since(began).Seconds(), ev.Layer)
+				} else {
+					trouble[ev.Layer] = ev.Err.Error()
+				}
+			case applier.Done:
+				fmt.Fprintf(out, "%6.2f s  every layer is inactive\n", time.Since(began).Seconds())
+				return nil
+			}
+		case <-ctx.Done():
+			var left []string
+			for _, l := range all {
+				if why, is := trouble[l.Name()]; is {
+					left = append(left, l.Name()+": "+why)
+				}
+			}
+			return fmt.Errorf("not every layer is inactive after fence_timeout, %v: %s; run it again, or cut the region off by hand", timeout, strings.Join(left, "; "))
+		}
+	}
+}
