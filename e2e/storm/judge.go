@@ -212,6 +212,9 @@ func (f *Findings) layers(a, b lease.Region, as, bs []Record) {
 	}
 }
 
+// termDuration is the instances' term_duration.
+const termDuration = time.Second
+
 // thawTime is how long an instance that runs again has to fence.
 const thawTime = time.Second
 
@@ -229,13 +232,25 @@ func union(spans []Span) (out []Span) {
 	return out
 }
 
+// electionTime is what an instance takes that reaches its API server again: it reads the record twice, a term_duration apart, to know that
+// whoever acts there is silent, and writes it.
+const electionTime = 2*termDuration + time.Second
+
+// unelected is when an instance could not have been elected.
+func (r Record) unelected() (spans []Span) {
+	for _, s := range r.Blind {
+		spans = append(spans, Span{s.From, s.To.Add(electionTime)})
+	}
+	return spans
+}
+
 // together is when none of them could do anything.
 func together(records []Record) []Span {
 	spans := []Span{{-lease.Never, lease.Never}}
 	for _, r := range records {
 		var next []Span
 		for _, s := range spans {
-			for _, o := range union(slices.Concat(r.Still, r.Blind)) {
+			for _, o := range union(slices.Concat(r.Still, r.unelected())) {
 				if at := s.overlap(o); at.length() > 0 {
 					next = append(next, at)
 				}

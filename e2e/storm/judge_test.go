@@ -70,6 +70,12 @@ func TestJudge(t *testing.T) {
 		{"one frozen, one cut off", []Record{
 			{Region: "a", Hooks: append(hooks("activate", 1, 0, 1), hooks("fence", 1, 30, 30.5)...), Still: []Span{span(5, 22), span(25, 40)}, Blind: []Span{span(21, 26)}},
 			{Region: "a", Instance: "a2", Blind: []Span{span(1, 30)}}}, "outlived"},
+		{"one frozen, one that has just been healed", []Record{
+			{Region: "a", Hooks: append(hooks("activate", 1, 0, 1), hooks("fence", 1, 24, 24.5)...), Still: []Span{span(5, 24)}},
+			{Region: "a", Instance: "a2", Blind: []Span{span(1, 22)}}}, "outlived"},
+		{"one frozen, one healed for long", []Record{
+			{Region: "a", Hooks: append(hooks("activate", 1, 0, 1), hooks("fence", 1, 30, 30.5)...), Still: []Span{span(5, 30)}},
+			{Region: "a", Instance: "a2", Blind: []Span{span(1, 22)}}}, "layers"},
 		{"one epoch twice", []Record{{Region: "a", Hooks: append(hooks("activate", 2, 0, 1), hooks("fence", 2, 18, 19)...)}}, "epochs"},
 	}
 	for _, tt := range tests {

@@ -41,8 +41,6 @@ func times() lease.Params {
 	}
 }
 
-const termDuration = time.Second
-
 // A world is the group, and all that it depends on.
 type world struct {
 	t         *testing.T
