@@ -109,6 +109,7 @@ type Config struct {
 	Board     Board          // nil if no layer has anything to tell others
 	Mirror    Mirror         // nil without a cluster
 	Manager   ServiceManager // nil if none watches over the process
+	Watchdog  Watchdog       // nil if none watches over the machine
 	Endpoint  Endpoint       // nil where each instance is asked by an address of its own
 	Disk      Disk
 	Journal   Journal // nil: none is kept
@@ -128,6 +129,7 @@ type Agent struct {
 	bootID  string
 
 	recorder *recorder // nil without a journal
+	armed    bool      // the watchdog is
 
 	// Owned by Run.
 	state     *lease.State
@@ -224,6 +226,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		defer tick.Stop()
 		watched = tick.C
 	}
+	var fed <-chan time.Time
+	if w := a.cfg.Watchdog; w != nil {
+		tick := time.NewTicker(pingEvery(w))
+		defer tick.Stop()
+		fed = tick.C
+	}
 	stop := ctx.Done()
 	for !a.decision.Released {
 		select {
@@ -237,6 +245,8 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.step(calls, lease.Tick{})
 		case <-watched:
 			a.cfg.Manager.Alive()
+		case <-fed:
+			a.feed()
 		}
 	}
 	if a.decision.State == lease.Follower {
@@ -253,6 +263,7 @@ func (a *Agent) step(calls context.Context, ev lease.Event) {
 	actions, decision := a.state.Step(now, ev)
 	a.decision = decision
 	a.journalStep(now, ev, actions)
+	a.feed() // before layers are activated
 	saving := false
 	for _, action := range actions {
 		if reply, ok := action.(lease.Reply); ok {

@@ -22,6 +22,7 @@ const (
 	opReadTerm      = "read_term"
 	opWriteTerm     = "write_term"
 	opJournal       = "write_journal"
+	opWatchdog      = "watchdog"
 )
 
 // outcome is how a call ended: the event for the state machine, and what went

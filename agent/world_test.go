@@ -139,6 +139,7 @@ type region struct {
 	looking  time.Duration             // that a look of a probe takes
 
 	journal testJournal
+	dog     *testWatchdog // nil: none
 
 	agent  *agent.Agent
 	cancel context.CancelFunc
@@ -183,12 +184,16 @@ func (r *region) start() {
 	if r.instance != "" {
 		params.Instance, params.TermDuration, term = r.instance, 4*time.Second, r.term
 	}
-	made, err := agent.New(agent.Config{
+	of := agent.Config{
 		Term:   term,
 		Params: params, Version: "v1", Witness: wit, Quorum: (*testQuorum)(r), Layers: []layers.Layer{(*testLayer)(r)}, Disk: (*testDisk)(r), Journal: &r.journal,
 		Health: health.Params{DegradedAfter: 30 * time.Second, RecoveredAfter: 5 * time.Minute}, Probes: r.probes(),
 		Clock: (*testClock)(r), Log: hclog.New(&hclog.LoggerOptions{Name: string(r.name), Level: hclog.Debug, Output: &r.log}),
-	})
+	}
+	if r.dog != nil {
+		of.Watchdog = r.dog
+	}
+	made, err := agent.New(of)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -31,6 +31,7 @@ type Config struct {
 
 	Kubernetes Kubernetes `yaml:"kubernetes" json:"kubernetes"`
 	Instances  *Instances `yaml:"instances,omitempty" json:"instances,omitempty"` // nil: the region has one
+	Watchdog   *Watchdog  `yaml:"watchdog,omitempty" json:"watchdog,omitempty"`   // nil: none resets the machine
 
 	Layers   Layers  `yaml:"layers" json:"layers"`
 	Health   *Health `yaml:"health,omitempty" json:"health,omitempty"` // nil: nobody looks, and the region is never degraded

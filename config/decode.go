@@ -58,6 +58,10 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 			*i = *DefaultInstances()
 			return section(field{"term_duration", unit(&i.TermDuration)}, field{"dns_service", text(&i.DNSService)})
 		})},
+		field{"watchdog", optional(&c.Watchdog, func(w *Watchdog) setter {
+			*w = *DefaultWatchdog()
+			return section(field{"device", text(&w.Device)}, field{"timeout", unit(&w.Timeout)})
+		})},
 		field{"layers", section(
 			field{"httproute", optional(&c.Layers.HTTPRoute, func(l *HTTPRoute) setter {
 				*l = *DefaultHTTPRoute()

@@ -53,6 +53,10 @@ var expected = map[string]string{
 	"instances.dns_service":   "the name of a Service without a selector in kubernetes.namespace, a DNS label such as failoverd-dns, with the section quorum; or nothing",
 	"instances.term_duration": "a duration such as 4s: for how long an instance that acts for the region is not replaced after its last sign of life",
 
+	"watchdog":         "a section with device and timeout",
+	"watchdog.device":  "the absolute path of a watchdog, such as /dev/watchdog",
+	"watchdog.timeout": "a duration in whole seconds, from 1s to lease.fence_timeout, such as 10s: the machine is reset so long after the agent has pinged it last",
+
 	"kubernetes":            "a section with kubeconfig and namespace",
 	"kubernetes.kubeconfig": "the absolute path of a kubeconfig file, or nothing for the service account of the pod",
 	"kubernetes.namespace":  "the name of a namespace, a DNS label such as failoverd, or nothing for that of the pod",

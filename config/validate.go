@@ -52,6 +52,7 @@ func (c *Config) validate(d *document) Problems {
 		v.hook(i)
 	}
 	v.instances()
+	v.watchdog()
 	v.health()
 	v.gpu()
 	v.api()
@@ -135,6 +136,20 @@ func (v *validator) instances() {
 			v.text("instances.dns_service", i.DNSService, isLabel)
 			v.must(v.c.Quorum != nil, "instances.dns_service", "found %s, and no section quorum: nobody asks this region then; add quorum, or leave this out", quote(i.DNSService))
 		}
+	}
+}
+
+// watchdog checks the section, if there is one. A timeout above lease.fence_timeout could pass only after authority has ended.
+func (v *validator) watchdog() {
+	w := v.c.Watchdog
+	if w == nil {
+		return
+	}
+	v.must(path.IsAbs(w.Device), "watchdog.device", "found %s, expected %s", quote(w.Device), want("watchdog.device"))
+	whole := w.Timeout >= Duration(time.Second) && w.Timeout%Duration(time.Second) == 0
+	v.must(whole, "watchdog.timeout", "found %v, expected %s", w.Timeout, want("watchdog.timeout"))
+	if whole && !v.refused("lease.fence_timeout") {
+		v.must(w.Timeout <= v.c.Lease.FenceTimeout, "watchdog.timeout", "found %v, expected at most lease.fence_timeout, %v: the machine has to be reset before the end of the authority that it has then", w.Timeout, v.c.Lease.FenceTimeout)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/openova-io/failoverd/lease"
 )
@@ -53,21 +55,39 @@ func (d *Dir) SaveAuthority(a lease.Authority) error {
 func (d *Dir) LoadAuthority() (lease.Authority, error) {
 	d.authority.Lock()
 	defer d.authority.Unlock()
-	f, err := d.root.Open(authorityName)
+	return readAuthority(d.root, d.file(authorityName))
+}
+
+// ReadAuthority reads the authority in a state directory that another process, or none, has open. It takes no lock and
+// writes nothing.
+func ReadAuthority(path string) (lease.Authority, error) {
+	root, err := os.OpenRoot(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return lease.Authority{}, nil
 	}
 	if err != nil {
-		return lease.Authority{}, fmt.Errorf("load authority: %w", failed("open", d.file(authorityName), err))
+		return lease.Authority{}, fmt.Errorf("load authority: %w", failed("open state directory", path, err))
+	}
+	defer root.Close()
+	return readAuthority(root, filepath.Join(path, authorityName))
+}
+
+func readAuthority(root *os.Root, path string) (lease.Authority, error) {
+	f, err := root.Open(authorityName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return lease.Authority{}, nil
+	}
+	if err != nil {
+		return lease.Authority{}, fmt.Errorf("load authority: %w", failed("open", path, err))
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, authorityMaxSize+1))
 	if err != nil {
-		return lease.Authority{}, fmt.Errorf("load authority: %w", failed("read", d.file(authorityName), err))
+		return lease.Authority{}, fmt.Errorf("load authority: %w", failed("read", path, err))
 	}
 	a, err := decodeAuthority(b)
 	if err != nil {
-		return lease.Authority{}, fmt.Errorf("load authority: %s is not used: %w; nothing is to be done, the region fences first and writes it anew", d.file(authorityName), err)
+		return lease.Authority{}, fmt.Errorf("load authority: %s is not used: %w; nothing is to be done, the region fences first and writes it anew", path, err)
 	}
 	return a, nil
 }

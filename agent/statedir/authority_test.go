@@ -35,6 +35,9 @@ func TestSaveAndLoadAuthority(t *testing.T) {
 	next.Epoch, next.Deadline = 13, some.Deadline.Add(30)
 	must(t, d.SaveAuthority(next))
 	load(t, d, next)
+	if got, err := ReadAuthority(path); got != next || err != nil { // while it is open
+		t.Errorf("ReadAuthority() = %+v, %v; want %+v", got, err, next)
+	}
 	d.Close()
 
 	d = open(t, path)
@@ -43,6 +46,11 @@ func TestSaveAndLoadAuthority(t *testing.T) {
 	load(t, d, lease.Authority{})
 	if _, err := os.Stat(filepath.Join(path, authorityName)); err == nil {
 		t.Error("the file is still there")
+	}
+	for _, of := range []string{path, filepath.Join(path, "none")} {
+		if got, err := ReadAuthority(of); got != (lease.Authority{}) || err != nil {
+			t.Errorf("ReadAuthority() where there is none = %+v, %v; want none", got, err)
+		}
 	}
 }
 

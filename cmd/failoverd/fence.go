@@ -22,9 +22,9 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// startTime is what the agent's next start may take, systemd's RestartSec and the first questions to the witness among it: so long
-// before it would have to fence, nothing is left to it any more.
-const startTime = 5 * time.Second
+// startTime is what the agent's next start takes, systemd's RestartSec of 1 s among it. So long before it would have to fence,
+// nothing is left to it any more. Where authority stands it asks nobody before it goes on.
+const startTime = 3 * time.Second
 
 func fenceCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -106,6 +106,9 @@ func fence(ctx context.Context, out io.Writer, path string, ifDue bool) error {
 }
 
 // notDue says why nothing is to be fenced yet, or by this one; empty: it is. What can't be known is no reason.
+//
+// systemd says timeout where a stop took too long, and nothing is started after that, or a start did, which has used the
+// time up.
 func notDue(ctx context.Context, cfg *config.Config, applied applied, dir *statedir.Dir, saved lease.Authority, unreadable error) (string, error) {
 	boot, err := agent.BootClock{}.BootID()
 	if err != nil {
@@ -118,7 +121,7 @@ func notDue(ctx context.Context, cfg *config.Config, applied applied, dir *state
 		return "", nil
 	case saved == (lease.Authority{}):
 		return "no authority was ever on disk", nil
-	case saved.BootID == boot && now < due:
+	case saved.BootID == boot && now < due && os.Getenv("SERVICE_RESULT") != "timeout":
 		return fmt.Sprintf("an agent that is started within %s goes on", seconds(due.Sub(now).Seconds())), nil
 	case cfg.Instances == nil:
 		return "", nil
@@ -142,6 +145,7 @@ func fenceNow(ctx context.Context, out io.Writer, cfg *config.Config, all []laye
 		fmt.Fprintln(out, "the configuration has no layers: nothing to do")
 		return nil
 	}
+	stopped := ctx
 	timeout := time.Duration(cfg.Lease.FenceTimeout)
 	timer, err := agent.BootClock{}.NewTimer()
 	if err != nil {
@@ -188,7 +192,11 @@ func fenceNow(ctx context.Context, out io.Writer, cfg *config.Config, all []laye
 					left = append(left, l.Name()+": "+why)
 				}
 			}
-			return fmt.Errorf("not every layer is inactive after fence_timeout, %v: %s; run it again, or cut the region off by hand", timeout, strings.Join(left, "; "))
+			after := fmt.Sprintf("fence_timeout, %v", timeout)
+			if stopped.Err() != nil {
+				after = fmt.Sprintf("%.1f s, when it was told to stop", time.Since(began).Seconds())
+			}
+			return fmt.Errorf("not every layer is inactive after %s: %s; run it again, or cut the region off by hand", after, strings.Join(left, "; "))
 		}
 	}
 }

@@ -88,7 +88,7 @@ func TestFenceIfDue(t *testing.T) {
 	}{
 		{"never active", lease.Authority{}, "no authority was ever on disk: nothing to do"},
 		{"authority for long", lease.Authority{Epoch: 4, Deadline: in(time.Hour), BootID: boot}, "goes on: nothing to do"},
-		{"too late to go on", lease.Authority{Epoch: 4, Deadline: in(6 * time.Second), BootID: boot}, ""},
+		{"too late to go on", lease.Authority{Epoch: 4, Deadline: in(4 * time.Second), BootID: boot}, ""},
 		{"authority has ended", lease.Authority{Epoch: 4, Deadline: in(-time.Second), BootID: boot}, ""},
 		{"of another boot", lease.Authority{Epoch: 4, Deadline: in(time.Hour), BootID: "another"}, ""},
 	} {

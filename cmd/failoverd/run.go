@@ -32,6 +32,7 @@ import (
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
 	"github.com/openova-io/failoverd/systemd"
+	"github.com/openova-io/failoverd/watchdog"
 )
 
 func runCommand() *cobra.Command {
@@ -115,16 +116,22 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	d.log = hclog.New(&hclog.LoggerOptions{
 		Name: "failoverd", Level: hclog.LevelFromString(d.cfg.Log.Level), JSONFormat: d.cfg.Log.Format == "json", Output: os.Stderr,
 	})
-	if err = askWitness(ctx, d.cfg, w, d.log); err != nil {
-		return d, err
+	// Every moment counts where authority stands that this agent can go on with; and who has it knows the witness and the layers.
+	resumes := authorityStands(d.cfg)
+	if !resumes {
+		if err = askWitness(ctx, d.cfg, w, d.log); err != nil {
+			return d, err
+		}
 	}
 	applied, err := buildLayers(d.cfg, w, d.log)
 	if err != nil {
 		return d, err
 	}
 	d.board, d.mirror = applied.board, applied.mirror
-	if err = checkLayers(ctx, d.cfg, applied.layers, d.log); err != nil {
-		return d, err
+	if !resumes {
+		if err = checkLayers(ctx, d.cfg, applied.layers, d.log); err != nil {
+			return d, err
+		}
 	}
 	if d.listen, err = net.Listen("tcp", d.cfg.API.Listen); err != nil {
 		return d, fmt.Errorf("api.listen: %w; change api.listen, or stop what uses the address", err)
@@ -147,6 +154,12 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	if d.control, err = listenControl(d.cfg.API.Socket); err != nil {
 		return d, err
 	}
+	var dog *watchdog.Device
+	if of := d.cfg.Watchdog; of != nil {
+		if dog, err = watchdog.Open(of.Device, time.Duration(of.Timeout)); err != nil {
+			return d, err
+		}
+	}
 	if d.gpus, err = buildWatch(d.cfg.GPU, d.log); err != nil {
 		return d, err
 	}
@@ -160,6 +173,9 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	}
 	if d.journal != nil {
 		of.Journal = d.journal
+	}
+	if dog != nil {
+		of.Watchdog = dog
 	}
 	if d.board != nil {
 		of.Board = d.board
@@ -246,6 +262,14 @@ func openJournal(cfg *config.Config, secrets *config.Secrets, log hclog.Logger) 
 
 // journalPath is the folder of the journal.
 func journalPath(cfg *config.Config) string { return filepath.Join(cfg.StateDir, "audit") }
+
+// authorityStands reports whether there is authority on disk that an agent which starts now goes on with.
+func authorityStands(cfg *config.Config) bool {
+	saved, err := statedir.ReadAuthority(cfg.StateDir)
+	boot, bootErr := agent.BootClock{}.BootID()
+	now := agent.BootClock{}.Now()
+	return err == nil && bootErr == nil && saved.BootID == boot && now < saved.Deadline && saved.Deadline <= now.Add(time.Duration(cfg.Lease.TTL))
+}
 
 // askWitness reads the own flag once. A witness that refuses this configuration
 // will go on doing so, and ends the start; one that can't be reached may come

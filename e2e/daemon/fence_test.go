@@ -47,7 +47,7 @@ func TestFenceIfDue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	due := saved.Deadline.Add(-params.FenceTimeout - 5*time.Second)
+	due := saved.Deadline.Add(-params.FenceTimeout - 3*time.Second)
 	early := 0
 	for {
 		code, out, err := active.CLI(ctx, "fence", "--if-due")

@@ -1,0 +1,45 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
+
+// A Watchdog resets this machine, with the layers that are on it, when it is armed and has not been pinged for its timeout (package
+// watchdog). No method blocks.
+type Watchdog interface {
+	Arm() error
+	Ping() error
+	Disarm() error
+	Timeout() time.Duration
+}
+
+// pingEvery is how often it is looked after, beside each step.
+func pingEvery(w Watchdog) time.Duration { return w.Timeout() / 4 }
+
+// feed looks after the watchdog: it is armed from when this instance holds authority, or does not know what its layers are, until
+// they are inactive or another instance sees to them.
+//
+// It is pinged only if it would reset the machine by the end of the authority that stands. So whatever keeps the loop from turning, or
+// the layers from being fenced in time, layers on this machine do not outlive authority (§2).
+func (a *Agent) feed() {
+	w, d := a.cfg.Watchdog, a.decision
+	if w == nil {
+		return
+	}
+	wanted := d.State == lease.Active || d.State == lease.Fencing && !d.LayersFenced
+	var err error
+	switch {
+	case wanted && !a.armed:
+		if err = w.Arm(); err == nil {
+			a.armed = true
+		}
+	case !wanted && a.armed:
+		err = w.Disarm()
+		a.armed = false
+	case a.armed && (d.Deadline == 0 || a.cfg.Clock.Now().Add(w.Timeout()) <= d.Deadline):
+		err = w.Ping()
+	}
+	a.noteTrouble(opWatchdog, err)
+}

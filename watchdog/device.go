@@ -1,0 +1,106 @@
+package watchdog
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A driver is the kernel's side of an open device.
+type driver interface {
+	info(*os.File) (*unix.WatchdogInfo, error)
+	setTimeout(f *os.File, seconds int) error
+	timeout(*os.File) (seconds int, err error)
+	ping(*os.File) error
+}
+
+// A Device is a watchdog. Its methods belong to one goroutine.
+type Device struct {
+	path    string
+	seconds int
+	driver  driver
+	file    *os.File // nil while it is not armed
+}
+
+// Open checks that a device is there, takes a timeout in whole seconds and can be disarmed, and leaves it disarmed.
+func Open(path string, timeout time.Duration) (*Device, error) {
+	return open(path, timeout, kernel{})
+}
+
+func open(path string, timeout time.Duration, of driver) (*Device, error) {
+	d := &Device{path: path, seconds: int(timeout / time.Second), driver: of}
+	if err := d.Arm(); err != nil {
+		return nil, err
+	}
+	info, err := d.driver.info(d.file)
+	if err = errors.Join(err, d.Disarm()); err != nil {
+		return nil, fmt.Errorf("watchdog %s: %w", path, err)
+	}
+	if info.Options&unix.WDIOF_MAGICCLOSE == 0 {
+		return nil, fmt.Errorf("watchdog %s: its driver, %s, can't be disarmed (no magic close), so every stop of the agent would reset the machine; use another device", path, name(info))
+	}
+	return d, nil
+}
+
+// Timeout is how long after the last ping the machine is reset.
+func (d *Device) Timeout() time.Duration { return time.Duration(d.seconds) * time.Second }
+
+// Arm starts the timer. From now on it has to be pinged.
+func (d *Device) Arm() error {
+	f, err := os.OpenFile(d.path, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("watchdog: %w; is its module loaded (as softdog), does nobody else hold it, and may this user write to it?", err)
+	}
+	d.file = f
+	set := d.driver.setTimeout(f, d.seconds)
+	got, err := d.driver.timeout(f)
+	switch {
+	case set != nil || err != nil:
+		err = errors.Join(set, err)
+	case got != d.seconds:
+		err = fmt.Errorf("it makes %d s of a timeout of %d s; set watchdog.timeout to one that it takes", got, d.seconds)
+	default:
+		return nil
+	}
+	return fmt.Errorf("watchdog %s: %w", d.path, errors.Join(err, d.Disarm()))
+}
+
+// Ping starts the timer anew.
+func (d *Device) Ping() error {
+	if err := d.driver.ping(d.file); err != nil {
+		return fmt.Errorf("ping the watchdog %s: %w", d.path, err)
+	}
+	return nil
+}
+
+// Disarm stops the timer.
+func (d *Device) Disarm() error {
+	_, err := d.file.Write([]byte("V"))
+	if err = errors.Join(err, d.file.Close()); err != nil {
+		err = fmt.Errorf("disarm the watchdog %s: %w", d.path, err)
+	}
+	d.file = nil
+	return err
+}
+
+func name(info *unix.WatchdogInfo) string { return unix.ByteSliceToString(info.Identity[:]) }
+
+// kernel is the real driver: Documentation/watchdog/watchdog-api.rst of Linux.
+type kernel struct{}
+
+func (kernel) info(f *os.File) (*unix.WatchdogInfo, error) {
+	return unix.IoctlGetWatchdogInfo(int(f.Fd()))
+}
+
+func (kernel) setTimeout(f *os.File, seconds int) error {
+	return unix.IoctlSetPointerInt(int(f.Fd()), unix.WDIOC_SETTIMEOUT, seconds)
+}
+
+func (kernel) timeout(f *os.File) (int, error) {
+	return unix.IoctlGetInt(int(f.Fd()), unix.WDIOC_GETTIMEOUT)
+}
+
+func (kernel) ping(f *os.File) error { return unix.IoctlWatchdogKeepalive(int(f.Fd())) }
