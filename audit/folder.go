@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -67,9 +68,12 @@ func (f folder) names() ([]string, error) {
 	return names, nil
 }
 
-// read is the content of a file, unpacked.
+// read is the content of a file, unpacked; also of one that has been packed since it was listed.
 func (f folder) read(name string) ([]byte, error) {
 	b, err := f.root.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) && !packed(name) {
+		return f.read(name + packedSuffix)
+	}
 	if err != nil || !packed(name) {
 		return b, err
 	}

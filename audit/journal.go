@@ -115,17 +115,31 @@ func (j *Journal) resume() (found Found, err error) {
 	return found, j.begin(File{Cut: found.Cut})
 }
 
-// begin begins the next file.
+// begin begins the next file. When it fails, everything is as it was.
 func (j *Journal) begin(f File) error {
+	was := *j
+	err := j.beginFile(f)
+	if err == nil {
+		return nil
+	}
+	if j.file != was.file {
+		err = errors.Join(err, j.file.Close(), j.folder.remove(j.name))
+	}
+	*j = was
+	return err
+}
+
+func (j *Journal) beginFile(f File) error {
 	f.After, f.Group, f.Region = j.hash, j.cfg.Group, j.cfg.Region
 	if j.cfg.Key != nil {
 		f.PublicKey = base64.StdEncoding.EncodeToString(j.cfg.Key.Public().(ed25519.PublicKey))
 	}
-	j.name, j.size = fileName(j.seq+1), 0
-	var err error
-	if j.file, err = j.folder.append(j.name); err != nil {
+	name := fileName(j.seq + 1)
+	file, err := j.folder.append(name)
+	if err != nil {
 		return err
 	}
+	j.file, j.name, j.size = file, name, 0
 	if err := j.append(KindFile, f); err != nil {
 		return err
 	}
@@ -184,12 +198,11 @@ func (j *Journal) sync() error {
 
 // rotate begins a new file, packs the one before, and removes what is too much.
 func (j *Journal) rotate() error {
-	old, oldName := j.file, j.name
+	old := j.file
 	if err := j.sync(); err != nil {
 		return err
 	}
 	if err := j.begin(File{}); err != nil {
-		j.file, j.name = old, oldName // and go on there
 		return err
 	}
 	if err := old.Close(); err != nil {

@@ -105,6 +105,9 @@ func TestRotate(t *testing.T) {
 	j, _ = open(t, path, cfg)
 	fill(t, j, 200, 400)
 	v := holds(t, path, 400)
+	if b, err := j.folder.read(fileName(1)); err != nil || len(b) == 0 { // by the name that it had
+		t.Errorf("the first file, packed since it was listed: %d bytes, %v; want what is in it", len(b), err)
+	}
 	packed, err := filepath.Glob(filepath.Join(path, "*"+packedSuffix))
 	must(t, err)
 	if v.Files < 10 || len(packed) != v.Files-1 {
@@ -315,6 +318,30 @@ func TestFullDisk(t *testing.T) {
 	}
 	fill(t, j, 3, 5)
 	holds(t, path, 5)
+}
+
+// TestNoNextFile can't begin the next file for a while: it says so at each entry, and goes on in the one that is there.
+func TestNoNextFile(t *testing.T) {
+	path := t.TempDir()
+	cfg := config()
+	j, _ := open(t, path, cfg)
+	fill(t, j, 0, 3)
+	j.cfg.FileSize = j.size
+	inTheWay := filepath.Join(path, fileName(j.seq+1))
+	must(t, os.Mkdir(inTheWay, 0o700))
+	for range 2 {
+		if err := j.Append(KindCommand, Command{Verb: "3"}); err == nil {
+			t.Error("an entry was added, want an error: the next file can't be begun")
+		}
+	}
+	j.cfg.FileSize = cfg.FileSize + 8<<20 // as if there were room in the old one
+	fill(t, j, 3, 5)
+	must(t, os.Remove(inTheWay))
+	j.cfg.FileSize = j.size
+	fill(t, j, 5, 6)
+	if v := holds(t, path, 6); v.Files != 2 {
+		t.Errorf("there are %d files, want 2", v.Files)
+	}
 }
 
 // TestUnsigned has a region without a key: hashes alone.
