@@ -22,7 +22,8 @@ func pingEvery(w Watchdog) time.Duration { return w.Timeout() / 4 }
 // they are inactive or another instance sees to them.
 //
 // It is pinged only if it would reset the machine by the end of the authority that stands. So whatever keeps the loop from turning, or
-// the layers from being fenced in time, layers on this machine do not outlive authority (§2).
+// the layers from being fenced in time, layers on this machine do not outlive authority (§2), but for an agent that is started
+// when less than the timeout is left of it: armed late is better than not at all.
 func (a *Agent) feed() {
 	w, d := a.cfg.Watchdog, a.decision
 	if w == nil {
@@ -32,14 +33,15 @@ func (a *Agent) feed() {
 	var err error
 	switch {
 	case wanted && !a.armed:
-		if err = w.Arm(); err == nil {
-			a.armed = true
-		}
+		err = w.Arm()
+		a.armed = err == nil
 	case !wanted && a.armed:
 		err = w.Disarm()
 		a.armed = false
 	case a.armed && (d.Deadline == 0 || a.cfg.Clock.Now().Add(w.Timeout()) <= d.Deadline):
 		err = w.Ping()
+	default:
+		return
 	}
 	a.noteTrouble(opWatchdog, err)
 }

@@ -25,22 +25,26 @@ type Device struct {
 	file    *os.File // nil while it is not armed
 }
 
-// Open checks that a device is there, takes a timeout in whole seconds and can be disarmed, and leaves it disarmed.
-func Open(path string, timeout time.Duration) (*Device, error) {
-	return open(path, timeout, kernel{})
+// Open checks that a device is there, takes a timeout in whole seconds and can be disarmed. It leaves the device disarmed, or
+// armed: an agent before this one may have died, with its timer running, and this one may yet fail to begin.
+func Open(path string, timeout time.Duration, armed bool) (*Device, error) {
+	return open(path, timeout, armed, kernel{})
 }
 
-func open(path string, timeout time.Duration, of driver) (*Device, error) {
+func open(path string, timeout time.Duration, armed bool, of driver) (*Device, error) {
 	d := &Device{path: path, seconds: int(timeout / time.Second), driver: of}
 	if err := d.Arm(); err != nil {
 		return nil, err
 	}
 	info, err := d.driver.info(d.file)
+	if err == nil && info.Options&unix.WDIOF_MAGICCLOSE == 0 {
+		err = fmt.Errorf("its driver, %s, can't be disarmed (no magic close), so every stop of the agent would reset the machine; use another device", name(info))
+	}
+	if err == nil && armed {
+		return d, nil
+	}
 	if err = errors.Join(err, d.Disarm()); err != nil {
 		return nil, fmt.Errorf("watchdog %s: %w", path, err)
-	}
-	if info.Options&unix.WDIOF_MAGICCLOSE == 0 {
-		return nil, fmt.Errorf("watchdog %s: its driver, %s, can't be disarmed (no magic close), so every stop of the agent would reset the machine; use another device", path, name(info))
 	}
 	return d, nil
 }
@@ -48,8 +52,11 @@ func open(path string, timeout time.Duration, of driver) (*Device, error) {
 // Timeout is how long after the last ping the machine is reset.
 func (d *Device) Timeout() time.Duration { return time.Duration(d.seconds) * time.Second }
 
-// Arm starts the timer. From now on it has to be pinged.
+// Arm starts the timer, or starts it anew. From now on it has to be pinged.
 func (d *Device) Arm() error {
+	if d.file != nil {
+		return d.Ping()
+	}
 	f, err := os.OpenFile(d.path, os.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("watchdog: %w; is its module loaded (as softdog), does nobody else hold it, and may this user write to it?", err)

@@ -70,7 +70,7 @@ func (s *standIn) written() string {
 
 func TestDevice(t *testing.T) {
 	s := newStandIn(t)
-	d, err := open(s.path, 10*time.Second, s)
+	d, err := open(s.path, 10*time.Second, false, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +94,24 @@ func TestDevice(t *testing.T) {
 	}
 }
 
+// TestOpenArmed takes over a device whose timer may run: it is never disarmed on the way.
+func TestOpenArmed(t *testing.T) {
+	s := newStandIn(t)
+	d, err := open(s.path, 10*time.Second, true, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Arm(); err != nil {
+		t.Fatal(err)
+	}
+	if got, calls := s.written(), strings.Join(s.calls, " "); got != "" || calls != "set get info ping" {
+		t.Errorf("%q was written, calls %q; want nothing, and set get info ping", got, calls)
+	}
+	if err := d.Disarm(); err != nil || s.written() != "V" {
+		t.Errorf("disarmed: %v; want V written", err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -110,7 +128,7 @@ func TestOpenRefuses(t *testing.T) {
 		s := newStandIn(t)
 		there := s.path
 		tt.spoil(s)
-		if _, err := open(s.path, 10*time.Second, s); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := open(s.path, 10*time.Second, false, s); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
 		}
 		if s.path == there {
@@ -120,14 +138,14 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 	// A file that is no watchdog.
-	if _, err := Open("/dev/null", 10*time.Second); err == nil {
+	if _, err := Open("/dev/null", 10*time.Second, false); err == nil {
 		t.Error("/dev/null was taken for a watchdog")
 	}
 }
 
 func TestPingFails(t *testing.T) {
 	s := newStandIn(t)
-	d, err := open(s.path, time.Second, s)
+	d, err := open(s.path, time.Second, false, s)
 	if err == nil {
 		err = d.Arm()
 	}

@@ -156,7 +156,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	}
 	var dog *watchdog.Device
 	if of := d.cfg.Watchdog; of != nil {
-		if dog, err = watchdog.Open(of.Device, time.Duration(of.Timeout)); err != nil {
+		if dog, err = watchdog.Open(of.Device, time.Duration(of.Timeout), resumes); err != nil {
 			return d, err
 		}
 	}
