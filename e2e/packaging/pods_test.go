@@ -1,3 +1,5 @@
+//go:build pods
+
 package packaging_test
 
 import (
@@ -200,7 +202,6 @@ func TestPods(t *testing.T) {
 	})
 	set, route := install(t, plane, client, ns, group)
 	hel := group.Regions[1]
-	hel.Start(t)
 
 	var nodes []*node
 	for i := range 3 {
@@ -226,6 +227,7 @@ func TestPods(t *testing.T) {
 		n.run(set)
 		nodes = append(nodes, n)
 	}
+	hel.Start(t) // when all pods wait for it, and not before: it would take
 	// settled waits until one acts, and the Service leads there.
 	settled := func() (acts *node, epoch uint64) {
 		t.Helper()
