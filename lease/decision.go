@@ -24,7 +24,7 @@ type Decision struct {
 	Term         uint64 // that this instance acts under; 0 if it follows, or is the only one of its region (§5)
 	Leader       string // the instance that acts for the region, as far as is known
 	Confirmed    bool   // it knows that it alone acts for the region
-	Heir         bool   // it follows, and the region has no authority or it can prove some: it can act in the other's place (§5)
+	Heir         bool   // it follows, and can prove the region's authority, or could if that began now: it can act in the other's place (§5)
 	Stopping     bool   // a Release was asked for
 	Released     bool   // a Release is through: fenced, and authority given up on disk too
 
@@ -63,8 +63,7 @@ func (s *State) decide() Decision {
 	case s.authority:
 		d.FenceAt = s.deadline.Add(-s.p.FenceTimeout)
 	case s.follows():
-		d.FenceAt = s.provable().Add(-s.p.FenceTimeout)
-		d.Heir = s.term.known && (s.term.record.Base.Epoch == 0 || d.FenceAt > s.now)
+		d.FenceAt, d.Heir = s.provable().Add(-s.p.FenceTimeout), s.heir()
 	}
 	if s.holder >= 0 {
 		d.Holder = s.p.Members[s.holder]

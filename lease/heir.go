@@ -24,6 +24,17 @@ func (s *State) provable() Instant {
 	return at
 }
 
+// heir reports whether a follower can act in the other's place: it can prove the region's authority for long enough to
+// renew it, or could if there was some in a moment. What is not on record yet may rest on a flag that was sent a
+// renewal ago, so it must have read the record before that.
+func (s *State) heir() bool {
+	t := &s.term
+	if t.record.Base.Epoch > 0 {
+		return s.now < s.provable().Add(-s.p.FenceTimeout)
+	}
+	return len(t.readings) > 0 && s.now >= t.readings[0].sent.Add(s.p.RenewInterval+2*s.beatInterval())
+}
+
 // noteReading remembers a read for as long as it may prove anything.
 func (s *State) noteReading(sent Instant) {
 	t := &s.term
@@ -56,7 +67,7 @@ func (s *State) lead(before TermRecord) {
 	if t.record.Base != (TermBase{}) {
 		t.onRecord = s.now.Add(s.longer(s.p.TTL)) // at the latest: its base was sent before now
 	}
-	t.held, t.alone, t.backAt, t.kept, t.fenced = t.record.Term, false, 0, Authority{}, false
+	t.held, t.alone, t.backAt, t.kept, t.base, t.fenced = t.record.Term, false, 0, Authority{}, TermBase{}, false
 	s.begin(inherited, resumed, ReasonElected)
 	if s.authority && t.record.Base.Epoch == s.epoch {
 		t.base = t.record.Base // else nothing is proved to heirs before the next base
@@ -78,12 +89,12 @@ func (s *State) follow(why ReasonCode) {
 // the last, and hands the region over (§5).
 func (s *State) resign() {
 	t := &s.term
-	kept := Authority{Term: t.held}
+	kept, base := Authority{Term: t.held}, TermBase{}
 	if s.authority && !s.abandon {
-		kept.Epoch, kept.Deadline = s.epoch, s.deadline
+		kept.Epoch, kept.Deadline, base = s.epoch, s.deadline, t.base
 	}
 	s.follow(ReasonResigned)
-	t.kept, t.resigns, t.next = kept, true, s.now
+	t.kept, t.base, t.resigns, t.next = kept, base, true, s.now
 	t.backAt = s.now.Add(2 * s.longer(s.p.TermDuration))
 }
 

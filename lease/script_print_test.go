@@ -129,6 +129,9 @@ func (s *script) printState() {
 		if d.Term > 0 && !d.Confirmed {
 			s.out.WriteString(" unconfirmed")
 		}
+		if d.Heir {
+			s.out.WriteString(", heir")
+		}
 	}
 	if d.Degraded {
 		s.out.WriteString(", degraded")

@@ -40,7 +40,7 @@ type termState struct {
 	known    bool       // it has been read
 	changed  Instant    // when it was first seen as it is
 	readings []termReading
-	base     TermBase // of the authority that stands
+	base     TermBase // of the authority that stands, or that is kept
 	onRecord Instant  // an heir may prove authority up to here; 0 if surely none
 
 	op      ActionID // in flight; 0 if none
@@ -125,7 +125,7 @@ func (s *State) nextRecord() (next TermRecord, write bool) {
 	mine := func(name string) bool { return name == s.p.Instance }
 	switch {
 	case t.resigns:
-		next.Holder, next.Term, next.Base = "", t.record.Term, t.record.Base
+		next.Holder, next.Term, next.Base = "", t.record.Term, t.base
 		return next, true
 	case t.held > 0:
 		if t.alone {

@@ -1,5 +1,3 @@
-//go:build pods
-
 package packaging_test
 
 import (
