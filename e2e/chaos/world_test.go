@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net/http"
-	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -70,7 +69,10 @@ func newWorld(t *testing.T, params lease.Params, seed uint64) *world {
 // watch records the writes of the region's flag, at the witness.
 func (r *region) watch(req kvserver.Request) func(int) {
 	arrived := now()
-	flag, ok := r.flagIn(req)
+	flag, of, ok := daemon.FlagIn(req)
+	if ok && of != r.Name {
+		panic(r.Name + " writes the flag of " + of) // the figures would be worth nothing
+	}
 	return func(status int) {
 		answered := now()
 		r.mu.Lock()
@@ -87,22 +89,6 @@ func (r *region) watch(req kvserver.Request) func(int) {
 			do()
 		}
 	}
-}
-
-// flagIn is the flag that a request writes; ok is false if it writes none.
-func (r *region) flagIn(req kvserver.Request) (flag lease.Flag, ok bool) {
-	if req.Method != http.MethodPut || !strings.HasSuffix(path.Dir(req.Key), "/flag") {
-		return flag, false
-	}
-	var record struct {
-		Body struct {
-			Flag lease.Flag `json:"flag"`
-		} `json:"body"`
-	}
-	if path.Base(req.Key) != string(r.Name) || json.Unmarshal(req.Value, &record) != nil {
-		panic("a region writes what is not its flag: " + req.Key + ": " + string(req.Value)) // the figures would be worth nothing
-	}
-	return record.Body.Flag, true
 }
 
 // onWrite has do called between the landing of the region's next write of a state and its answer.

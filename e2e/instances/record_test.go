@@ -1,12 +1,9 @@
 package instances
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"path"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,20 +32,13 @@ type write struct {
 
 // watch records the writes of the region's flag, at the witness.
 func (r *record) watch(req kvserver.Request) func(int) {
-	if req.Method != http.MethodPut || !strings.HasSuffix(path.Dir(req.Key), "/flag") {
+	flag, _, ok := daemon.FlagIn(req)
+	if !ok {
 		return nil
 	}
-	var of struct {
-		Body struct {
-			Flag lease.Flag `json:"flag"`
-		} `json:"body"`
-	}
-	if err := json.Unmarshal(req.Value, &of); err != nil {
-		panic("what was written is no flag: " + string(req.Value)) // the figures would be worth nothing
-	}
-	w := write{arrived: now(), epoch: of.Body.Flag.Epoch, term: of.Body.Flag.Term}
+	w := write{arrived: now(), epoch: flag.Epoch, term: flag.Term}
 	return func(status int) {
-		if status != http.StatusOK || of.Body.Flag.State != lease.FlagActive {
+		if status != http.StatusOK || flag.State != lease.FlagActive {
 			return
 		}
 		w.answered = now()

@@ -1,15 +1,13 @@
 package storm
 
 import (
-	"encoding/json"
 	"net/http"
-	"path"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/kvserver"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -22,20 +20,13 @@ type writes struct {
 
 // watch records the writes of active flags.
 func (s *writes) watch(request kvserver.Request) func(int) {
-	if request.Method != http.MethodPut || !strings.HasSuffix(path.Dir(request.Key), "/flag") {
+	flag, _, ok := daemon.FlagIn(request)
+	if !ok {
 		return nil
 	}
-	var of struct {
-		Body struct {
-			Flag lease.Flag `json:"flag"`
-		} `json:"body"`
-	}
-	if err := json.Unmarshal(request.Value, &of); err != nil {
-		panic("what was written is no flag: " + string(request.Value)) // what is judged would be worth nothing
-	}
-	w := Write{Arrived: now(), Epoch: of.Body.Flag.Epoch}
+	w := Write{Arrived: now(), Epoch: flag.Epoch}
 	return func(status int) {
-		if status != http.StatusOK || of.Body.Flag.State != lease.FlagActive {
+		if status != http.StatusOK || flag.State != lease.FlagActive {
 			return
 		}
 		w.Answered = now()
