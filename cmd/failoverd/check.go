@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -11,7 +14,11 @@ import (
 	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/systemd"
 )
+
+// askTimeout is how long systemd is asked.
+const askTimeout = 5 * time.Second
 
 // assumedRoundTrip is the witness's round trip in the bounds that check prints.
 const assumedRoundTrip = 200 * time.Millisecond
@@ -38,8 +45,14 @@ it is ok, a warning or a problem, what was asked, what came back, what to do.
 It can be run at any time, and where no daemon runs: it changes nothing. Without
 the section quorum only the witness is asked.
 
-Exit codes: 0 valid, and no problem; 1 a finding of --live is a problem; 2 not
-valid.`,
+An agent that is frozen while its region is active can't fence. So check adds up
+for each dead-man's switch when that has ended the freeze: other instances, what
+systemd says of failoverd.service on this host if that runs this file, and the
+kernel's watchdog. Without one that is in time it says no. With --offline this
+host is left out.
+
+Exit codes: 0 valid, and no problem; 1 no switch ends a frozen agent in time, or a
+finding of --live is a problem; 2 not valid.`,
 		Example: "  failoverd check --config /etc/failoverd/failoverd.yaml\n  failoverd check --config new.yaml --offline\n" +
 			"  failoverd check --live\n  failoverd check --live -o json | jq -r '.live[] | select(.level == \"problem\") | .asked'",
 		Args: noArgs,
@@ -65,12 +78,58 @@ valid.`,
 				return usageError{err}
 			}
 		}
-		if !*live {
-			return printCheck(cmd, cfg, *path, *output, nil)
+		frozen, err := judgeFrozen(cmd.Context(), cfg, *path, *offline)
+		if err != nil {
+			return err
 		}
-		return checkLive(cmd, cfg, secrets, *path, *output)
+		if *live {
+			return checkLive(cmd, cfg, secrets, *path, *output, frozen)
+		}
+		if err := printCheck(cmd, cfg, *path, *output, frozen, nil); err != nil {
+			return err
+		}
+		if problems(frozen) > 0 {
+			return errors.New("check: no dead-man's switch ends a frozen agent in time; --offline leaves this host out")
+		}
+		return nil
 	}
 	return cmd
+}
+
+// judgeFrozen says what becomes of an agent with this configuration that is frozen; offline as far as the file tells. Without
+// layers nothing does.
+func judgeFrozen(ctx context.Context, cfg *config.Config, path string, offline bool) ([]check.Finding, error) {
+	if len(cfg.Layers.Hooks) == 0 && !cfg.Layers.NeedsCluster() {
+		return nil, nil
+	}
+	f := check.Frozen{Params: cfg.Params(), OnCluster: cfg.Layers.NeedsCluster(), Elsewhere: offline}
+	if cfg.Watchdog != nil {
+		f.Watchdog = time.Duration(cfg.Watchdog.Timeout)
+	}
+	if offline {
+		return f.Findings(), nil
+	}
+	f.Pod = os.Getenv("KUBERNETES_SERVICE_HOST") != ""
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	service, found, err := systemd.Show(ctx, systemd.Unit)
+	if err != nil {
+		return nil, err
+	}
+	if found && strings.Contains(service.Command, path) {
+		f.Service = &service
+	}
+	return f.Findings(), nil
+}
+
+// problems is how many of the findings are.
+func problems(found []check.Finding) (n int) {
+	for _, f := range found {
+		if f.Level == check.Problem {
+			n++
+		}
+	}
+	return n
 }
 
 // checkedBound is a bound as check prints it.
@@ -83,7 +142,7 @@ type checkedBound struct {
 }
 
 // printCheck prints what follows from the configuration, for -o json with what was found by asking.
-func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, found []check.Finding) error {
+func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, frozen, found []check.Finding) error {
 	params := cfg.Params()
 	bounds := params.Bounds(assumedRoundTrip)
 	out := cmd.OutOrStdout()
@@ -97,8 +156,9 @@ func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, fou
 			RequestsPer5m int             `json:"witness_requests_per_5m"`
 			Bounds        []checkedBound  `json:"bounds"`
 			Warnings      []string        `json:"warnings"`
+			Frozen        []check.Finding `json:"frozen,omitempty"`
 			Live          []check.Finding `json:"live,omitempty"`
-		}{path, cfg.Group, cfg.Region, lease.SafetyHash(params.Safety()), assumedRoundTrip.Seconds(), config.RequestsPer5m(params), nil, cfg.Warnings(), found}
+		}{path, cfg.Group, cfg.Region, lease.SafetyHash(params.Safety()), assumedRoundTrip.Seconds(), config.RequestsPer5m(params), nil, cfg.Warnings(), frozen, found}
 		for _, b := range bounds {
 			result.Bounds = append(result.Bounds, checkedBound{b.Name, b.Section, b.Formula, b.Value.Seconds(), b.Text})
 		}
@@ -112,7 +172,13 @@ func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, fou
 	}
 	table.Flush()
 	fmt.Fprintf(out, "\nThe gaps are counted from the last renewal of a region that dies; one that dies\nbetween a renewal's landing and its answer adds up to renew_interval (%v). The\nhand-over is counted from the moment at which the layers are inactive.\n", params.RenewInterval)
-	fmt.Fprintf(out, "All regions together make about %d requests to the witness in 5 minutes.\n", config.RequestsPer5m(params))
+	if len(frozen) > 0 {
+		fmt.Fprintln(out, "\nAn agent that is frozen while its region is active:")
+	}
+	for _, f := range frozen {
+		fmt.Fprintf(out, "  %s\n", f)
+	}
+	fmt.Fprintf(out, "\nAll regions together make about %d requests to the witness in 5 minutes.\n", config.RequestsPer5m(params))
 	fmt.Fprintf(out, "All regions must print this: safety parameters %s\n", lease.SafetyHash(params.Safety()))
 	for _, w := range cfg.Warnings() {
 		fmt.Fprintf(out, "\nwarning: %s\n", w)

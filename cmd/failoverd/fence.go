@@ -16,6 +16,7 @@ import (
 	"github.com/openova-io/failoverd/agent/applier"
 	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/agent/term"
+	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/kube"
@@ -24,7 +25,7 @@ import (
 
 // startTime is what the agent's next start takes, systemd's RestartSec of 1 s among it. So long before it would have to fence,
 // nothing is left to it any more. Where authority stands it asks nobody before it goes on.
-const startTime = 3 * time.Second
+const startTime = check.AgentStart + time.Second
 
 func fenceCommand() *cobra.Command {
 	cmd := &cobra.Command{

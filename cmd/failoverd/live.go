@@ -15,7 +15,7 @@ import (
 )
 
 // checkLive is check --live, of a configuration that is valid.
-func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, path, output string) error {
+func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, path, output string, frozen []check.Finding) error {
 	w, err := openWitness(cfg, secrets)
 	if err != nil {
 		return usageError{err}
@@ -25,7 +25,7 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 		return usageError{err}
 	}
 	if output == "text" {
-		if err := printCheck(cmd, cfg, path, output, nil); err != nil {
+		if err := printCheck(cmd, cfg, path, output, frozen, nil); err != nil {
 			return err
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), "\nWhat runs:")
@@ -50,21 +50,17 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 		return fmt.Errorf("ask what runs: %w", err) // what is silent since nobody waited is no finding
 	}
 	if output == "json" {
-		if err := printCheck(cmd, cfg, path, output, found); err != nil {
+		if err := printCheck(cmd, cfg, path, output, frozen, found); err != nil {
 			return err
 		}
 	}
-	problems := 0
-	for _, f := range found {
-		if output == "text" {
+	if output == "text" {
+		for _, f := range found {
 			fmt.Fprintln(cmd.OutOrStdout(), f)
 		}
-		if f.Level == check.Problem {
-			problems++
-		}
 	}
-	if problems > 0 {
-		return fmt.Errorf("check --live: %d of %d findings are problems", problems, len(found))
+	if n := problems(frozen) + problems(found); n > 0 {
+		return fmt.Errorf("check --live: %d of %d findings are problems", n, len(frozen)+len(found))
 	}
 	return nil
 }

@@ -45,6 +45,14 @@ func TestService(t *testing.T) {
 			}
 		}
 	})
+	t.Run("check", func(t *testing.T) {
+		out := m.must(t, "failoverd", "check", "--config", "/etc/failoverd/failoverd.yaml")
+		for _, want := range []string{"WatchdogSec 5s + TimeoutAbortSec 1s + RestartSec 1s", "ok       ExecStopPost"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("failoverd check does not say %q of the unit as it is installed:\n%s", want, out)
+			}
+		}
+	})
 	t.Run("reload", func(t *testing.T) {
 		m.must(t, "systemctl", "reload", "failoverd") // returns when the agent has said that it has
 		if log := m.must(t, "cat", "/run/failoverd.log"); !strings.Contains(log, "reload: nothing changed") {
