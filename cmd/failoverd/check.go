@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -116,10 +117,23 @@ func judgeFrozen(ctx context.Context, cfg *config.Config, path string, offline b
 	if err != nil {
 		return nil, err
 	}
-	if found && strings.Contains(service.Command, path) {
+	if found && runs(service.Command, path) {
 		f.Service = &service
 	}
 	return f.Findings(), nil
+}
+
+// runs reports whether a unit's command, as systemctl shows it, is an agent with the configuration at path.
+func runs(command, path string) bool {
+	_, args, isRun := strings.Cut(command, " run ")
+	args, _, _ = strings.Cut(args, ";")
+	run := runCommand()
+	if !isRun || run.ParseFlags(strings.Fields(args)) != nil {
+		return false
+	}
+	config, err := run.Flags().GetString("config")
+	here, absErr := filepath.Abs(path)
+	return err == nil && absErr == nil && config == here
 }
 
 // problems is how many of the findings are.

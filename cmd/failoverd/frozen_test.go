@@ -32,6 +32,22 @@ E
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
+// TestRuns: whose configuration is it that a unit runs with?
+func TestRuns(t *testing.T) {
+	for command, want := range map[string]bool{
+		"{ path=/usr/bin/failoverd ; argv[]=/usr/bin/failoverd run ; ignore_errors=no ; }":                                             true,
+		"{ path=/usr/bin/failoverd ; argv[]=/usr/bin/failoverd run --member-absent hel ; ignore_errors=no ; }":                         true,
+		"{ path=/usr/bin/failoverd ; argv[]=/usr/bin/failoverd run --config /etc/failoverd/failoverd.yaml ; ignore_errors=no ; }":      true,
+		"{ path=/usr/bin/failoverd ; argv[]=/usr/bin/failoverd run -c /etc/failoverd/failoverd.yaml.new ; ignore_errors=no ; }":        false,
+		"{ path=/usr/bin/failoverd ; argv[]=/usr/bin/failoverd run --instance a --config=/etc/failoverd/b.yaml ; ignore_errors=no ; }": false,
+		"{ path=/bin/true ; argv[]=/bin/true ; ignore_errors=no ; }":                                                                   false,
+	} {
+		if got := runs(command, defaultConfig); got != want {
+			t.Errorf("%s: got %v, want %v", command, got, want)
+		}
+	}
+}
+
 // TestCheckFrozen: check says no to a configuration with layers that stay active for as long as the agent is frozen.
 func TestCheckFrozen(t *testing.T) {
 	_, path := setUp(t)
