@@ -220,10 +220,10 @@ func (s *State) count() {
 		if !a.told {
 			a.tooLow = 0
 		}
-	case all && a.willing == Never:
-		a.willing = sent
-	case !all:
+	case !all && !s.refusedByEpoch():
 		a.willing = Never
+	case a.willing == Never: // an epoch that was too low is no unwillingness
+		a.willing = sent
 	}
 }
 
@@ -243,7 +243,7 @@ func (s *State) refusedByEpoch() bool {
 	}
 	for j := range s.peers {
 		p := &s.peers[j]
-		if j != s.self && !p.fenced && !p.granted && !(p.reached && p.said.Why == RefusedEpoch) {
+		if j != s.self && !p.fenced && !s.counts(j) && !(p.reached && p.said.Why == RefusedEpoch) {
 			return false
 		}
 	}
