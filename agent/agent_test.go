@@ -307,11 +307,14 @@ func TestPages(t *testing.T) {
 				`failoverd_gate_open{gate="peers_known"} 1`, `failoverd_transitions_total{reason="taken",to="active"} 1`,
 				`failoverd_layer_apply_duration_seconds_count{action="activate",layer="test"} 1`,
 				`failoverd_witness_request_duration_seconds_count{call="write_flag"} 2`,
+				`failoverd_lease_holder{holder="a"} 1`, `failoverd_lease_holder{holder="b"} 0`, "failoverd_lease_ttl_seconds 30\n", "failoverd_clock_seconds 3635\n",
+				`failoverd_transitions_total{reason="renewal_late",to="fencing"} 0`,
 				"failoverd_failover_duration_seconds_count 1", "failoverd_split_brain_detected_total 0", `failoverd_build_info{version="v1"} 1`,
 			}},
 			{b, "/metrics", http.StatusOK, []string{
 				`failoverd_lease_state{state="standby"} 1`, "failoverd_lease_epoch 0\n", "failoverd_lease_authority_remaining_seconds 0\n",
 				`failoverd_peer_state{peer="a",state="active"} 1`, `failoverd_layer_state{layer="test",state="inactive"} 1`,
+				`failoverd_lease_holder{holder="a"} 1`, `failoverd_peer_evidence_age_seconds{peer="a"}`,
 			}},
 		} {
 			code, body := tt.region.get(tt.path)
@@ -322,6 +325,13 @@ func TestPages(t *testing.T) {
 				if !strings.Contains(body, want) {
 					t.Errorf("%s of %s has no %q:\n%s", tt.path, tt.region.name, want, body)
 				}
+			}
+		}
+		for _, line := range strings.Split(strings.TrimSpace(a.log.String()), "\n") {
+			_, code, changed := strings.Cut(line, " reason=")
+			code, _, _ = strings.Cut(code, " ")
+			if changed && !strings.Contains(line, lease.ReasonOf(lease.ReasonCode(code)).Text) {
+				t.Errorf("a line of the log does not say what the table of reasons does: %s", line)
 			}
 		}
 		_, body := b.get("/status")

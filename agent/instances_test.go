@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -69,6 +70,19 @@ func TestInstances(t *testing.T) {
 			t.Errorf("the second instance is %s, %+v; want it to follow the first", s.State, s.Instance)
 		}
 		epoch := first.agent.Status().Epoch
+		if _, body := first.get("/metrics"); !strings.Contains(body, "failoverd_instance_acting 1\n") || !strings.Contains(body, "failoverd_witness_up 1\n") {
+			t.Errorf("/metrics of the one that acts:\n%s", body)
+		}
+		// One that follows does not know, and so does not say, what an alert would be for.
+		_, body := second.get("/metrics")
+		if !strings.Contains(body, "failoverd_instance_acting 0\n") {
+			t.Errorf("/metrics of one that follows has no failoverd_instance_acting 0:\n%s", body)
+		}
+		for _, name := range []string{"witness_up", "lease_holder", "peer_state", "quorum_reached", "layer_state", "gate_open", "region_degraded"} {
+			if strings.Contains(body, "\nfailoverd_"+name) {
+				t.Errorf("/metrics of one that follows has failoverd_%s", name)
+			}
+		}
 
 		if code, body := first.get("/readyz"); code != http.StatusOK {
 			t.Errorf("/readyz of the one that acts: %d %s", code, body)

@@ -7,8 +7,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/openova-io/failoverd/agent/applier"
-	"github.com/openova-io/failoverd/health"
-	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
 	"github.com/openova-io/failoverd/quorum"
@@ -69,6 +67,9 @@ func newMetrics(a *Agent) *metrics {
 		Name: "failoverd_quorum_answers_total",
 		Help: "Questions to a peer, by the resolver and what became of it: agreed, differs, silent, servfail, unsigned, bad_signature or replayed.",
 	}, []string{"resolver", "peer", "outcome"})
+	for _, why := range []lease.ReasonCode{lease.ReasonRenewalLate, lease.ReasonAuthorityExpired} {
+		m.transitions.WithLabelValues(string(lease.Fencing), string(why)) // an alert is for the first one too, which increase() does not see in a series that begins with it
+	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "failoverd_build_info", Help: "1, by version.",
 	}, []string{"version"})
@@ -114,78 +115,4 @@ func (m *metrics) notice(n lease.Notice) {
 func (m *metrics) transition(t lease.Transition) {
 	m.transitions.WithLabelValues(string(t.To), string(t.Reason)).Inc()
 	m.lastChange.SetToCurrentTime()
-}
-
-// present collects what describes the present.
-type present struct{ a *Agent }
-
-func describe(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("failoverd_"+name, help, labels, nil)
-}
-
-var (
-	descState     = describe("lease_state", "1 for the state that the region is in.", "state")
-	descRemaining = describe("lease_authority_remaining_seconds", "Time until authority ends unless it is renewed; 0 without authority.")
-	descEpoch     = describe("lease_epoch", "Epoch of the region's authority or candidacy; 0 for neither.")
-	descUp        = describe("witness_up", "1 if the last calls of the witness were answered.")
-	descStaleness = describe("witness_observed_staleness_seconds", "By how much, at least, the newest read of the own flag was stale.")
-	descPeer      = describe("peer_state", "1 for the state of the newest record that came from a peer: active, candidate or unknown.", "peer", "state")
-	descReached   = describe("quorum_reached", "1 if the last question to a peer was answered through enough resolvers.", "peer")
-	descGate      = describe("gate_open", "1 for a gate of taking that is open.", "gate")
-	descDegraded  = describe("region_degraded", "1 for what degrades the region: a probe that finds something ill, or recovering when none does any more. All 0: it is not degraded.", "cause")
-	descSignal    = describe("health_signal", "1 for the verdict of a probe: well, ill or unknown.", "probe", "verdict")
-	descLayer     = describe("layer_state", "1 for the state that a layer is in.", "layer", "state")
-)
-
-// Describe sends no descriptions: the series depend on members and layers.
-func (present) Describe(chan<- *prometheus.Desc) {}
-
-// Collect reads the snapshot.
-func (p present) Collect(out chan<- prometheus.Metric) {
-	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
-	}
-	s := p.a.Status()
-	for _, name := range lease.StateNames {
-		gauge(descState, truth(s.State == name), string(name))
-	}
-	gauge(descRemaining, s.AuthorityRemaining)
-	gauge(descEpoch, float64(s.Epoch))
-	gauge(descUp, truth(s.Witness.Up))
-	gauge(descStaleness, s.Witness.ObservedStaleness)
-	for _, peer := range s.Peers {
-		for _, state := range []string{string(lease.FlagActive), string(lease.FlagCandidate), "unknown"} {
-			gauge(descPeer, truth(peer.State == state), string(peer.Region), state)
-		}
-		if peer.Quorum != nil {
-			gauge(descReached, truth(peer.Quorum.Reached), string(peer.Region))
-		}
-	}
-	for _, g := range s.Gates {
-		gauge(descGate, truth(g.Open), string(g.Code))
-	}
-	if h := s.Health; h != nil {
-		recovering := h.Degraded
-		for _, signal := range h.Signals {
-			ill := h.Degraded && signal.Verdict == health.Ill
-			recovering = recovering && !ill
-			gauge(descDegraded, truth(ill), signal.Name)
-			for _, v := range []health.Verdict{health.Well, health.Ill, health.Unknown} {
-				gauge(descSignal, truth(signal.Verdict == v), signal.Name, string(v))
-			}
-		}
-		gauge(descDegraded, truth(recovering), "recovering")
-	}
-	for _, l := range s.Layers {
-		for _, state := range []layers.State{layers.Active, layers.Inactive, layers.Unknown} {
-			gauge(descLayer, truth(l.State == state), l.Name, string(state))
-		}
-	}
-}
-
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -30,6 +30,9 @@ const (
 	Limited      Kind = "limited"       // over the rate: dropped, or told to ask over TCP
 )
 
+// Kinds are all of them.
+var Kinds = []Kind{Answered, Repeated, Unanswered, BadSignature, Malformed, Stale, Flood, Plain, Refused, Limited}
+
 func refusal(err error) Kind {
 	switch {
 	case errors.Is(err, quorum.ErrSignature), errors.Is(err, quorum.ErrUnknownAsker):
