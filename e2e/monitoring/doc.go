@@ -1,0 +1,3 @@
+// Package monitoring tests what failoverd is watched with, by the program that does it, Prometheus: the rules, with a runbook for
+// each alert, on series that are made up, and on real agents that fail.
+package monitoring
