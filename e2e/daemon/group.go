@@ -85,7 +85,7 @@ type Region struct {
 	layers   string   // of the section layers, beside the hook
 	sections string   // at the end of the file
 	runs     []*Process
-	address  string // of the API of the last run
+	address  string // of the API, once it is known
 }
 
 // Path is the path of one of the region's files.
@@ -133,7 +133,7 @@ func (r *Region) Configure(tb testing.TB, layers, sections string) {
 // nsenter's, with its API at an address, host:port.
 func (r *Region) Place(tb testing.TB, listen string, by ...string) {
 	tb.Helper()
-	r.listen, r.before = listen, by
+	r.listen, r.address, r.before = listen, listen, by
 	r.write(tb, "failoverd.yaml", r.YAML())
 }
 
@@ -231,7 +231,7 @@ func (r *Region) Start(tb testing.TB) *Process {
 	return p
 }
 
-// Address is where the API of the last run is, host:port.
+// Address is where the API of the last run is, or where Place has it be, host:port.
 func (r *Region) Address() string { return r.address }
 
 // CLI runs a command of the daemon's binary with the region's configuration, and returns its exit code and all that it wrote.
@@ -257,16 +257,7 @@ func (r *Region) Runs() []*Process { return r.runs }
 // cleanUp kills what still runs, and shows what was said if the test failed.
 func (r *Region) cleanUp(tb testing.TB) {
 	for i, p := range r.runs {
-		if err := p.Kill(); err != nil {
-			tb.Errorf("daemon: stop %s: %v", r.Name, err)
-		}
-		stdout, stderr := p.Output()
-		if strings.Contains(stderr, "DATA RACE") {
-			tb.Errorf("daemon: a data race in run %d of %s", i+1, r.Name)
-		}
-		if tb.Failed() {
-			tb.Logf("daemon: run %d of %s (process %d, %v):\n%s%s", i+1, r.Name, p.PID(), p.state, stdout, stderr)
-		}
+		p.CleanUp(tb, fmt.Sprintf("run %d of %s", i+1, r.Name))
 	}
 	if tb.Failed() {
 		layer, _ := os.ReadFile(r.LayerFile()) // it may not have come to that

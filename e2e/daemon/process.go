@@ -9,8 +9,10 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -118,6 +120,12 @@ func (p *Process) Kill() error {
 	return nil
 }
 
+// Abort ends the process with SIGABRT, as systemd does with one that it has heard nothing of: it has SIGCONT follow, without which one
+// that is frozen would not take it.
+func (p *Process) Abort() error {
+	return errors.Join(p.signal(syscall.SIGABRT), p.signal(syscall.SIGCONT))
+}
+
 // Terminate asks the process to stop.
 func (p *Process) Terminate() error { return p.signal(syscall.SIGTERM) }
 
@@ -150,6 +158,17 @@ func (p *Process) Freeze(ctx context.Context) error {
 // Thaw has a frozen process go on.
 func (p *Process) Thaw() error { return p.signal(syscall.SIGCONT) }
 
+// Exited is closed when the process has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// State is how the process has ended, nil while it has not.
+func (p *Process) State() *os.ProcessState {
+	if p.Running() {
+		return nil
+	}
+	return p.state
+}
+
 // Running reports whether the process has not ended.
 func (p *Process) Running() bool {
 	select {
@@ -157,6 +176,20 @@ func (p *Process) Running() bool {
 		return false
 	default:
 		return true
+	}
+}
+
+// CleanUp kills the process, fails the test if there was a data race in it, and shows what it said if the test failed.
+func (p *Process) CleanUp(tb testing.TB, what string) {
+	if err := p.Kill(); err != nil {
+		tb.Errorf("daemon: stop %s: %v", what, err)
+	}
+	stdout, stderr := p.Output()
+	if strings.Contains(stderr, "DATA RACE") {
+		tb.Errorf("daemon: a data race in %s", what)
+	}
+	if tb.Failed() {
+		tb.Logf("daemon: %s (process %d, %v):\n%s%s", what, p.PID(), p.state, stdout, stderr)
 	}
 }
 

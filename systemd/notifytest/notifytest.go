@@ -39,18 +39,27 @@ func Listen(tb testing.TB) *Manager {
 // Next is the next message, line by line. It is nil if none comes for as long as patience.
 func (m *Manager) Next(tb testing.TB, patience time.Duration) []string {
 	tb.Helper()
-	if err := m.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	message, err := m.Receive(patience)
+	if err != nil {
 		tb.Fatal(err)
+	}
+	return message
+}
+
+// Receive is Next for a goroutine that is not the test's own.
+func (m *Manager) Receive(patience time.Duration) ([]string, error) {
+	if err := m.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
 	}
 	b := make([]byte, 4096)
 	n, err := m.conn.Read(b)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil
+		return nil, nil
 	case err != nil:
-		tb.Fatal(err)
+		return nil, err
 	}
-	return strings.Split(strings.TrimSuffix(string(b[:n]), "\n"), "\n")
+	return strings.Split(strings.TrimSuffix(string(b[:n]), "\n"), "\n"), nil
 }
 
 // Await lets messages pass up to one that has a line which begins with prefix, and returns it.
