@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +33,25 @@ func Build(tb testing.TB, race bool, flags ...string) Binaries {
 	// The hook is started in the midst of a failover, so it is to start fast.
 	goBuild(tb, filepath.Join(module, "e2e"), []string{"build", "-buildvcs=false", "-o", b.Layer, "./daemon/layer"})
 	return b
+}
+
+// Overlay is what `go build` is told so that it takes the content given for files instead of what they hold, or of files that
+// are not there. The paths are absolute.
+func Overlay(tb testing.TB, files map[string]string) (flags []string) {
+	tb.Helper()
+	dir, replace := tb.TempDir(), map[string]string{}
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			tb.Fatalf("daemon: %v", err)
+		}
+		return path
+	}
+	for path, content := range files {
+		replace[path] = write(filepath.Base(path), content)
+	}
+	overlay, _ := json.Marshal(map[string]any{"Replace": replace}) // strings always can be
+	return []string{"-overlay", write("overlay.json", string(overlay))}
 }
 
 func goBuild(tb testing.TB, dir string, args []string) {

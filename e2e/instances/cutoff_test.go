@@ -55,7 +55,7 @@ func newRouted(t *testing.T, params lease.Params, term time.Duration) *routed {
 		w.ways[i] = ways[n]
 		i.Configure(t, fmt.Sprintf("  httproute: {selector: failover=e2e, namespaces: [%s], gateway_delay: 0s}\n", w.namespace), w.sections(w.ways[i].Kubeconfig))
 		w.links[i] = w.group.Server.Link(fmt.Sprintf("instance %d", n+1))
-		w.links[i].Watch(w.fsn.watch)
+		w.links[i].Watch(w.fsn.Watch)
 		must(t, os.WriteFile(i.ConfigFile(), []byte(strings.Replace(i.YAML(), i.Link.BaseURL, w.links[i].BaseURL, 1)), 0o600))
 	}
 	w.hel.Start(t)
@@ -141,9 +141,9 @@ func TestCutOff(t *testing.T) {
 	by := map[uint64]int{}
 	w.await(func() string { return fmt.Sprintf("the heir renews for a TTL: renewals by term %v", by) }, func(context.Context) bool {
 		clear(by)
-		for _, write := range w.fsn.seen() {
-			if write.answered > begun {
-				by[write.term]++
+		for _, write := range w.fsn.All() {
+			if write.Answered > begun {
+				by[write.Term]++
 			}
 		}
 		return by[term+1] >= 6 && now().Sub(begun) > w.fsn.ttl

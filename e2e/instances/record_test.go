@@ -2,15 +2,12 @@ package instances
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/openova-io/failoverd/agent/bootclock"
 	"github.com/openova-io/failoverd/e2e/daemon"
-	"github.com/openova-io/failoverd/e2e/kvserver"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -18,40 +15,8 @@ func now() lease.Instant { return bootclock.Clock{}.Now() }
 
 // A record is what the witness saw of a region.
 type record struct {
+	daemon.Renewals
 	ttl time.Duration
-
-	mu     sync.Mutex
-	writes []write
-}
-
-// A write is a flag of an active region that the witness has acknowledged.
-type write struct {
-	arrived, answered lease.Instant
-	epoch, term       uint64
-}
-
-// watch records the writes of the region's flag, at the witness.
-func (r *record) watch(req kvserver.Request) func(int) {
-	flag, _, ok := daemon.FlagIn(req)
-	if !ok {
-		return nil
-	}
-	w := write{arrived: now(), epoch: flag.Epoch, term: flag.Term}
-	return func(status int) {
-		if status != http.StatusOK || flag.State != lease.FlagActive {
-			return
-		}
-		w.answered = now()
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.writes = append(r.writes, w)
-	}
-}
-
-func (r *record) seen() []write {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.writes)
 }
 
 // A span is what the writes of a region say of its authority between two instants.
@@ -62,24 +27,26 @@ type span struct {
 	epochs []uint64
 }
 
-// authority looks at a region between two instants: each write gives authority from its sending on, which is no later than its
-// arrival, and what has passed is not extended (§2).
-func (r *record) authority(from, to lease.Instant) span {
-	s := span{least: r.ttl}
+// authority looks at a region between two instants.
+func (r *record) authority(from, to lease.Instant) span { return authority(r.All(), r.ttl, from, to) }
+
+// authority is what renewals give. What has passed is not extended (§2).
+func authority(renewals []daemon.Renewal, ttl time.Duration, from, to lease.Instant) span {
+	s := span{least: ttl}
 	until := from // by the writes so far
-	for _, w := range r.seen() {
-		if w.answered > to {
+	for _, w := range renewals {
+		if w.Answered > to {
 			break
 		}
-		if w.answered >= from {
+		if w.Answered >= from {
 			s.writes++
-			s.gap += max(0, w.answered.Sub(until))
-			s.least = min(s.least, until.Sub(w.answered))
-			if !slices.Contains(s.epochs, w.epoch) {
-				s.epochs = append(s.epochs, w.epoch)
+			s.gap += max(0, w.Answered.Sub(until))
+			s.least = min(s.least, until.Sub(w.Answered))
+			if !slices.Contains(s.epochs, w.Epoch) {
+				s.epochs = append(s.epochs, w.Epoch)
 			}
 		}
-		until = max(until, w.arrived.Add(r.ttl))
+		until = max(until, w.Arrived.Add(ttl))
 	}
 	s.gap += max(0, to.Sub(until))
 	return s
@@ -87,9 +54,9 @@ func (r *record) authority(from, to lease.Instant) span {
 
 // until is when the authority ends that the writes of an epoch have given.
 func (r *record) until(epoch uint64) (until lease.Instant) {
-	for _, w := range r.seen() {
-		if w.epoch == epoch {
-			until = max(until, w.arrived.Add(r.ttl))
+	for _, w := range r.All() {
+		if w.Epoch == epoch {
+			until = max(until, w.Arrived.Add(r.ttl))
 		}
 	}
 	return until
@@ -139,21 +106,23 @@ func (w *world) kept(epoch uint64, from, to lease.Instant) (s span, against []st
 
 // TestRecord shows that each of the things that must not be is seen.
 func TestRecord(t *testing.T) {
-	at := func(ms int) lease.Instant { return lease.Instant(0).Add(time.Duration(ms) * time.Millisecond) }
+	instant := func(ms int) lease.Instant { return lease.Instant(0).Add(time.Duration(ms) * time.Millisecond) }
+	at := func(arrived, answered int, epoch uint64) daemon.Renewal {
+		return daemon.Renewal{Arrived: instant(arrived), Answered: instant(answered), Epoch: epoch}
+	}
 	const second = time.Second
 	for name, tt := range map[string]struct {
-		writes []write
+		writes []daemon.Renewal
 		to     lease.Instant
 		want   span
 	}{
-		"renewed by another instance": {[]write{{at(0), at(100), 1, 1}, {at(4000), at(4100), 1, 2}}, at(9000), span{1, 0, 5900 * time.Millisecond, []uint64{1}}},
-		"not renewed":                 {[]write{{at(0), at(100), 1, 1}}, at(12000), span{0, 2 * second, 10 * second, nil}},
-		"answered late":               {[]write{{at(0), at(100), 1, 1}, {at(4000), at(10500), 1, 1}}, at(11000), span{1, second / 2, -second / 2, []uint64{1}}},
-		"of another epoch":            {[]write{{at(0), at(100), 1, 1}, {at(4000), at(4000), 2, 1}}, at(9000), span{1, 0, 6 * second, []uint64{2}}},
-		"after the end":               {[]write{{at(0), at(100), 1, 1}, {at(4000), at(4000), 1, 1}, {at(30000), at(30000), 2, 1}}, at(14000), span{1, 0, 6 * second, []uint64{1}}},
+		"renewed by another instance": {[]daemon.Renewal{at(0, 100, 1), at(4000, 4100, 1)}, instant(9000), span{1, 0, 5900 * time.Millisecond, []uint64{1}}},
+		"not renewed":                 {[]daemon.Renewal{at(0, 100, 1)}, instant(12000), span{0, 2 * second, 10 * second, nil}},
+		"answered late":               {[]daemon.Renewal{at(0, 100, 1), at(4000, 10500, 1)}, instant(11000), span{1, second / 2, -second / 2, []uint64{1}}},
+		"of another epoch":            {[]daemon.Renewal{at(0, 100, 1), at(4000, 4000, 2)}, instant(9000), span{1, 0, 6 * second, []uint64{2}}},
+		"after the end":               {[]daemon.Renewal{at(0, 100, 1), at(4000, 4000, 1), at(30000, 30000, 2)}, instant(14000), span{1, 0, 6 * second, []uint64{1}}},
 	} {
-		r := &record{ttl: 10 * second, writes: tt.writes}
-		if got := r.authority(at(1000), tt.to); fmt.Sprint(got) != fmt.Sprint(tt.want) {
+		if got := authority(tt.writes, 10*second, instant(1000), tt.to); fmt.Sprint(got) != fmt.Sprint(tt.want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, tt.want)
 		}
 	}

@@ -64,7 +64,7 @@ func newWorld(t *testing.T, binaries daemon.Binaries, params lease.Params, term 
 	fsn := group.Regions[0]
 	w := &world{t: t, group: group, hel: group.Regions[1], fsn: &record{ttl: params.TTL}, namespace: plane.Namespace(t), term: term}
 	fsn.Configure(t, "", w.sections(plane.Kubeconfig))
-	fsn.Link.Watch(w.fsn.watch)
+	fsn.Link.Watch(w.fsn.Watch)
 	for _, name := range []string{"one", "two", "two"} { // their state directories tell them apart
 		w.instances = append(w.instances, fsn.Instance(t, name))
 	}

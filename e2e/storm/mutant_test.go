@@ -1,13 +1,13 @@
 package storm
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -28,10 +28,5 @@ func mutant(t *testing.T, code string) (flags []string) {
 	if changed == string(source) {
 		t.Fatalf("%s does not say %q", path, obeys)
 	}
-	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, "rules.go"), []byte(changed), 0o600))
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: filepath.Join(dir, "rules.go")}})
-	must(t, err)
-	must(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600))
-	return []string{"-overlay", filepath.Join(dir, "overlay.json")}
+	return daemon.Overlay(t, map[string]string{path: changed})
 }

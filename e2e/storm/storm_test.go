@@ -38,7 +38,7 @@ func TestStorm(t *testing.T) {
 	var flags []string
 	switch {
 	case *clocks:
-		flags = []string{"-overlay", wallclock.Overlay(t)}
+		flags = wallclock.Overlay(t)
 	case *without != "":
 		flags = mutant(t, *without)
 	}

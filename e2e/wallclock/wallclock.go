@@ -2,7 +2,6 @@ package wallclock
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/openova-io/failoverd/e2e/daemon"
 )
 
 // variable is the environment variable that names the file with the offset.
@@ -54,14 +55,14 @@ func wallOffset() int64 {
 // told is where time.Now learns what time it is.
 const told = "	sec, nsec, mono := runtimeNow()\n"
 
-// Overlay makes the overlay for `go build -overlay`, in a folder of the test's own.
-func Overlay(tb testing.TB) string {
+// Overlay is what `go build` is to be told.
+func Overlay(tb testing.TB) (flags []string) {
 	tb.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		tb.Fatalf("wallclock: go env GOROOT: %v", err)
 	}
-	folder, dir := filepath.Join(strings.TrimSpace(string(root)), "src", "time"), tb.TempDir()
+	folder := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
 	original, err := os.ReadFile(filepath.Join(folder, "time.go"))
 	if err != nil {
 		tb.Fatalf("wallclock: %v", err)
@@ -70,15 +71,7 @@ func Overlay(tb testing.TB) string {
 	if changed == string(original) {
 		tb.Fatalf("wallclock: %s/time.go does not have the line %q: this version of Go tells the time in another way, and told has to be that", folder, strings.TrimSpace(told))
 	}
-	replace := map[string]string{}
-	for name, content := range map[string]string{"time.go": changed, "wall_offset.go": offset} {
-		replace[filepath.Join(folder, name)] = filepath.Join(dir, name)
-		write(tb, filepath.Join(dir, name), content)
-	}
-	overlay, _ := json.Marshal(map[string]any{"Replace": replace}) // strings always can be
-	path := filepath.Join(dir, "overlay.json")
-	write(tb, path, string(overlay))
-	return path
+	return daemon.Overlay(tb, map[string]string{filepath.Join(folder, "time.go"): changed, filepath.Join(folder, "wall_offset.go"): offset})
 }
 
 // A Clock is the wall clock of the processes that are told of it.
@@ -103,13 +96,6 @@ func (c Clock) Set(tb testing.TB, by time.Duration) {
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
-		tb.Fatalf("wallclock: %v", err)
-	}
-}
-
-func write(tb testing.TB, path, content string) {
-	tb.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		tb.Fatalf("wallclock: %v", err)
 	}
 }

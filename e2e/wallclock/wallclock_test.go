@@ -36,9 +36,11 @@ func main() {
 // TestSet builds such a program, and sets its clock while it runs.
 func TestSet(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "main.go"), program)
-	build := exec.Command("go", "build", "-overlay", Overlay(t), "-o", filepath.Join(dir, "say"), filepath.Join(dir, "main.go"))
-	if out, err := build.CombinedOutput(); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := append([]string{"build", "-o", filepath.Join(dir, "say")}, Overlay(t)...)
+	if out, err := exec.Command("go", append(build, filepath.Join(dir, "main.go"))...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	clock := New(t)
