@@ -57,7 +57,7 @@ func (p *Plane) startAPIServer(crds []*apiextensionsv1.CustomResourceDefinition)
 		config, err := env.Start()
 		if err == nil {
 			p.config = config
-			err = os.WriteFile(p.Kubeconfig, env.KubeConfig, 0o600)
+			err = errors.Join(os.WriteFile(p.Kubeconfig, env.KubeConfig, 0o600), p.readArgs())
 		}
 		if err != nil {
 			started <- errors.Join(fmt.Errorf("start kube-apiserver and etcd: %w\n%s", err, tail(logFile.Name())), env.Stop())

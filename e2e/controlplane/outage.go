@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"k8s.io/client-go/kubernetes"
 )
 
 // FreezeAPIServer stops kube-apiserver in its tracks: it takes connections, and answers nothing. Only for a plane that the
@@ -26,8 +28,8 @@ func (p *Plane) ThawAPIServer(tb testing.TB) {
 	p.signalAPIServer(tb, syscall.SIGCONT)
 }
 
-// KillAPIServer ends kube-apiserver for good: connections to it are reset and refused. Only for a plane that the test has
-// started for itself.
+// KillAPIServer ends kube-apiserver: connections to it are reset and refused, for good or until it is started again. Only for
+// a plane that the test has started for itself.
 func (p *Plane) KillAPIServer(tb testing.TB) {
 	tb.Helper()
 	pid := p.signalAPIServer(tb, syscall.SIGKILL)
@@ -41,6 +43,28 @@ func (p *Plane) KillAPIServer(tb testing.TB) {
 		case <-ctx.Done():
 			tb.Fatalf("controlplane: kube-apiserver still runs: %v", ctx.Err())
 		}
+	}
+}
+
+// StartAPIServer starts a kube-apiserver that was killed again, as it was, and waits until it is ready. etcd has gone on, and
+// all objects are there.
+func (p *Plane) StartAPIServer(tb testing.TB) {
+	tb.Helper()
+	config := p.Config()
+	config.Timeout = time.Second
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		tb.Fatalf("controlplane: %v", err)
+	}
+	s, err := startServer("kube-apiserver", p.dir, nil, p.apiServerArgs, func(ctx context.Context) error {
+		return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+	})
+	if err == nil {
+		p.again = s.process
+		err = os.WriteFile(p.apiServerPIDFile(), []byte(strconv.Itoa(s.process.PID())), 0o600)
+	}
+	if err != nil {
+		tb.Fatalf("controlplane: %v", err)
 	}
 }
 
@@ -68,11 +92,24 @@ func (p *Plane) thaw() error {
 	return nil
 }
 
-// apiServerPID is the number that the script of dieWithUs wrote down.
+// apiServerPID is the number that the script of dieWithUs wrote down, or StartAPIServer.
 func (p *Plane) apiServerPID() (int, error) {
-	text, err := os.ReadFile(filepath.Join(p.dir, "kube-apiserver.pid"))
+	text, err := os.ReadFile(p.apiServerPIDFile())
 	if err != nil {
 		return 0, err
 	}
 	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
+
+func (p *Plane) apiServerPIDFile() string { return filepath.Join(p.dir, "kube-apiserver.pid") }
+
+// readArgs finds out how kube-apiserver was started.
+func (p *Plane) readArgs() error {
+	pid, err := p.apiServerPID()
+	if err != nil {
+		return err
+	}
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	p.apiServerArgs = strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")[1:]
+	return err
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/openova-io/failoverd/e2e/controlplane"
 )
 
-// TestOutage freezes kube-apiserver, has it go on, and kills it.
+// TestOutage freezes kube-apiserver, has it go on, kills it, and starts it again, twice.
 func TestOutage(t *testing.T) {
 	plane := controlplane.Start(t, 1, controlplane.Options{ControllerManager: true})[0]
 	config := plane.Config()
@@ -28,18 +28,26 @@ func TestOutage(t *testing.T) {
 		return err
 	}
 
+	kept := plane.Namespace(t)
 	await(t, "it answers", get)
-	plane.FreezeAPIServer(t)
-	if err := get(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("frozen: error %v; want that the deadline is exceeded", err)
-	}
-	plane.ThawAPIServer(t)
-	await(t, "it answers again", get)
-	plane.KillAPIServer(t)
-	await(t, "it is gone", func(ctx context.Context) error {
-		if err := get(ctx); !errors.Is(err, syscall.ECONNREFUSED) {
-			return fmt.Errorf("error %w; want connection refused", err)
+	for range 2 {
+		plane.FreezeAPIServer(t)
+		if err := get(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("frozen: error %v; want that the deadline is exceeded", err)
 		}
-		return nil
-	})
+		plane.ThawAPIServer(t)
+		await(t, "it answers again", get)
+		plane.KillAPIServer(t)
+		await(t, "it is gone", func(ctx context.Context) error {
+			if err := get(ctx); !errors.Is(err, syscall.ECONNREFUSED) {
+				return fmt.Errorf("error %w; want connection refused", err)
+			}
+			return nil
+		})
+		plane.StartAPIServer(t)
+		await(t, "it is there again, with what was there", func(ctx context.Context) error {
+			_, err := client.CoreV1().Namespaces().Get(ctx, kept, metav1.GetOptions{})
+			return err
+		})
+	}
 }

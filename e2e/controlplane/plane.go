@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/openova-io/failoverd/e2e/daemon"
 )
 
 // startTimeout is far above what a start takes: two busy cores.
@@ -42,6 +44,9 @@ type Plane struct {
 	quit   chan struct{} // closed to stop kube-apiserver and etcd
 	ended  chan error    // gets the result of that
 	others []*server     // what runs against them, in the order of starting
+
+	apiServerArgs []string        // of kube-apiserver's command line
+	again         *daemon.Process // kube-apiserver, if StartAPIServer has started it; nil if not
 
 	webhooks *envtest.WebhookInstallOptions // of the CloudNativePG operator; nil without it
 }
@@ -149,6 +154,9 @@ func (p *Plane) stop() error {
 	}
 	if p.webhooks != nil {
 		errs = append(errs, p.webhooks.Cleanup())
+	}
+	if p.again != nil {
+		errs = append(errs, p.again.Kill())
 	}
 	close(p.quit)
 	errs = append(errs, <-p.ended, os.RemoveAll(p.dir))

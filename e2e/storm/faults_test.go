@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"testing"
 	"time"
 
+	"github.com/openova-io/failoverd/e2e/controlplane"
 	"github.com/openova-io/failoverd/e2e/relay"
 	"github.com/openova-io/failoverd/e2e/resolvers"
 	"github.com/openova-io/failoverd/lease"
@@ -48,6 +50,7 @@ var kinds = []struct {
 	{"witness stale", time.Minute, (*world).witnessStale},
 	{"resolvers meddle", 40 * time.Second, (*world).meddle},
 	{"API server frozen", 20 * time.Second, (*world).freezeAPIServer},
+	{"API server killed", 20 * time.Second, (*world).killAPIServer},
 	{"bad network", 30 * time.Second, (*world).spoilAll},
 	{"disk full", 40 * time.Second, (*world).fillDisk},
 	{"wall clock set", time.Minute, (*world).setClock},
@@ -344,16 +347,23 @@ func (w *world) meddle() (string, func()) {
 	}
 }
 
-// freezeAPIServer has a region's API server answer nobody.
+// freezeAPIServer has a region's API server answer nobody, and killAPIServer has it refuse everybody; etcd goes on.
 func (w *world) freezeAPIServer() (string, func()) {
+	return w.apiServerOut((*controlplane.Plane).FreezeAPIServer, (*controlplane.Plane).ThawAPIServer)
+}
+
+func (w *world) killAPIServer() (string, func()) {
+	return w.apiServerOut((*controlplane.Plane).KillAPIServer, (*controlplane.Plane).StartAPIServer)
+}
+
+// apiServerOut has one API server at a time do something, until something else.
+func (w *world) apiServerOut(begin, end func(*controlplane.Plane, testing.TB)) (string, func()) {
 	n := w.anyNumber()
-	for _, f := range w.faults {
-		if f.kind == "API server frozen" {
-			return "", nil
-		}
+	if w.outage {
+		return "", nil
 	}
-	plane := w.planes[n-1]
-	plane.FreezeAPIServer(w.t)
+	w.outage = true
+	begin(w.planes[n-1], w.t)
 	var ends []func()
 	for _, i := range w.instances {
 		if i.number == n {
@@ -361,7 +371,8 @@ func (w *world) freezeAPIServer() (string, func()) {
 		}
 	}
 	return string(w.params.Members[n-1]), func() {
-		plane.ThawAPIServer(w.t)
+		end(w.planes[n-1], w.t)
+		w.outage = false
 		for _, end := range ends {
 			end()
 		}

@@ -26,6 +26,9 @@ type Claim struct {
 	Sent, Received lease.Instant // of question and answer
 	Epoch          uint64        // 0: no
 	Deadline       lease.Instant // of its authority, as it says
+
+	State  lease.StateName
+	Reason lease.ReasonCode
 }
 
 // A Gate is a row of answers, no more than patience apart, that all say the same of: is the dead-man gate open?
@@ -47,6 +50,15 @@ func (r *Record) gate(sent, received lease.Instant, open bool) {
 	r.Gates = append(r.Gates, Gate{open, Span{received, received}, received})
 }
 
+// A Route is a row of answers of a region's API server that all show one version of its route: so it is what it was all the
+// while, however long they are apart.
+type Route struct {
+	Region  lease.Region `json:"region"`
+	Version string       `json:"version"`
+	Leads   bool         `json:"leads"` // to the application, and so clients into the region
+	Span                 // from the first answer to the last question; empty if there was one
+}
+
 // A Hook is the beginning or the end of a run of the instance's hook.
 type Hook struct {
 	At     lease.Instant
@@ -55,38 +67,31 @@ type Hook struct {
 	End    bool
 }
 
-// A Span is a time, from From until before To.
-type Span struct{ From, To lease.Instant }
-
-func (s Span) length() time.Duration { return max(0, s.To.Sub(s.From)) }
-
-// overlap is what two spans share; its length is 0 if that is nothing.
-func (s Span) overlap(o Span) Span { return Span{max(s.From, o.From), min(s.To, o.To)} }
-
 // Findings are what was seen that must never be, each in a sentence, and figures.
 type Findings struct {
 	Authority []string `json:"authority"` // two regions had authority at once
 	Early     []string `json:"early"`     // a region took that could not by what the witness has acknowledged: Early
 	Serving   []string `json:"serving"`   // the gates of two regions were open at once
-	Layers    []string `json:"layers"`    // the layers of two were active at once, though the first one had an instance that could fence
+	Layers    []string `json:"layers"`    // the layers of two were active at once, by hooks, though the first one had an instance that could fence
+	Routes    []string `json:"routes"`    // ... by the routes in their API servers
 	Epochs    []string `json:"epochs"`    // two regions acted under one epoch
 
-	Outlived time.Duration   `json:"outlived"` // the longest time for which layers of a region, none of whose instances could fence, were active beside those of another
-	Gaps     []Span          `json:"gaps"`     // when no gate was open, once one had been
-	Gap      time.Duration   `json:"gap"`      // the longest of them
-	Regions  map[string]int  `json:"regions"`  // how often each began to serve
-	Held     time.Duration   `json:"held"`     // how long some gate was open
-	All      time.Duration   `json:"all"`      // from the first time on
-	Thawed   []time.Duration `json:"thawed"`   // how long layers were active yet when an instance ran again, each time that they outlived
+	Outlived       Outlived       `json:"outlived"` // by hooks
+	RoutesOutlived Outlived       `json:"routes_outlived"`
+	Gaps           []Span         `json:"gaps"`    // when no gate was open, once one had been
+	Gap            time.Duration  `json:"gap"`     // the longest of them
+	Regions        map[string]int `json:"regions"` // how often each began to serve
+	Held           time.Duration  `json:"held"`    // how long some gate was open
+	All            time.Duration  `json:"all"`     // from the first time on
 }
 
 // Bad is all that must never be.
 func (f Findings) Bad() []string {
-	return slices.Concat(f.Authority, f.Early, f.Serving, f.Layers, f.Epochs)
+	return slices.Concat(f.Authority, f.Early, f.Serving, f.Layers, f.Routes, f.Epochs)
 }
 
 // Judge looks for what must never be.
-func Judge(records []Record) Findings {
+func Judge(records []Record, routes []Route) Findings {
 	f := Findings{Regions: map[string]int{}}
 	by := map[lease.Region][]Record{}
 	var regions []lease.Region
@@ -100,10 +105,9 @@ func Judge(records []Record) Findings {
 		for _, b := range regions[i+1:] {
 			both(&f.Authority, "authority", a, b, all(by[a], Record.authority), all(by[b], Record.authority))
 			both(&f.Serving, "open gates", a, b, all(by[a], Record.serving), all(by[b], Record.serving))
-			f.layers(a, b, by[a], by[b])
-			f.layers(b, a, by[b], by[a])
 		}
 	}
+	f.layers(regions, by, routes)
 	f.epochs(records)
 	f.gaps(regions, by)
 	return f
@@ -161,102 +165,6 @@ func (r Record) serving() []Span {
 		if g.Open {
 			spans = append(spans, g.Span)
 		}
-	}
-	return spans
-}
-
-// active is when a region's layer was active, by the hooks of all of its instances.
-func active(records []Record) []Span {
-	var hooks []Hook
-	for _, r := range records {
-		hooks = append(hooks, r.Hooks...)
-	}
-	slices.SortStableFunc(hooks, func(a, b Hook) int { return int(a.At.Sub(b.At)) })
-	var spans []Span
-	open := false
-	for _, h := range hooks {
-		switch {
-		case h.Action == "activate" && !h.End && !open:
-			spans, open = append(spans, Span{h.At, lease.Never}), true
-		case h.Action == "fence" && h.End && open:
-			spans[len(spans)-1].To, open = h.At, false
-		}
-	}
-	return spans
-}
-
-// layers says when the layers of a were active yet when those of b were again. That is excused for as long as no instance of a
-// could do anything, and for a second after: nobody was there to fence.
-func (f *Findings) layers(a, b lease.Region, as, bs []Record) {
-	still := together(as)
-	for _, s := range active(as) {
-		for _, o := range active(bs) {
-			at := s.overlap(o)
-			if s.From > o.From || at.length() == 0 {
-				continue
-			}
-			excused := false
-			for _, q := range still {
-				if q.From < at.From && at.To <= q.To.Add(thawTime) {
-					excused = true
-					f.Outlived = max(f.Outlived, at.length())
-					if q.To < at.To {
-						f.Thawed = append(f.Thawed, at.To.Sub(q.To))
-					}
-				}
-			}
-			if !excused {
-				f.Layers = append(f.Layers, fmt.Sprintf("layers of %s were active yet when those of %s were: from %d to %d, %v", a, b, at.From, at.To, at.length()))
-			}
-		}
-	}
-}
-
-// termDuration is the instances' term_duration.
-const termDuration = time.Second
-
-// thawTime is how long an instance that runs again has to fence.
-const thawTime = time.Second
-
-// union is the same time, in spans that do not touch.
-func union(spans []Span) (out []Span) {
-	spans = slices.Clone(spans)
-	slices.SortFunc(spans, func(a, b Span) int { return int(a.From.Sub(b.From)) })
-	for _, s := range spans {
-		if n := len(out); n > 0 && s.From <= out[n-1].To {
-			out[n-1].To = max(out[n-1].To, s.To)
-		} else {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// electionTime is what an instance takes that reaches its API server again: it reads the record twice, a term_duration apart, to know that
-// whoever acts there is silent, and writes it.
-const electionTime = 2*termDuration + time.Second
-
-// unelected is when an instance could not have been elected.
-func (r Record) unelected() (spans []Span) {
-	for _, s := range r.Blind {
-		spans = append(spans, Span{s.From, s.To.Add(electionTime)})
-	}
-	return spans
-}
-
-// together is when none of them could do anything.
-func together(records []Record) []Span {
-	spans := []Span{{-lease.Never, lease.Never}}
-	for _, r := range records {
-		var next []Span
-		for _, s := range spans {
-			for _, o := range union(slices.Concat(r.Still, r.unelected())) {
-				if at := s.overlap(o); at.length() > 0 {
-					next = append(next, at)
-				}
-			}
-		}
-		spans = next
 	}
 	return spans
 }

@@ -2,6 +2,7 @@ package storm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func at(seconds float64) lease.Instant {
 // claims are answers, each at once, every 0.2 s from one time to another.
 func claims(epoch uint64, from, to, deadline float64) (all []Claim) {
 	for s := from; s <= to+1e-9; s += 0.2 {
-		all = append(all, Claim{at(s), at(s), epoch, at(deadline)})
+		all = append(all, Claim{Sent: at(s), Received: at(s), Epoch: epoch, Deadline: at(deadline)})
 	}
 	return all
 }
@@ -79,12 +80,12 @@ func TestJudge(t *testing.T) {
 		{"one epoch twice", []Record{{Region: "a", Hooks: append(hooks("activate", 2, 0, 1), hooks("fence", 2, 18, 19)...)}}, "epochs"},
 	}
 	for _, tt := range tests {
-		f := Judge(append(tt.of, b))
+		f := Judge(append(tt.of, b), nil)
 		var got []string
 		for _, kind := range []struct {
 			name string
 			is   bool
-		}{{"authority", len(f.Authority) > 0}, {"serving", len(f.Serving) > 0}, {"layers", len(f.Layers) > 0}, {"epochs", len(f.Epochs) > 0}, {"outlived", f.Outlived > 0}} {
+		}{{"authority", len(f.Authority) > 0}, {"serving", len(f.Serving) > 0}, {"layers", len(f.Layers) > 0}, {"epochs", len(f.Epochs) > 0}, {"outlived", f.Outlived.Longest > 0}} {
 			if kind.is {
 				got = append(got, kind.name)
 			}
@@ -95,13 +96,120 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// says are answers of an instance of its state, each at once, every 0.2 s from one time to another.
+func says(state lease.StateName, why lease.ReasonCode, from, to float64) (all []Claim) {
+	for _, c := range claims(0, from, to, 0) {
+		c.State, c.Reason = state, why
+		all = append(all, c)
+	}
+	return all
+}
+
+// TestExcuses shows whom it excuses that he could not reach his API server, when the layers of a region were active beside
+// another's.
+func TestExcuses(t *testing.T) {
+	b := Record{Region: "b", Instance: "b1", Hooks: hooks("activate", 2, 20, 21)}
+	const active, fencing, follower = lease.Active, lease.Fencing, lease.Follower
+	for _, tt := range []struct {
+		name string
+		says []Claim
+		back float64 // the hook has fenced
+		want bool    // excused
+	}{
+		{"who follows", says(follower, lease.ReasonElected, 0, 40), 30, true},
+		{"who acts", says(active, "", 0, 29.8), 30, false},
+		{"who is to fence", says(fencing, "", 0, 29.8), 30, false},
+		{"who acted, and has resigned", append(says(active, "", 0, 9), says(follower, lease.ReasonResigned, 9.2, 40)...), 30, false},
+		{"who stood by, and has resigned", append(says(lease.Standby, "", 0, 9), says(follower, lease.ReasonResigned, 9.2, 40)...), 30, true},
+		{"who acted, and was superseded", append(says(active, "", 0, 9), says(follower, lease.ReasonSuperseded, 9.2, 40)...), 30, true},
+		{"who has fenced for the other one", says(lease.Standby, "", 0, 40), 30, true},
+	} {
+		a := []Record{
+			{Region: "a", Hooks: append(hooks("activate", 1, 0, 1), hooks("fence", 1, tt.back-0.1, tt.back)...), Claims: tt.says, Blind: []Span{span(5, 35)}},
+			{Region: "a", Instance: "a2", Still: []Span{span(4, 40)}},
+		}
+		f := Judge(append(a, b), nil)
+		if got := len(f.Bad()) == 0; got != tt.want || got != (f.Outlived.Longest > 0) {
+			t.Errorf("%s: excused: %v, want %v: %q", tt.name, got, tt.want, f.Bad())
+		}
+	}
+}
+
+// TestOwes finds when the layers were an instance's to fence.
+func TestOwes(t *testing.T) {
+	fence := hooks("fence", 1, 10.05, 10.1)
+	for _, tt := range []struct {
+		name  string
+		says  []Claim
+		hooks []Hook
+		want  []Span
+	}{
+		{"it never acted", says(lease.Follower, "", 0, 20), nil, nil},
+		{"up to its hook", append(says(lease.Active, "", 0, 10), says(lease.Fencing, "", 10.2, 20)...), fence, []Span{span(0, 10)}},
+		{"it has not fenced", append(says(lease.Active, "", 0, 10), says(lease.Fencing, "", 10.2, 20)...), nil, []Span{span(0, 20)}},
+		{"it begins by fencing", says(lease.Fencing, "", 10, 20), fence, []Span{span(10, 10)}},
+		{"renewed", append(append(says(lease.Active, "", 0, 10), says(lease.Fencing, "", 10.2, 12)...), says(lease.Active, "", 12.2, 20)...), fence, []Span{span(0, 10), span(12.2, 20)}},
+		{"resigned, and fenced", append(says(lease.Active, "", 0, 5), says(lease.Follower, lease.ReasonResigned, 5.2, 20)...), fence, []Span{span(0, 10)}},
+	} {
+		got := Record{Claims: tt.says, Hooks: tt.hooks}.owes()
+		if !slices.EqualFunc(got, tt.want, func(a, b Span) bool {
+			return a.From.Sub(b.From).Abs() < time.Millisecond && a.To.Sub(b.To).Abs() < time.Millisecond
+		}) {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// answers are those of a region's API server, each at once, every 0.2 s from one time to another.
+func answers(region lease.Region, version string, leads bool, from, to float64) (seen []Route) {
+	for s := from; s <= to+1e-9; s += 0.2 {
+		seen = noteRoute(seen, Route{region, version, leads, span(s, s)})
+	}
+	return seen
+}
+
+// TestRoutes shows that two regions whose routes lead to the application at once are seen, and when that is excused.
+func TestRoutes(t *testing.T) {
+	join := func(all ...[]Route) []Route { return slices.Concat(all...) }
+	for _, tt := range []struct {
+		name   string
+		routes []Route // of a; that of b leads from 20 to 25
+		of     Record
+		want   string
+	}{
+		{"nothing", nil, Record{}, ""},
+		{"fenced first", join(answers("a", "1", true, 0, 19), answers("a", "2", false, 19.2, 25)), Record{}, ""},
+		{"fenced after", join(answers("a", "1", true, 0, 21), answers("a", "2", false, 21.2, 25)), Record{}, "routes"},
+		{"fenced, and activated again", join(answers("a", "1", true, 0, 1), answers("a", "2", false, 2, 22), answers("a", "3", true, 26, 30)), Record{}, ""},
+		{"nothing is known between two versions", join(answers("a", "1", true, 0, 10), answers("a", "2", false, 24, 25)), Record{}, ""},
+		{"one version, though it was not asked for long", noteRoute(answers("a", "1", true, 0, 10), Route{"a", "1", true, span(24, 24)}), Record{}, "routes"},
+		{"cut off", join(answers("a", "1", true, 0, 30), answers("a", "2", false, 30.2, 31)), Record{Claims: says(lease.Active, "", 0, 31), Blind: []Span{span(5, 29)}}, "outlived"},
+		{"healed, and too late", join(answers("a", "1", true, 0, 40), answers("a", "2", false, 40.2, 41)), Record{Blind: []Span{span(5, 10)}}, "routes"},
+		{"frozen", join(answers("a", "1", true, 0, 30), answers("a", "2", false, 30.2, 31)), Record{Still: []Span{span(5, 29)}}, "outlived"},
+		{"thawed, and too late", join(answers("a", "1", true, 0, 24), answers("a", "2", false, 24.2, 31)), Record{Still: []Span{span(5, 20)}}, "routes"},
+	} {
+		tt.of.Region = "a"
+		f := Judge([]Record{tt.of, {Region: "b"}}, append(tt.routes, answers("b", "7", true, 20, 25)...))
+		got := ""
+		if len(f.Routes) > 0 {
+			got += "routes"
+		}
+		if f.RoutesOutlived.Longest > 0 {
+			got += "outlived"
+		}
+		if got != tt.want || len(f.Routes) != len(f.Bad()) {
+			t.Errorf("%s: got %q, want %q: %q", tt.name, got, tt.want, f.Bad())
+		}
+	}
+}
+
 // TestGaps finds when nobody serves, and that two instances of a region, or two regions, serve on end.
 func TestGaps(t *testing.T) {
 	f := Judge([]Record{
 		{Region: "a", Gates: append(gates(true, 0, 10), gates(true, 30, 40)...)},
 		{Region: "a", Instance: "a2", Gates: gates(true, 9, 12)},
 		{Region: "b", Instance: "b1", Gates: gates(true, 12.2, 20)},
-	})
+	}, nil)
 	if len(f.Gaps) != 1 || f.Gap.Round(time.Second) != 10*time.Second || f.Held.Round(time.Second) != 30*time.Second || fmt.Sprint(f.Regions) != "map[a:2 b:1]" || len(f.Bad()) > 0 {
 		t.Errorf("got %+v, want one gap, of 10 s, 30 s held, by a twice and b once", f)
 	}

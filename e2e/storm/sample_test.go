@@ -93,7 +93,7 @@ func (s *sampler) askClaim(ctx context.Context) {
 	if err := json.NewDecoder(response.Body).Decode(&status); err != nil || response.StatusCode != http.StatusOK {
 		return
 	}
-	c := Claim{Sent: sent, Received: now()}
+	c := Claim{Sent: sent, Received: now(), State: status.State, Reason: status.Reason.Code}
 	if status.Authority {
 		c.Epoch, c.Deadline = status.Epoch, sent.Add(time.Duration(status.AuthorityRemaining*float64(time.Second)))
 	}

@@ -47,6 +47,9 @@ func TestStorm(t *testing.T) {
 	var settled []time.Duration
 	var weights []weight
 	w.whole()
+	for _, s := range w.routes {
+		s.start(t) // not before: they led to the application, all three, until the daemons had fenced them
+	}
 	for storms := 1; ; storms++ {
 		for end := now().Add(stormTime); now() < end; w.wait(50 * time.Millisecond) {
 			w.mend(false)
@@ -75,8 +78,9 @@ func TestStorm(t *testing.T) {
 	}
 	slices.Sort(settled)
 	t.Logf("%.1f minutes, seed %d, %d faults:\n%s", now().Sub(w.begun).Minutes(), *seed, w.total(), w.table(f.Gaps))
-	t.Logf("overlaps: %d of authority, %d by what the witness acknowledged, %d of open gates, %d of layers while somebody could fence, %d epochs of two regions", len(f.Authority), len(f.Early), len(f.Serving), len(f.Layers), len(f.Epochs))
-	t.Logf("layers of a region that nobody could fence were active beside another's for %.2f s at the longest; after a thaw for %v", f.Outlived.Seconds(), f.Thawed)
+	t.Logf("overlaps: %d of authority, %d by what the witness acknowledged, %d of open gates, %d of layers and %d of routes while somebody could fence, %d epochs of two regions", len(f.Authority), len(f.Early), len(f.Serving), len(f.Layers), len(f.Routes), len(f.Epochs))
+	t.Logf("layers of a region that nobody could fence were active beside another's for %.2f s at the longest; when somebody could for %v", f.Outlived.Longest.Seconds(), f.Outlived.After)
+	t.Logf("routes: %.2f s, %v; they changed %d times", f.RoutesOutlived.Longest.Seconds(), f.RoutesOutlived.After, len(w.routesSeen())-len(w.routes))
 	t.Logf("somebody served for %.1f %% of the time, the longest gap was %.1f s; turns %v; whole again after %.1f s (median), %.1f s (most)",
 		100*f.Held.Seconds()/f.All.Seconds(), f.Gap.Seconds(), f.Regions, settled[len(settled)/2].Seconds(), settled[len(settled)-1].Seconds())
 	faults := slices.Concat(slices.Collect(maps.Values(w.past))...)
@@ -87,7 +91,7 @@ func TestStorm(t *testing.T) {
 // judge judges all that was seen.
 func (w *world) judge() Findings {
 	records := w.records()
-	f := Judge(records)
+	f := Judge(records, w.routesSeen())
 	f.Early = Early(records, w.params.TTL)
 	return f
 }
@@ -114,7 +118,7 @@ func (w *world) keep() {
 	}
 	must(w.t, os.MkdirAll(dir, 0o755))
 	save := func(name string, content []byte) { must(w.t, os.WriteFile(filepath.Join(dir, name), content, 0o644)) }
-	for name, v := range map[string]any{"records.json": w.records(), "findings.json": w.judge()} {
+	for name, v := range map[string]any{"records.json": w.records(), "routes.json": w.routesSeen(), "findings.json": w.judge()} {
 		content, err := json.Marshal(v)
 		must(w.t, err)
 		save(name, content)

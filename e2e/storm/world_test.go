@@ -36,7 +36,7 @@ func times() lease.Params {
 	return lease.Params{
 		Members: []lease.Region{"fsn", "hel", "nbg"},
 		TTL:     10 * time.Second, RenewInterval: 2 * time.Second, RetryInterval: 300 * time.Millisecond, PollInterval: 300 * time.Millisecond,
-		RequestTimeout: 1500 * time.Millisecond, FenceTimeout: 2 * time.Second, MaxClockDrift: 0.002,
+		RequestTimeout: 1500 * time.Millisecond, FenceTimeout: fenceTimeout, MaxClockDrift: 0.002,
 		Staleness: 2 * time.Second,
 	}
 }
@@ -49,9 +49,11 @@ type world struct {
 	keys      map[lease.Region]string // public ones
 	network   *network
 	planes    []*controlplane.Plane // by region
+	routes    []*routeSampler       // by region
 	ways      []*resolvers.Meddler  // to the resolvers
 	instances []*instance
 	faults    []*fault          // under way
+	outage    bool              // one of an API server is
 	past      map[string][]Span // those that are over, by kind
 	told      []string          // what was done, for people
 	begun     lease.Instant
@@ -83,7 +85,7 @@ func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int, cl
 	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 0)), params: times(), past: map[string][]Span{}, begun: now()}
 	members := w.params.Members
 	w.network = newNetwork(t, len(members), seed)
-	w.planes = controlplane.Start(t, len(members), controlplane.Options{})
+	w.planes = controlplane.Start(t, len(members), controlplane.Options{CRDs: []controlplane.CRDs{controlplane.GatewayAPI}})
 	lab := resolvers.Start(t, members)
 	quorum := &daemon.Quorum{Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: time.Second}
 	for k, p := range resolving[:3] {
@@ -100,7 +102,8 @@ func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int, cl
 	for r, region := range group.Regions {
 		kubeconfig := w.kubeconfig(r, region)
 		namespace := w.planes[r].Namespace(t)
-		region.Configure(t, "", fmt.Sprintf("kubernetes: {kubeconfig: %q, namespace: %s}\ninstances: {term_duration: %v}\n", kubeconfig, namespace, termDuration))
+		w.routes = append(w.routes, newRoute(t, region.Name, w.planes[r], namespace))
+		region.Configure(t, fmt.Sprintf(routeLayer, namespace), fmt.Sprintf("kubernetes: {kubeconfig: %q, namespace: %s}\ninstances: {term_duration: %v}\n", kubeconfig, namespace, termDuration))
 		var addresses []netip.Addr
 		for k := range count {
 			name := fmt.Sprintf("%s%d", region.Name, k+1)
@@ -196,12 +199,12 @@ func (w *world) await(what string, holds func(context.Context) (why string)) {
 }
 
 // whole waits until the group is whole: one instance of one region is active, with its layers, one of each other region stands
-// by, all others follow, and everybody reaches everybody. It returns how long that took.
+// by, all others follow, everybody reaches everybody, and the routes are what they say. It returns how long that took.
 func (w *world) whole() (took time.Duration) {
 	w.t.Helper()
 	from := now()
 	w.await("the group to be whole", func(ctx context.Context) string {
-		active := 0
+		active, holder := 0, lease.Region("")
 		acts := map[lease.Region]int{}
 		var missing []string
 		for _, i := range w.instances {
@@ -213,6 +216,7 @@ func (w *world) whole() (took time.Duration) {
 			switch {
 			case ok && s.State == lease.Active && s.Authority && s.AllLayers("active"):
 				active++
+				holder = i.Name
 				acts[i.Name]++
 			case ok && s.State == lease.Standby && s.AllLayers("inactive"):
 				acts[i.Name]++
@@ -227,7 +231,7 @@ func (w *world) whole() (took time.Duration) {
 					return fmt.Sprintf("acting: %v", acts)
 				}
 			}
-			return ""
+			return strings.Join(w.astray(ctx, holder), "; ")
 		}
 		return fmt.Sprintf("%d are active, acting %v; %s", active, acts, strings.Join(missing, "; "))
 	})
