@@ -71,7 +71,7 @@ type Hook struct {
 type Findings struct {
 	Authority []string `json:"authority"` // two regions had authority at once
 	Early     []string `json:"early"`     // a region took that could not by what the witness has acknowledged: Early
-	Serving   []string `json:"serving"`   // the gates of two regions were open at once
+	Serving   []string `json:"serving"`   // the gates of two regions were open at once, before active layers
 	Layers    []string `json:"layers"`    // the layers of two were active at once, by hooks, though the first one had an instance that could fence
 	Routes    []string `json:"routes"`    // ... by the routes in their API servers
 	Epochs    []string `json:"epochs"`    // two regions acted under one epoch
@@ -104,7 +104,7 @@ func Judge(records []Record, routes []Route) Findings {
 	for i, a := range regions {
 		for _, b := range regions[i+1:] {
 			both(&f.Authority, "authority", a, b, all(by[a], Record.authority), all(by[b], Record.authority))
-			both(&f.Serving, "open gates", a, b, all(by[a], Record.serving), all(by[b], Record.serving))
+			both(&f.Serving, "open gates", a, b, serving(by[a]), serving(by[b]))
 		}
 	}
 	f.layers(regions, by, routes)
@@ -152,6 +152,19 @@ func (r Record) authority() []Span {
 			// It may have given it up between the answer and the fault, if that was long.
 			if c.Received <= still.From && still.From < min(next.Sent, c.Deadline) && still.From.Sub(c.Received) < patience {
 				spans = append(spans, Span{still.From, min(still.To, c.Deadline, next.Sent)})
+			}
+		}
+	}
+	return spans
+}
+
+// serving is when a gate of a region was surely open before its active layers. An instance that follows learns only when it next reads
+// the record that the region has given its authority up, which it has when it is fenced: its gate may be open for a moment yet.
+func serving(records []Record) (spans []Span) {
+	for _, gate := range all(records, Record.serving) {
+		for _, layers := range active(records) {
+			if at := gate.overlap(layers); at.length() > 0 {
+				spans = append(spans, at)
 			}
 		}
 	}
