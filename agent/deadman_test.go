@@ -156,3 +156,19 @@ func TestWatchdogCanNotBeArmed(t *testing.T) {
 		}
 	})
 }
+
+// TestWatchdogNeedNotBeArmed: what kept it from being armed is no trouble any more when nothing is left to end.
+func TestWatchdogNeedNotBeArmed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.regions["a"]
+		a.dog = &testWatchdog{now: w.now, err: errors.New("device or resource busy")}
+		a.start()
+		w.regions["b"].start()
+		w.until(time.Minute)
+		w.store.set(errors.New("down"))
+		w.until(2 * time.Minute)
+		if s := a.agent.Status(); s.State != lease.Standby || s.Witness.Trouble["watchdog"] != "" {
+			t.Errorf("fenced: it is %s, and says %q of the watchdog; want a standby that says nothing", s.State, s.Witness.Trouble["watchdog"])
+		}
+	})
+}

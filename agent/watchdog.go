@@ -40,6 +40,9 @@ func (a *Agent) feed() {
 		a.armed = false
 	case a.armed && (d.Deadline == 0 || a.cfg.Clock.Now().Add(w.Timeout()) <= d.Deadline):
 		err = w.Ping()
+	case !wanted:
+		delete(a.trouble, opWatchdog) // it need not be armed any more
+		return
 	default:
 		return
 	}

@@ -4,9 +4,8 @@
 // Each instance is a host of its own: a network namespace with an address and a link to the router, which is the test's
 // process. There are the witness (Cloudflare's own KV code), three public resolvers of different makes with the zones that
 // they need, and the API servers of the regions, each at an address of its own. A region's layers are a hook and a route. Every packet
-// between a host and one of them
-// goes through package relay, which may lose it, delay it, repeat it or have others overtake it, each direction apart. What the
-// test itself asks an instance is never disturbed.
+// between a host and one of them goes through package relay, which may lose it, delay it, repeat it or have others overtake it,
+// each direction apart. What the test itself asks an instance is never disturbed.
 //
 // Faults are drawn from a seed, several at once, in storms of a minute. After each storm everything is mended, and the group has
 // to be whole again.
