@@ -233,12 +233,3 @@ func (w *world) settle() (holder *region, standbys []*region) {
 	})
 	return holder, standbys
 }
-
-// isActive waits until a region is.
-func (w *world) isActive(r *region) {
-	w.t.Helper()
-	w.await(string(r.Name)+" is active", func() bool {
-		s, err := r.Status(w.t.Context())
-		return err == nil && s.State == lease.Active
-	})
-}
