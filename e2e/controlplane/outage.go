@@ -80,14 +80,15 @@ func (p *Plane) signalAPIServer(tb testing.TB, s syscall.Signal) (pid int) {
 	return pid
 }
 
-// thaw makes sure that kube-apiserver can be stopped.
-func (p *Plane) thaw() error {
+// endAPIServer kills kube-apiserver when nobody needs it any more, frozen or not. Asked to stop, it would wait a minute for the
+// requests of clients that are gone.
+func (p *Plane) endAPIServer() error {
 	pid, err := p.apiServerPID()
 	if err != nil {
 		return err
 	}
-	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) { // unless it was killed
-		return fmt.Errorf("thaw kube-apiserver: %w", err)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) { // unless it was killed
+		return fmt.Errorf("end kube-apiserver: %w", err)
 	}
 	return nil
 }

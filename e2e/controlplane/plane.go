@@ -148,7 +148,7 @@ func startOne(options Options, crds []*apiextensionsv1.CustomResourceDefinition)
 }
 
 func (p *Plane) stop() error {
-	errs := []error{p.thaw()}
+	errs := []error{p.endAPIServer()}
 	for i := len(p.others) - 1; i >= 0; i-- {
 		errs = append(errs, p.others[i].stop())
 	}
@@ -156,7 +156,7 @@ func (p *Plane) stop() error {
 		errs = append(errs, p.webhooks.Cleanup())
 	}
 	if p.again != nil {
-		errs = append(errs, p.again.Kill())
+		errs = append(errs, p.again.Kill()) // waits for it
 	}
 	close(p.quit)
 	errs = append(errs, <-p.ended, os.RemoveAll(p.dir))
