@@ -2,21 +2,17 @@ package main
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
-
-var update = flag.Bool("update", false, "write docs/metrics.md anew; then read the diff")
 
 const metricsPage = "../../docs/metrics.md"
 
@@ -135,16 +131,5 @@ func TestMetricsPage(t *testing.T) {
 		}
 		fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", m.name, m.kind, strings.Join(m.labels, ", "), m.help)
 	}
-	if *update {
-		if err := os.WriteFile(metricsPage, []byte(page.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(metricsPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != page.String() {
-		t.Errorf("%s is not what the source says; run go test ./cmd/failoverd -run TestMetricsPage -update", metricsPage)
-	}
+	compare(t, metricsPage, page.String())
 }

@@ -13,6 +13,7 @@ func versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Prints the version",
+		Long:    "Prints the version of this program, of the protocol that it speaks, and of Go.",
 		Example: "  failoverd version -o json",
 		Args:    noArgs,
 	}
