@@ -35,6 +35,7 @@ func TestLive(t *testing.T) {
 		t.Errorf("in calm, %q fired", fired)
 	}
 	w.metadata()
+	w.dashboard()
 
 	// The holder's disk, its reads, and a standby's gateway.
 	saved := filepath.Join(holder.StateDir(), "authority.json")

@@ -314,7 +314,7 @@ func TestServer(t *testing.T) {
 	plane := cluster.Planes(t)[0]
 	for name, tt := range map[string]struct{ level, above, sections string }{
 		"no layer":   {"restricted", "", ""},
-		"everything": {"restricted", "monitoring: {enabled: true}\ndeadManGate: true\n", everything},
+		"everything": {"restricted", "monitoring: {enabled: true, dashboard: true}\ndeadManGate: true\n", everything},
 		"root":       {"privileged", "ciliumSocket: true\n", everything},
 		"several":    {"privileged", several + "monitoring: {enabled: true}\ndeadManGate: true\n", severalSections},
 	} {
@@ -373,4 +373,19 @@ func TestRules(t *testing.T) {
 		}
 	}
 	t.Error("there is no PrometheusRule")
+}
+
+// TestDashboard compares the chart's ConfigMap with the file of the dashboard.
+func TestDashboard(t *testing.T) {
+	all, _ := render(t, "monitoring: {dashboard: true}\n", "")
+	for _, o := range all {
+		if o.GetLabels()["grafana_dashboard"] == "1" {
+			got, _, _ := unstructured.NestedString(o.Object, "data", "failoverd.json")
+			if want := readFile(t, "deploy/grafana/failoverd.json"); strings.TrimSpace(got) != strings.TrimSpace(want) {
+				t.Error("the chart's dashboard is not the file")
+			}
+			return
+		}
+	}
+	t.Error("there is no dashboard")
 }
