@@ -56,15 +56,15 @@ func getStatus(ctx context.Context, client *http.Client, address string) (agent.
 }
 
 // showStatus asks a running agent and prints what it says: as it is for -o json, else with print.
-func showStatus(cmd *cobra.Command, path, address, output string, print func(io.Writer, agent.Status)) error {
-	status, err := askStatus(cmd.Context(), path, address)
+func showStatus(ctx context.Context, out io.Writer, path, address, output string, print func(io.Writer, agent.Status)) error {
+	status, err := askStatus(ctx, path, address)
 	if err != nil {
 		return err
 	}
 	if output == "json" {
-		return printJSON(cmd.OutOrStdout(), status)
+		return printJSON(out, status)
 	}
-	print(cmd.OutOrStdout(), status)
+	print(out, status)
 	return nil
 }
 

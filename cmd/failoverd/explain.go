@@ -22,7 +22,7 @@ rests on, when it opens at the earliest by waiting, and what an operator can do.
 	}
 	path, address, output := configFlag(cmd), addressFlag(cmd), outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return showStatus(cmd, *path, *address, *output, printExplain)
+		return showStatus(cmd.Context(), cmd.OutOrStdout(), *path, *address, *output, printExplain)
 	}
 	return cmd
 }

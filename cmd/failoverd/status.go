@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,15 +23,56 @@ func statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Says what is: state, authority, peers, layers, witness",
 		Long: `Asks the agent of this region what it is, what it knows of the others, and what
-is wrong. Exit code 0 whenever the agent answers, active or not.`,
-		Example: "  failoverd status\n  failoverd status -o json | jq .authority",
+is wrong. Exit code 0 whenever the agent answers, active or not.
+
+With --watch it asks again every second, in place on a terminal, until it is
+interrupted. An agent that does not answer is shown as that, and asked again.`,
+		Example: "  failoverd status\n  failoverd status --watch\n  failoverd status -o json | jq .authority",
 		Args:    noArgs,
 	}
 	path, address, output := configFlag(cmd), addressFlag(cmd), outputFlag(cmd)
+	watch := cmd.Flags().BoolP("watch", "w", false, "ask again every second, until interrupted")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return showStatus(cmd, *path, *address, *output, printStatus)
+		show := func(out io.Writer) error {
+			return showStatus(cmd.Context(), out, *path, *address, *output, printStatus)
+		}
+		if *watch {
+			return watchStatus(cmd.Context(), cmd.OutOrStdout(), show)
+		}
+		return show(cmd.OutOrStdout())
 	}
 	return cmd
+}
+
+// watchStatus shows again and again, until ctx ends.
+func watchStatus(ctx context.Context, out io.Writer, show func(io.Writer) error) error {
+	_, inPlace := terminal(out)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		var shown bytes.Buffer // and all at once, so that a terminal does not flicker
+		err := show(&shown)
+		switch usage := (usageError{}); {
+		case errors.As(err, &usage):
+			return err
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			fmt.Fprintln(&shown, err)
+		}
+		const home, clearLine, clearRest = "\x1b[H", "\x1b[K", "\x1b[J"
+		if inPlace {
+			text := fmt.Sprintf("%s, every second; Ctrl-C ends it\n\n%s", time.Now().Format(time.TimeOnly), &shown)
+			fmt.Fprint(out, home, strings.ReplaceAll(text, "\n", clearLine+"\n"), clearRest)
+		} else {
+			fmt.Fprintln(out, &shown)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 func printStatus(out io.Writer, s agent.Status) {

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// TestWatch watches an agent that answers, does not, and answers again, until it is interrupted.
+func TestWatch(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		switch asked.Add(1) {
+		case 2:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 4:
+			interrupt() // while it waits for this answer
+			fallthrough
+		default:
+			_ = json.NewEncoder(w).Encode(agent.Status{Group: "g", Region: "a", State: lease.Standby})
+		}
+	}))
+	defer server.Close()
+	var out bytes.Buffer
+	cmd := root()
+	cmd.SetArgs([]string{"status", "--watch", "--address", strings.TrimPrefix(server.URL, "http://")})
+	cmd.SetOut(&out)
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		t.Errorf("interrupted it ends with %v, want no error", err)
+	}
+	if got := strings.Count(out.String(), "a of group g is standby"); got != 2 || !strings.Contains(out.String(), "it answers 503") {
+		t.Errorf("it shows the status %d times, want 2, and between them that the agent did not answer:\n%s", got, &out)
+	}
+	if strings.Contains(out.String(), "\x1b") {
+		t.Error("there are escapes for a terminal in what is none")
+	}
+}
+
+// TestWatchWrongly ends at once where asking again would not help.
+func TestWatchWrongly(t *testing.T) {
+	if out, err := failoverd(t, "status", "--watch", "--config", "/nowhere.yaml"); err == nil {
+		t.Errorf("with no configuration it goes on: %s", out)
+	}
+}
