@@ -59,9 +59,6 @@ func (p present) Collect(out chan<- prometheus.Metric) {
 	c.gauge(descClock, p.a.cfg.Clock.Now().Sub(0).Seconds())
 	c.gauge(descClockDrift, params.MaxClockDrift)
 	for _, alarm := range s.Alarms {
-		if s.State == lease.Follower && alarm.Code != lease.NoticeTermUnreachable {
-			continue // of when it acted
-		}
 		c.gauge(descAlarm, 1, string(alarm.Code), string(alarm.Region))
 	}
 	c.health(s.Health, s.State != lease.Follower)
