@@ -65,11 +65,12 @@ func newWorld(t *testing.T, binaries daemon.Binaries, row row, times times) *wor
 	}
 	w.hel.Start(t)
 	w.await("fsn is active", func(ctx context.Context) bool { return w.acts(ctx) != nil })
-	w.await("hel stands by, and every other agent can act in the place of the one that does", func(ctx context.Context) bool {
+	// Not by /readyz, which says yes before that too: just after a take nobody but the one that took can prove it.
+	w.await("hel stands by, and every other agent can prove fsn's authority", func(ctx context.Context) bool {
 		s, err := w.hel.Status(ctx)
 		ready := err == nil && s.State == lease.Standby && s.Holder == "fsn"
 		for _, a := range w.agents {
-			ready = ready && says(ctx, a.Address(), "/readyz")
+			ready = ready && says(ctx, a.Address(), "/readyz?gate="+daemon.GroupName)
 		}
 		return ready
 	})
