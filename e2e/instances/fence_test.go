@@ -24,7 +24,9 @@ func TestFenceIfDue(t *testing.T) {
 	said := ""
 	fence := func(of *daemon.Region, until ...string) {
 		t.Helper()
-		w.await(func() string { return "fence --if-due that says one of " + strings.Join(until, ", ") + "; it says " + said }, func(ctx context.Context) bool {
+		w.await(func() string {
+			return "fence --if-due that says one of " + strings.Join(until, ", ") + "; it says " + said
+		}, func(ctx context.Context) bool {
 			code, out, err := of.CLI(ctx, "fence", "--if-due")
 			if err != nil || code != 0 {
 				t.Fatalf("exit code %d, %v: %s", code, err, out)
