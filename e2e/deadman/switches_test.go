@@ -167,7 +167,7 @@ func promise(t *testing.T, times times) {
 	unit, err := supervisor.Read("../../systemd/failoverd.service")
 	must(t, err)
 	unit = unit.Scaled(times.scale)
-	service := systemd.Service{Watchdog: unit.WatchdogSec, TimeoutAbort: unit.TimeoutAbortSec, Restart: "always", RestartDelay: unit.RestartSec, StopPost: strings.Join(unit.StopPost, " ")}
+	service := systemd.Service{Watchdog: unit.Watchdog, TimeoutAbort: unit.TimeoutAbort, Restart: "always", RestartDelay: unit.RestartDelay, StopPost: strings.Join(unit.StopPost, " ")}
 	p := times.params
 	p.TermDuration = times.term
 	for _, f := range (check.Frozen{Params: p, Watchdog: times.dog, Service: &service}).Findings() {

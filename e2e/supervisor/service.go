@@ -158,9 +158,9 @@ func (s *Service) run(ctx context.Context) {
 		if !s.unit.Restart {
 			return
 		}
-		due := now().Add(s.unit.RestartSec)
+		due := now().Add(s.unit.RestartDelay)
 		select {
-		case <-time.After(s.unit.RestartSec):
+		case <-time.After(s.unit.RestartDelay):
 			s.note(now().Sub(due), "to be started again")
 		case <-ctx.Done():
 			return
@@ -182,10 +182,10 @@ func (s *Service) execute(argv []string, into *[]*daemon.Process, environment ..
 }
 
 func (s *Service) watchdogUSec() string {
-	if s.unit.WatchdogSec == 0 {
+	if s.unit.Watchdog == 0 {
 		return "WATCHDOG_USEC=" // is none
 	}
-	return "WATCHDOG_USEC=" + strconv.FormatInt(s.unit.WatchdogSec.Microseconds(), 10)
+	return "WATCHDOG_USEC=" + strconv.FormatInt(s.unit.Watchdog.Microseconds(), 10)
 }
 
 // follow watches over a run until it has ended, and returns what systemd.exec(5) has ExecStopPost be told.
@@ -201,7 +201,7 @@ func (s *Service) follow(ctx context.Context, p *daemon.Process) []string {
 			timer.Reset(d)
 		}
 	}
-	within(s.unit.TimeoutStartSec)
+	within(s.unit.TimeoutStart)
 	for {
 		select {
 		case message := <-s.messages:
@@ -210,9 +210,9 @@ func (s *Service) follow(ctx context.Context, p *daemon.Process) []string {
 			case !ready && slices.Contains(message, "READY=1"):
 				ready = true
 				s.note(0, "ready")
-				within(s.unit.WatchdogSec)
+				within(s.unit.Watchdog)
 			case ready && slices.Contains(message, "WATCHDOG=1"):
-				within(s.unit.WatchdogSec)
+				within(s.unit.Watchdog)
 			}
 		case <-timer.C:
 			late := now().Sub(due)
@@ -228,7 +228,7 @@ func (s *Service) follow(ctx context.Context, p *daemon.Process) []string {
 				result = "watchdog"
 				s.note(late, "it does not ping: SIGABRT")
 				err = p.Abort()
-				within(s.unit.TimeoutAbortSec)
+				within(s.unit.TimeoutAbort)
 			default:
 				s.note(late, "it does not end: SIGKILL")
 				err = p.Kill()

@@ -15,7 +15,7 @@ import (
 	"github.com/openova-io/failoverd/e2e/supervisor"
 )
 
-const watchdogSec = 1500 * time.Millisecond
+const pingTime = 1500 * time.Millisecond
 
 // TestMain is the service too, which does what its second argument says.
 func TestMain(m *testing.M) {
@@ -73,12 +73,12 @@ func TestService(t *testing.T) {
 			s := supervisor.Start(t, tt.what, supervisor.Unit{
 				Start:    []string{os.Args[0], "service", tt.what},
 				StopPost: []string{"/bin/sh", "-c", `echo "$SERVICE_RESULT $EXIT_CODE $EXIT_STATUS" >>"$0"`, told},
-				Restart:  tt.restart, RestartSec: 50 * time.Millisecond,
-				WatchdogSec: watchdogSec, TimeoutAbortSec: 200 * time.Millisecond, TimeoutStartSec: 2 * time.Second,
+				Restart:  tt.restart, RestartDelay: 50 * time.Millisecond,
+				Watchdog: pingTime, TimeoutAbort: 200 * time.Millisecond, TimeoutStart: 2 * time.Second,
 			})
 			if tt.harm != nil {
 				await(t, "it is ready", func() bool { return len(events(s)) > 1 })
-				<-time.After(2 * watchdogSec) // it is let alone for as long as it pings
+				<-time.After(2 * pingTime) // it is let alone for as long as it pings
 				if got := events(s); len(got) != 2 {
 					t.Fatalf("it pings, and the events are %q; want it started and ready, and no more", got)
 				}
@@ -147,8 +147,8 @@ func TestRead(t *testing.T) {
 	if got, want := strings.Join(u.StopPost, " "), "/program fence --if-due --config /configuration"; got != want {
 		t.Errorf("when it has stopped it runs %q, want %q", got, want)
 	}
-	if want := 2500 * time.Millisecond; u.WatchdogSec != want {
-		t.Errorf("half of WatchdogSec is %v, want %v", u.WatchdogSec, want)
+	if want := 2500 * time.Millisecond; u.Watchdog != want {
+		t.Errorf("half of WatchdogSec is %v, want %v", u.Watchdog, want)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {

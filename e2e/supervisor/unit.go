@@ -16,7 +16,7 @@ type Unit struct {
 	StopPost []string // ExecStopPost
 	Restart  bool     // Restart=always
 
-	RestartSec, WatchdogSec, TimeoutAbortSec, TimeoutStartSec time.Duration
+	RestartDelay, Watchdog, TimeoutAbort, TimeoutStart time.Duration // RestartSec, WatchdogSec, ...
 }
 
 // Read reads a unit file. It refuses one of which something is not as a [Service] has it.
@@ -49,7 +49,7 @@ func Read(path string) (u Unit, err error) {
 	}
 	u = Unit{Start: strings.Fields(has["ExecStart"]), StopPost: strings.Fields(strings.TrimPrefix(has["ExecStopPost"], "-")), Restart: true}
 	for name, into := range map[string]*time.Duration{
-		"RestartSec": &u.RestartSec, "WatchdogSec": &u.WatchdogSec, "TimeoutAbortSec": &u.TimeoutAbortSec, "TimeoutStartSec": &u.TimeoutStartSec,
+		"RestartSec": &u.RestartDelay, "WatchdogSec": &u.Watchdog, "TimeoutAbortSec": &u.TimeoutAbort, "TimeoutStartSec": &u.TimeoutStart,
 	} {
 		d, bad := time.ParseDuration(has[name]) // seconds are written alike
 		if bad != nil || d <= 0 {
@@ -80,7 +80,7 @@ func (u Unit) For(program, configuration string) Unit {
 
 // Scaled has all times so many times as long.
 func (u Unit) Scaled(by float64) Unit {
-	for _, d := range []*time.Duration{&u.RestartSec, &u.WatchdogSec, &u.TimeoutAbortSec, &u.TimeoutStartSec} {
+	for _, d := range []*time.Duration{&u.RestartDelay, &u.Watchdog, &u.TimeoutAbort, &u.TimeoutStart} {
 		*d = time.Duration(by * float64(*d))
 	}
 	return u
