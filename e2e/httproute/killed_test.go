@@ -3,13 +3,14 @@ package httproute
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
 	"testing"
-	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/openova-io/failoverd/layers/httproute"
@@ -55,10 +56,35 @@ func victim() int {
 	return 0
 }
 
+// afterWrites is closed when so many writes of routes have been seen from now on. Time would not do: on a busy machine the
+// first may come late.
+func afterWrites(t *testing.T, client *kube.Client, namespace string, n int) (written <-chan struct{}, stop func()) {
+	t.Helper()
+	routes := client.Resource(httpRoutes).Namespace(namespace)
+	listed, err := routes.List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := routes.Watch(t.Context(), metav1.ListOptions{ResourceVersion: listed.GetResourceVersion()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range n {
+			if _, more := <-seen.ResultChan(); !more {
+				return
+			}
+		}
+	}()
+	return done, seen.Stop
+}
+
 // TestKilledMidway kills processes at random moments of fencing and activating: each route is then one or the other, and
 // whoever comes next finishes.
 func TestKilledMidway(t *testing.T) {
-	const n, kills = 60, 200
+	const n, kills = 60, 100
 	plane := region.Planes(t)[0]
 	namespace := plane.Namespace(t)
 	layer, client := newLayer(t, plane.Config(), namespace)
@@ -79,15 +105,26 @@ func TestKilledMidway(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		written, stop := afterWrites(t, client, namespace, rng.IntN(n))
 		if err := p.Start(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := out.Read(make([]byte, 16)); err != nil { // it begins
 			t.Fatal(err)
 		}
-		kill := time.AfterFunc(time.Duration(rng.IntN(int(120*time.Millisecond))), func() { _ = p.Process.Kill() }) // it may have ended
-		_ = p.Wait()                                                                                                // by the kill, or by itself
-		kill.Stop()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = io.Copy(io.Discard, out) // until it has ended
+		}()
+		select {
+		case <-written:
+		case <-ended: // what the one before had done is not written again
+		}
+		_ = p.Process.Kill() // it may have ended
+		<-ended
+		_ = p.Wait() // by the kill, or by itself
+		stop()
 		fenced := 0
 		for _, o := range list(t, client, namespace) {
 			marked := o.GetAnnotations()[kube.OriginalAnnotation] != ""
