@@ -6,14 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/lease"
 )
-
-// A Write is a flag of an active region that the witness has acknowledged to an instance, whether or not that got the answer.
-type Write struct {
-	Arrived, Answered lease.Instant // at the witness, and from there
-	Epoch             uint64
-}
 
 // Early says which regions took though the witness had given another one authority that had neither ended nor been given up.
 //
@@ -47,7 +42,7 @@ func Early(records []Record, ttl time.Duration) (all []string) {
 
 // acknowledged is the authority that a region had by its writes: one span for each unbroken row of those of one epoch.
 func acknowledged(records []Record, ttl time.Duration) (spans []Span) {
-	rows := map[uint64][]Write{}
+	rows := map[uint64][]daemon.Renewal{}
 	var fences []lease.Instant
 	for _, r := range records {
 		for _, w := range r.Writes {
@@ -62,7 +57,7 @@ func acknowledged(records []Record, ttl time.Duration) (spans []Span) {
 	slices.Sort(fences)
 	for _, epoch := range slices.Sorted(maps.Keys(rows)) {
 		row := rows[epoch]
-		slices.SortFunc(row, func(a, b Write) int { return int(a.Arrived.Sub(b.Arrived)) })
+		slices.SortFunc(row, func(a, b daemon.Renewal) int { return int(a.Arrived.Sub(b.Arrived)) })
 		s := Span{row[0].Arrived, row[0].Arrived.Add(ttl)}
 		for _, w := range row[1:] {
 			if w.Answered < s.To {

@@ -1,51 +1,16 @@
 package storm
 
 import (
-	"net/http"
-	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/openova-io/failoverd/e2e/daemon"
-	"github.com/openova-io/failoverd/e2e/kvserver"
-	"github.com/openova-io/failoverd/lease"
 )
 
-// writes are those of an instance, as the witness sees them.
-type writes struct {
-	mu  sync.Mutex
-	all []Write
-}
-
-// watch records the writes of active flags.
-func (s *writes) watch(request kvserver.Request) func(int) {
-	flag, _, ok := daemon.FlagIn(request)
-	if !ok {
-		return nil
-	}
-	w := Write{Arrived: now(), Epoch: flag.Epoch}
-	return func(status int) {
-		if status != http.StatusOK || flag.State != lease.FlagActive {
-			return
-		}
-		w.Answered = now()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.all = append(s.all, w)
-	}
-}
-
-func (s *writes) seen() []Write {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.all)
-}
-
 // renewals are writes, each answered after 0.1 s, every 2 s from one time to another.
-func renewals(epoch uint64, from, to float64) (all []Write) {
+func renewals(epoch uint64, from, to float64) (all []daemon.Renewal) {
 	for s := from; s <= to; s += 2 {
-		all = append(all, Write{at(s), at(s + 0.1), epoch})
+		all = append(all, daemon.Renewal{Arrived: at(s), Answered: at(s + 0.1), Epoch: epoch})
 	}
 	return all
 }
@@ -53,7 +18,9 @@ func renewals(epoch uint64, from, to float64) (all []Write) {
 // TestEarly shows that a region is seen to take too early, and that one that takes in time is not.
 func TestEarly(t *testing.T) {
 	b := Record{Region: "b", Instance: "b1", Writes: renewals(2, 20, 30), Hooks: hooks("activate", 2, 20, 21)}
-	write := func(arrived, answered float64) Write { return Write{at(arrived), at(answered), 1} }
+	write := func(arrived, answered float64) daemon.Renewal {
+		return daemon.Renewal{Arrived: at(arrived), Answered: at(answered), Epoch: 1}
+	}
 	for _, tt := range []struct {
 		name string
 		of   []Record

@@ -5,20 +5,21 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/lease"
 )
 
 // A Record is all that was seen of one instance, each list in the order of time. Instants are of one clock, whatever that of the
 // instance says.
 type Record struct {
-	Region   lease.Region `json:"region"`
-	Instance string       `json:"instance"`
-	Claims   []Claim      `json:"claims"`
-	Gates    []Gate       `json:"gates"`
-	Hooks    []Hook       `json:"hooks"`
-	Writes   []Write      `json:"writes"`
-	Still    []Span       `json:"still"` // when it was frozen, or did not run
-	Blind    []Span       `json:"blind"` // when it could not reach its API server, and so could not know whether it acts
+	Region   lease.Region     `json:"region"`
+	Instance string           `json:"instance"`
+	Claims   []Claim          `json:"claims"`
+	Gates    []Gate           `json:"gates"`
+	Hooks    []Hook           `json:"hooks"`
+	Writes   []daemon.Renewal `json:"writes"`
+	Still    []Span           `json:"still"` // when it was frozen, or did not run
+	Blind    []Span           `json:"blind"` // when it could not reach its API server, and so could not know whether it acts
 }
 
 // A Claim is an answer to: have you authority?

@@ -70,7 +70,7 @@ type instance struct {
 	filled  bool // its disk was full once: its history may have gaps
 
 	record Record
-	writes writes
+	writes daemon.Renewals
 	sample *sampler
 }
 
@@ -112,7 +112,7 @@ func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int, cl
 			host := w.network.join(name, i.address)
 			i.Link = group.Server.LinkAt(name, witness.address(0).String())
 			i.Link.BaseURL = strings.Replace(i.Link.BaseURL, witness.address(0).String(), nearWitness.String(), 1)
-			i.Link.Watch(i.writes.watch)
+			i.Link.Watch(i.writes.Watch)
 			by := []string{"nsenter", "--net=" + netns.Path(host.Name), "unshare", "--time", fmt.Sprintf("--boottime=%d", int(i.offset.Seconds())), "--"}
 			if clocks {
 				clock := wallclock.New(t)
@@ -273,7 +273,7 @@ func (w *world) records() (all []Record) {
 			r.Hooks = append(r.Hooks, Hook{h.At.Add(-i.offset), h.Action, h.Epoch, h.Phase == "end"})
 		}
 		r.Claims, r.Gates = i.sample.seen()
-		r.Writes = i.writes.seen()
+		r.Writes = i.writes.All()
 		all = append(all, r)
 	}
 	return all
