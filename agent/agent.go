@@ -136,7 +136,7 @@ type Agent struct {
 	decision  lease.Decision
 	layers    map[string]layers.State
 	trouble   map[string]string    // what fails at the moment, by the kind of call
-	asked     map[uint64]*question // that are being answered, in the Step under way
+	asked     map[uint64]*question // that have no answer yet: it comes in the Step, or a grant when it is on the shared record
 	questions uint64
 	health    regionHealth
 	takenFrom lease.Instant // the last sign of life of the region that this one is taking over from; Never if it is not
@@ -273,6 +273,9 @@ func (a *Agent) step(calls context.Context, ev lease.Event) {
 		_, save := action.(lease.SaveAuthority)
 		saving = saving || save
 		a.perform(calls, action)
+	}
+	if decision.State == lease.Follower {
+		a.leaveUnanswered()
 	}
 	a.publish()
 	a.setTimer()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/lease"
@@ -67,18 +68,26 @@ func (a *Agent) beAsked(calls context.Context, m *question) {
 	if m.ctx.Err() != nil {
 		return // nobody waits for it any more
 	}
+	maps.DeleteFunc(a.asked, func(_ uint64, m *question) bool { return m.ctx.Err() != nil })
 	a.questions++
 	a.asked[a.questions] = m
 	a.step(calls, lease.Asked{ID: a.questions, From: m.Asker, Question: m.Question.Question})
-	if _, unanswered := a.asked[a.questions]; unanswered {
-		delete(a.asked, a.questions)
+}
+
+// leaveUnanswered is what becomes of questions to an instance that follows.
+func (a *Agent) leaveUnanswered() {
+	for _, m := range a.asked {
 		close(m.reply)
 	}
+	clear(a.asked)
 }
 
 // reply answers a question, when what the step saves is on disk.
 func (a *Agent) reply(action lease.Reply, saving bool) {
 	m := a.asked[action.ID]
+	if m == nil {
+		return // whoever asked has given up
+	}
 	delete(a.asked, action.ID)
 	answer := func() { m.reply <- action.Answer } // it has room for it
 	if !saving {

@@ -47,7 +47,6 @@ func (s *State) extend(sent Instant, beat uint64) {
 // already. It is given up when they are.
 func (s *State) abandonAuthority(why ReasonCode) {
 	s.abandon = true
-	s.term.next = s.now // it leaves the shared record too
 	s.save(s.ended(s.epoch))
 	if s.name == Active {
 		s.become(Fencing, why)

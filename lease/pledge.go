@@ -25,11 +25,16 @@ func (s *State) questioned(ev Asked) {
 		s.otherActive(j, q.Epoch)
 	}
 	a := s.answer(j, q)
-	if q.Verb == VerbPledge && a.Granted {
+	grants := q.Verb == VerbPledge && a.Granted
+	if grants {
 		s.grant(j, q)
 		a.State = s.name
 	}
-	s.act(Reply{ID: ev.ID, Answer: a})
+	if grants && !s.epochOnRecord(q.Epoch) {
+		s.peers[j].grant, s.peers[j].grantEpoch = &Reply{ID: ev.ID, Answer: a}, q.Epoch
+	} else {
+		s.act(Reply{ID: ev.ID, Answer: a})
+	}
 	if q.HandOver && !q.Authority && q.Safety == s.safetyHash {
 		s.asker.told = true // the region that asks hands over to this one
 	}
@@ -124,6 +129,22 @@ func (s *State) grant(j int, q Question) {
 	a.willing, a.told = Never, false
 	if s.name == Candidate {
 		s.withdraw(ReasonGranted)
+	}
+}
+
+// epochOnRecord reports whether this region's next instance will know that an epoch was pledged
+// to: the one that has pledged may be gone by then, and its disk with it (§5).
+func (s *State) epochOnRecord(epoch uint64) bool {
+	return !s.shared() || s.term.record.Epoch >= epoch || !s.obeys(RulePledgeOnRecord)
+}
+
+// sendGrants sends the grants that had to wait for the shared record.
+func (s *State) sendGrants() {
+	for j := range s.peers {
+		if p := &s.peers[j]; p.grant != nil && s.epochOnRecord(p.grantEpoch) {
+			s.act(*p.grant)
+			p.grant = nil
+		}
 	}
 }
 

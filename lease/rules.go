@@ -52,6 +52,7 @@ const (
 	RuleAloneToGrant
 	RulePledgeOfTerm
 	RuleOwnRecord
+	RulePledgeOnRecord
 	ruleCount
 )
 
@@ -112,6 +113,7 @@ var Rules = [ruleCount]RuleText{
 	{RuleAloneToGrant, "alone-to-grant", "§5", "an instance pledges to a region without authority only when no other instance of its own can hold any"},
 	{RulePledgeOfTerm, "pledge-of-term", "§5", "a region takes by the pledge of an instance only when it has itself pledged to no other instance of that region for longer(TTL)"},
 	{RuleOwnRecord, "own-record", "§5", "a record of the own, first seen, is a sign that another instance may live: it may have landed on top of the other's"},
+	{RulePledgeOnRecord, "pledge-on-record", "§5", "the epoch of a pledge is on the shared record before the answer leaves"},
 }
 
 // obeys reports whether s follows r; always, but in a mutant.

@@ -28,7 +28,7 @@ func (s *script) sharedNow() lease.TermRecord {
 }
 
 // setRecord is what another instance has made of the record: holder=2 term=3 beat=5
-// [base=EPOCH@BEAT] [may-hold=(1,3)] [live].
+// [base=EPOCH@BEAT] [epoch=EPOCH] [may-hold=(1,3)] [live].
 func (s *script) setRecord(td *datadriven.TestData) error {
 	s.shared = shared{record: lease.TermRecord{Duration: s.p.TermDuration}, from: s.now}
 	r := &s.shared.record
@@ -43,12 +43,14 @@ func (s *script) setRecord(td *datadriven.TestData) error {
 			r.Beat, err = strconv.ParseUint(arg.Vals[0], 10, 64)
 		case "base":
 			_, err = fmt.Sscanf(arg.Vals[0], "%d@%d", &r.Base.Epoch, &r.Base.After)
+		case "epoch":
+			r.Epoch, err = strconv.ParseUint(arg.Vals[0], 10, 64)
 		case "may-hold":
 			r.MayHold = arg.Vals
 		case "live":
 			s.shared.live = true
 		default:
-			err = fmt.Errorf("%q: want holder, term, beat, base, may-hold or live", arg.Key)
+			err = fmt.Errorf("%q: want holder, term, beat, base, epoch, may-hold or live", arg.Key)
 		}
 		if err != nil {
 			return err
@@ -74,7 +76,7 @@ func (s *script) performTerm(id lease.ActionID, write *lease.WriteTerm) string {
 			return lease.TermWritten{ID: id, Outcome: lease.TermAcked}
 		})
 	}
-	if write == nil || write.Record.Holder == write.After.Holder && len(write.Record.MayHold) == len(write.After.MayHold) && write.Record.Base.Epoch == write.After.Base.Epoch {
+	if write == nil || write.Record.Holder == write.After.Holder && len(write.Record.MayHold) == len(write.After.MayHold) && write.Record.Base.Epoch == write.After.Base.Epoch && write.Record.Epoch == write.After.Epoch {
 		return "" // a beat
 	}
 	return "write the record: " + recordText(write.Record)
@@ -84,6 +86,9 @@ func recordText(r lease.TermRecord) string {
 	text := fmt.Sprintf("holder %q, term %d", r.Holder, r.Term)
 	if r.Base.Epoch > 0 {
 		text += fmt.Sprintf(", epoch %d since beat %d", r.Base.Epoch, r.Base.After)
+	}
+	if r.Epoch > r.Base.Epoch {
+		text += fmt.Sprintf(", epochs used up to %d", r.Epoch)
 	}
 	if len(r.MayHold) > 0 {
 		text += ", may hold: " + strings.Join(r.MayHold, " ")

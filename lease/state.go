@@ -110,6 +110,8 @@ type peer struct {
 	term        uint64  // the highest that has asked
 	pledgedTerm uint64  // that the last pledge was granted to ...
 	pledgedAt   Instant // ... at this time; the own start counts as one
+	grant       *Reply  // that waits until the record bears its epoch; nil if none
+	grantEpoch  uint64
 }
 
 // nobody is the number of no member.

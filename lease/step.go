@@ -158,7 +158,7 @@ func (s *State) handle(ev Event) {
 
 // advance does what is due now.
 func (s *State) advance() {
-	s.keepTerm()
+	s.judgeAlone()
 	s.leave()
 	s.hold()
 	s.endHandOver()
@@ -168,4 +168,5 @@ func (s *State) advance() {
 	s.read()
 	s.writeInfo()
 	s.watchLayers()
+	s.keepTerm()
 }

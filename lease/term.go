@@ -15,11 +15,12 @@ type TermRecord struct {
 	Duration time.Duration // the holder is not replaced for that long after a beat
 	MayHold  []string      // instances that acted before, and are not known to have stopped: they may hold authority yet
 	Base     TermBase
+	Epoch    uint64 // the highest that any instance has held or pledged to; never falls
 }
 
 // same reports whether two records are the same.
 func (r TermRecord) same(o TermRecord) bool {
-	return r.Holder == o.Holder && r.Term == o.Term && r.Beat == o.Beat && r.Duration == o.Duration && r.Base == o.Base && slices.Equal(r.MayHold, o.MayHold)
+	return r.Holder == o.Holder && r.Term == o.Term && r.Beat == o.Beat && r.Duration == o.Duration && r.Base == o.Base && r.Epoch == o.Epoch && slices.Equal(r.MayHold, o.MayHold)
 }
 
 // A TermBase is the region's authority, as an heir can prove it: it is for Epoch, and its last
@@ -96,12 +97,17 @@ func (s *State) termOperation() time.Duration { return s.p.TermDuration / 2 }
 // beatInterval is the time between two writes of the holder, and two reads of a follower.
 func (s *State) beatInterval() time.Duration { return s.p.TermDuration / 4 }
 
+// judgeAlone notes when no other instance can hold authority any more, in this term.
+func (s *State) judgeAlone() {
+	t := &s.term
+	t.alone = t.held > 0 && (t.alone || len(t.record.MayHold) == 0 || s.reader.ownRead >= s.aloneAt())
+}
+
 // keepTerm reads or writes the record if that is due.
 func (s *State) keepTerm() {
 	s.fenceKept()
 	t := &s.term
-	t.alone = t.held > 0 && (t.alone || len(t.record.MayHold) == 0 || s.reader.ownRead >= s.aloneAt())
-	if !s.shared() || t.op != 0 || s.now < t.next && s.now < s.electAt() {
+	if !s.shared() || t.op != 0 || s.now < t.next && s.now < s.electAt() && !s.urgent() {
 		return
 	}
 	record, write := s.nextRecord()
@@ -118,10 +124,24 @@ func (s *State) keepTerm() {
 	s.act(WriteTerm{ID: t.op, Deadline: s.now.Add(s.termOperation()), After: t.record, Record: record})
 }
 
+// urgent reports whether the holder writes the record at once, rather than with the next beat:
+// authority has begun or ended, or an epoch was pledged to. Heirs and grants wait for it.
+func (s *State) urgent() bool {
+	t := &s.term
+	if t.held == 0 || t.doubt {
+		return false
+	}
+	next, _ := s.nextRecord()
+	return next.Base.Epoch != t.record.Base.Epoch || next.Epoch != t.record.Epoch
+}
+
 // nextRecord is what this instance writes next, if it has anything to write.
 func (s *State) nextRecord() (next TermRecord, write bool) {
 	t := &s.term
-	next = TermRecord{Holder: s.p.Instance, Term: t.held, Beat: t.record.Beat + 1, Duration: s.p.TermDuration, MayHold: t.record.MayHold}
+	next = TermRecord{Holder: s.p.Instance, Term: t.held, Beat: t.record.Beat + 1, Duration: s.p.TermDuration, MayHold: t.record.MayHold, Epoch: t.record.Epoch}
+	if s.obeys(RulePledgeOnRecord) {
+		next.Epoch = max(next.Epoch, s.saved.epoch)
+	}
 	mine := func(name string) bool { return name == s.p.Instance }
 	switch {
 	case t.resigns:
@@ -186,7 +206,6 @@ func (s *State) termRead(ev TermRead) {
 	}
 	s.clear(NoticeTermUnreachable, "")
 	t.doubt = false
-	s.sawEpoch(s.self, ev.Record.Base.Epoch)
 	if ev.Outcome == ReadMissing { // what it said before is not forgotten
 		ev.Record = t.record
 		ev.Record.Beat, ev.Record.Base = 0, TermBase{}
@@ -196,12 +215,14 @@ func (s *State) termRead(ev TermRead) {
 			t.readings = t.readings[:0] // somebody has removed it: what was read before proves nothing
 		}
 		t.record, t.known, t.changed = ev.Record, true, s.now
+		s.sawEpoch(s.self, max(ev.Record.Epoch, ev.Record.Base.Epoch))
 	}
 	switch {
 	case t.held > 0 && (t.record.Beat == 0 || t.record.Holder != s.p.Instance || t.record.Term != t.held):
 		s.follow(ReasonSuperseded)
 	case t.held > 0:
 		t.next = s.now
+		s.sendGrants()
 	default:
 		s.noteReading(t.opSent)
 		if t.record.Term != t.kept.Term || t.record.Beat == 0 { // another one has it, or had it
@@ -247,6 +268,7 @@ func (s *State) termWritten(ev TermWritten) {
 		if t.held == 0 {
 			s.lead(before)
 		}
+		s.sendGrants()
 	}
 }
 

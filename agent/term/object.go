@@ -32,6 +32,7 @@ const (
 	groupAnnotation     = "failover.openova.io/group"
 	beatAnnotation      = "failover.openova.io/beat"
 	durationAnnotation  = "failover.openova.io/term-duration" // exact, as Go spells it
+	epochAnnotation     = "failover.openova.io/epoch"
 	baseEpochAnnotation = "failover.openova.io/base-epoch"
 	baseAfterAnnotation = "failover.openova.io/base-after"
 	mayHoldAnnotation   = "failover.openova.io/may-hold" // a JSON array of strings
@@ -78,6 +79,7 @@ func encode(o *unstructured.Unstructured, group string, after, r lease.TermRecor
 		groupAnnotation:     group,
 		beatAnnotation:      strconv.FormatUint(r.Beat, 10),
 		durationAnnotation:  r.Duration.String(),
+		epochAnnotation:     strconv.FormatUint(r.Epoch, 10),
 		baseEpochAnnotation: strconv.FormatUint(r.Base.Epoch, 10),
 		baseAfterAnnotation: strconv.FormatUint(r.Base.After, 10),
 		mayHoldAnnotation:   string(mayHold),
@@ -109,7 +111,7 @@ func decode(o *unstructured.Unstructured, group string) (lease.TermRecord, error
 	if got := d.bears[groupAnnotation]; got != group {
 		d.fail("annotation "+groupAnnotation, got, group)
 	}
-	r := lease.TermRecord{Beat: d.number(beatAnnotation), Base: lease.TermBase{Epoch: d.number(baseEpochAnnotation), After: d.number(baseAfterAnnotation)}}
+	r := lease.TermRecord{Beat: d.number(beatAnnotation), Epoch: d.number(epochAnnotation), Base: lease.TermBase{Epoch: d.number(baseEpochAnnotation), After: d.number(baseAfterAnnotation)}}
 	var err error
 	if r.Duration, err = time.ParseDuration(d.bears[durationAnnotation]); err != nil {
 		d.fail("annotation "+durationAnnotation, d.bears[durationAnnotation], "a duration")

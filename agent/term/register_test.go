@@ -52,7 +52,7 @@ func TestRoundTrip(t *testing.T) {
 	after := lease.TermRecord{}
 	for i, record := range []lease.TermRecord{
 		first,
-		{Holder: "a", Term: 1, Beat: 2, Duration: 1, Base: lease.TermBase{Epoch: 1<<64 - 1, After: 1}},
+		{Holder: "a", Term: 1, Beat: 2, Duration: 1, Epoch: 1<<64 - 1, Base: lease.TermBase{Epoch: 1<<64 - 1, After: 1}},
 		{Term: 1, Beat: 3, Duration: time.Hour},
 		{Holder: `b"\é`, Term: 1<<31 - 1, Beat: 1<<64 - 1, Duration: time.Second + 1, MayHold: []string{"a", `c,"d`}},
 	} {
@@ -237,6 +237,7 @@ func TestForeign(t *testing.T) {
 		`beat 0`:                   annotate(beatAnnotation, "0"),
 		`term-duration is "soon"`:  annotate(durationAnnotation, "soon"),
 		`term duration -1s`:        annotate(durationAnnotation, "-1s"),
+		`/epoch is "-2"`:           annotate(epochAnnotation, "-2"),
 		`base-epoch is "1e3"`:      annotate(baseEpochAnnotation, "1e3"),
 		`base-after is "x"`:        annotate(baseAfterAnnotation, "x"),
 		`may-hold is "null"`:       annotate(mayHoldAnnotation, "null"),

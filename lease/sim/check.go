@@ -55,9 +55,7 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 	if !w.hidden && !w.cfg.Faults.KeepOn && (d.Epoch < w.maxEpoch || d.Epoch == w.maxEpoch && w.maxEpochOf.number != r.number) {
 		w.violation("epoch: %s acquires authority for epoch %d after epoch %d of %s", r.name, d.Epoch, w.maxEpoch, w.maxEpochOf.name)
 	}
-	if w.doomed {
-		w.takeDoomed(r)
-	}
+	w.takeDoomed(r)
 	if w.dead != nil && w.dead != r {
 		w.replaced(r)
 	}

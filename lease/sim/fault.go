@@ -97,7 +97,11 @@ func (w *world) drawFault() {
 		w.trace("%s is asked to hand over to %s", r.name, to.name)
 		r.deliver(lease.HandOver{To: to.params.Region})
 	case 19:
-		w.takeover(r, long)
+		if w.cfg.Instances > 0 { // an operator's word is about one agent
+			w.sweep(r, long)
+		} else {
+			w.takeover(r, long)
+		}
 	}
 	w.schedule(happening{at: w.now.Add(pause), kind: nextFault})
 }
@@ -106,8 +110,6 @@ func (w *world) drawFault() {
 // quorum.
 func (w *world) faultKinds() int {
 	switch {
-	case w.cfg.Params.Quorum && w.cfg.Instances > 0:
-		return 19 // an operator's word is about one agent here
 	case w.cfg.Params.Quorum:
 		return 20
 	}
@@ -159,10 +161,34 @@ func (w *world) restart(r *region) {
 	r.start()
 }
 
-// takeDoomed ends the agent that has just taken, before its flag says "active".
+// sweep is the witness down and a holder dead, and a moment after another one has taken, by pledges,
+// every instance that acts dies too: the next ones know what was left to them.
+func (w *world) sweep(r *region, outage time.Duration) {
+	w.trace("the witness is down for %v, and when the next one has taken, every one that acts dies", outage)
+	w.down, w.swept = true, true
+	w.mendIn(outage, func() { w.down = false })
+	w.crash(r, outage, false)
+}
+
+// takeDoomed ends the agent that has just taken, before its flag says "active", if it was doomed, and
+// all that act if they were.
 func (w *world) takeDoomed(r *region) {
-	w.doomed = false
-	w.mendIn(0, func() { w.crash(r, w.upTo(4*w.cfg.Params.TTL), false) })
+	end := func(r *region) { w.crash(r, w.upTo(4*w.cfg.Params.TTL), false) }
+	if w.doomed {
+		w.doomed = false
+		w.mendIn(0, func() { end(r) })
+	}
+	if !w.swept {
+		return
+	}
+	w.swept = false
+	w.mendIn(w.upTo(w.cfg.Params.RequestTimeout), func() {
+		for _, o := range w.regions {
+			if !o.follows() {
+				end(o)
+			}
+		}
+	})
 }
 
 // flagRaised mutes a candidate while its flag settles, and gives the muted one
@@ -258,7 +284,7 @@ func (w *world) mendIn(d time.Duration, end func()) {
 // that was on its way lands any more.
 func (w *world) endFaults() {
 	w.trace("all faults end")
-	w.chaos, w.lossy, w.doomed, w.muting, w.muted = false, false, false, false, nil
+	w.chaos, w.lossy, w.doomed, w.swept, w.muting, w.muted = false, false, false, false, false, nil
 	w.down, w.noQuorum, w.resolverDown = w.cfg.Faults.WitnessGone, w.cfg.Faults.QuorumGone, [resolvers]int{}
 	for _, r := range w.regions {
 		if r.cutOff() {

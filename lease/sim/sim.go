@@ -82,6 +82,7 @@ type world struct {
 	lossy   bool
 	down    bool    // the witness, for all
 	doomed  bool    // whoever takes next dies at once
+	swept   bool    // ... and a moment later every one that acts
 	muting  bool    // whoever raises its flag next is muted
 	muted   *region // can't write until another raises its flag; nil if none
 
