@@ -13,13 +13,20 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/openova-io/failoverd/e2e/daemon"
 )
 
 // FreezeAPIServer stops kube-apiserver in its tracks: it takes connections, and answers nothing. Only for a plane that the
 // test has started for itself.
 func (p *Plane) FreezeAPIServer(tb testing.TB) {
 	tb.Helper()
-	p.signalAPIServer(tb, syscall.SIGSTOP)
+	pid := p.signalAPIServer(tb, syscall.SIGSTOP)
+	ctx, cancel := context.WithTimeout(tb.Context(), startTimeout)
+	defer cancel()
+	if err := daemon.AwaitStopped(ctx, pid); err != nil {
+		tb.Fatalf("controlplane: freeze kube-apiserver: %v", err)
+	}
 }
 
 // ThawAPIServer has a frozen kube-apiserver go on.

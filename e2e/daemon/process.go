@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -137,22 +139,49 @@ func (p *Process) Freeze(ctx context.Context) error {
 	if err := p.signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
+	return AwaitStopped(ctx, p.PID())
+}
+
+// AwaitStopped waits until all threads of a process that was sent SIGSTOP stand still: a moment after the signal
+// one of them may answer yet.
+func AwaitStopped(ctx context.Context, pid int) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
-		if err != nil {
+		if still, err := stopped(pid); still || err != nil {
 			return err
-		}
-		if i := bytes.LastIndexByte(stat, ')'); i > 0 && bytes.HasPrefix(stat[i:], []byte(") T")) {
-			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("process %d does not stand still: %w", p.PID(), ctx.Err())
+			return fmt.Errorf("process %d does not stand still: %w", pid, ctx.Err())
 		}
 	}
+}
+
+// stopped reports whether all threads of a process are.
+func stopped(pid int) (bool, error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err == nil && len(threads) == 0 {
+		err = fmt.Errorf("process %d is gone", pid)
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) { // it has ended since
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if i := bytes.LastIndexByte(stat, ')'); i < 0 || !bytes.ContainsAny(stat[i:i+3], "TZX") { // stopped, or ended
+
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // Thaw has a frozen process go on.
