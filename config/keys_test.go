@@ -16,7 +16,7 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 	c.Witness.CloudflareKV, c.Witness.File, c.Quorum = &CloudflareKV{}, &FileWitness{}, DefaultQuorum("")
 	for _, l := range leaves(c) {
 		if want(l.path) == "" {
-			t.Errorf("%s has no entry in expected", l.path)
+			t.Errorf("%s has no entry in keys", l.path)
 		}
 	}
 	for path := range later {
@@ -24,10 +24,10 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 			t.Errorf("%s is both known and not in this version", path)
 		}
 	}
-	for path := range maps.Keys(expected) {
+	for path := range maps.Keys(keys) {
 		for parts := path; strings.ContainsAny(parts, ".["); parts = parent(parts) {
 			if want(parent(parts)) == "" {
-				t.Errorf("%s has no entry in expected, %s has", parent(parts), path)
+				t.Errorf("%s has no entry in keys, %s has", parent(parts), path)
 			}
 		}
 	}
