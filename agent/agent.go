@@ -141,7 +141,9 @@ type Agent struct {
 	health    regionHealth
 	takenFrom lease.Instant // the last sign of life of the region that this one is taking over from; Never if it is not
 
-	snapshot atomic.Pointer[snapshot]
+	resolvers resolvers // what each brought last
+	snapshot  atomic.Pointer[snapshot]
+	changed   chan struct{} // has room for one
 }
 
 // New returns an agent that Run starts. It fails where the boot clock can't be
@@ -164,6 +166,7 @@ func New(cfg Config) (*Agent, error) {
 		layers:    map[string]layers.State{},
 		trouble:   map[string]string{},
 		asked:     map[uint64]*question{},
+		changed:   make(chan struct{}, 1),
 		takenFrom: lease.Never,
 	}
 	for _, l := range cfg.Layers {

@@ -101,6 +101,7 @@ func knownTo(b *agent.Agent) known {
 	s := b.Status()
 	k := known{State: s.State, Epoch: s.Epoch, Authority: s.Authority, Holder: s.Holder, Peer: s.Peers[0], Answer: *s.Peers[0].Quorum}
 	k.Peer.RecordAge, k.Peer.EvidenceAge, k.Peer.Quorum, k.Answer.AnswerAge = nil, 0, nil, nil
+	k.Answer.Resolvers = nil // how each resolver does is told, and nothing goes by it
 	return k
 }
 

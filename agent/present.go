@@ -66,7 +66,7 @@ func (p present) Collect(out chan<- prometheus.Metric) {
 		c.gauge(descActing, truth(s.Instance.Acts))
 	}
 	if s.State != lease.Follower {
-		c.acting(s, holder(s, params))
+		c.acting(s, s.Active(params))
 	}
 }
 
@@ -124,8 +124,8 @@ func (c collector) health(h *HealthStatus, acts bool) {
 	}
 }
 
-// holder is the region that is known to hold authority; empty for none.
-func holder(s Status, p *lease.Params) lease.Region {
+// Active is the region that is known to hold authority, with the parameters that the agent runs with; empty for none.
+func (s Status) Active(p *lease.Params) lease.Region {
 	if s.Authority {
 		return s.Region
 	}

@@ -18,7 +18,7 @@ func (a *Agent) ask(calls context.Context, action lease.Ask) {
 		ctx, cancel := context.WithTimeout(calls, max(0, action.Deadline.Sub(a.cfg.Clock.Now())))
 		defer cancel()
 		event := lease.Answered{ID: action.ID, From: action.To}
-		verdict, err := a.cfg.Quorum.Ask(ctx, action.To, action.Question, func(v quorum.Verdict) { a.metrics.counted(action.To, v) })
+		verdict, err := a.cfg.Quorum.Ask(ctx, action.To, action.Question, func(v quorum.Verdict) { a.metrics.counted(action.To, v); a.resolvers.counted(action.To, v) })
 		switch {
 		case err != nil:
 		case verdict.Reached:

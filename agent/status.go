@@ -53,6 +53,7 @@ func (a *Agent) publish() {
 		decision: a.decision, gates: a.state.Gates(), peers: peers, alarms: a.state.Alarms(),
 		layers: maps.Clone(a.layers), trouble: maps.Clone(a.trouble),
 	})
+	a.tellChanged()
 }
 
 // A Status is what a region says of itself: the body of GET /status and of
@@ -93,6 +94,9 @@ type InstanceStatus struct {
 	Term      uint64 `json:"term,omitempty"` // that it acts under
 	Leader    string `json:"leader"`         // the one that acts, as far as is known
 	Trouble   string `json:"trouble,omitempty"`
+
+	// ProvesFor is for how long one that follows can prove that the region holds authority.
+	ProvesFor float64 `json:"proves_authority_seconds,omitempty"`
 }
 
 // A ReasonStatus is an entry of the table of reasons.
@@ -140,6 +144,7 @@ type PeerQuorum struct {
 	Willing        bool             `json:"willing"`         // it would pledge, or has pledged
 	Why            lease.ReasonCode `json:"why,omitempty"`   // it would not
 	DeclaredFenced bool             `json:"declared_fenced"` // by an operator
+	Resolvers      []ResolverStatus `json:"resolvers,omitempty"`
 }
 
 // A LayerStatus is what is known of one layer.
@@ -198,6 +203,9 @@ func (a *Agent) Status() Status {
 				delete(status.Witness.Trouble, op)
 			}
 		}
+		if d.State == lease.Follower && now < d.FenceAt {
+			i.ProvesFor = d.FenceAt.Sub(now).Seconds()
+		}
 		status.Instance = i
 	}
 	// §2: authority ends by the clock, whatever the last step said.
@@ -239,7 +247,7 @@ func (a *Agent) Status() Status {
 			peer.Quorum = &PeerQuorum{
 				Reached: p.Reached, AnswerAge: age(p.Answered), State: p.Said.State, Authority: p.Said.Authority, Epoch: p.Said.Epoch,
 				Degraded: p.Said.Degraded, Behind: p.Said.Behind,
-				Willing: p.Said.Granted, Why: p.Said.Why, DeclaredFenced: p.Fenced,
+				Willing: p.Said.Granted, Why: p.Said.Why, DeclaredFenced: p.Fenced, Resolvers: a.resolvers.of(p.Region),
 			}
 		}
 		status.Peers = append(status.Peers, peer)

@@ -32,6 +32,7 @@ import (
 // daemon is all that must be had before anything begins.
 type daemon struct {
 	cfg     *config.Config
+	params  lease.Params // that the agent runs with
 	log     hclog.Logger
 	dir     *statedir.Dir
 	listen  net.Listener
@@ -129,6 +130,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	if d.gpus, err = buildWatch(d.cfg.GPU, d.log); err != nil {
 		return d, err
 	}
+	d.params = params
 	of := agent.Config{
 		Params: params, Version: fullVersion(), Witness: w, Quorum: newQuorumClient(d.cfg, secrets), Layers: applied.layers,
 		Disk: d.dir, Clock: agent.BootClock{}, Log: d.log,

@@ -14,6 +14,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"github.com/openova-io/failoverd/agent/page"
+	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/config"
 )
 
@@ -61,7 +63,13 @@ func runDaemon(ctx context.Context, path string, self instance, absent []string)
 	stdlog.SetOutput(d.log.StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})) // go-dcgm logs there
 	d.log.Info("starting", "version", fullVersion(), "group", d.cfg.Group, "region", d.cfg.Region, "api", d.listen.Addr().String())
 
-	server := &http.Server{Handler: d.agent.Handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second,
+	status := page.New(page.Config{Agent: d.agent, Params: d.params, History: func(limit int) ([]statedir.Entry, error) {
+		return statedir.ReadHistory(d.cfg.StateDir, limit) // which takes no lock: the agent is not to wait for it
+	}})
+	pages := http.NewServeMux()
+	pages.Handle("/", d.agent.Handler())
+	status.Register(pages)
+	server := &http.Server{Handler: pages, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second,
 		ErrorLog: d.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})}
 	go func() {
 		if err := server.Serve(d.listen); !errors.Is(err, http.ErrServerClosed) {
@@ -69,6 +77,7 @@ func runDaemon(ctx context.Context, path string, self instance, absent []string)
 		}
 	}()
 	defer server.Close()
+	defer outlive(ctx, status.Run)()
 	control := &http.Server{Handler: controlHandler(d.agent, d.log), ConnContext: withPeer, ReadHeaderTimeout: 5 * time.Second, ErrorLog: server.ErrorLog}
 	go func() {
 		if err := control.Serve(d.control); !errors.Is(err, http.ErrServerClosed) {
