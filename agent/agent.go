@@ -80,7 +80,14 @@ type Board interface{ Hurry(on bool) }
 // decided by it.
 type Mirror interface {
 	Show(lease.Decision, []lease.PeerView)
+}
+
+// A Notifier tells people what happens. It does not block, and nothing is decided by it. Show
+// comes after each step, with the alarms that hold then.
+type Notifier interface {
 	Transition(lease.Transition)
+	Notice(lease.Notice)
+	Show(lease.Decision, []lease.Notice)
 }
 
 // A ServiceManager watches over the process, and is told by the loop itself how it does. No
@@ -108,6 +115,7 @@ type Config struct {
 	Evictions Evictions      // nil if no pods are evicted from GPUs
 	Board     Board          // nil if no layer has anything to tell others
 	Mirror    Mirror         // nil without a cluster
+	Notifier  Notifier       // nil if nobody is told
 	Manager   ServiceManager // nil if none watches over the process
 	Watchdog  Watchdog       // nil if none watches over the machine
 	Endpoint  Endpoint       // nil where each instance is asked by an address of its own

@@ -226,8 +226,8 @@ func (a *Agent) transition(t lease.Transition) {
 	}
 	a.log(why.Severity)("state changed", "from", from, "to", t.To, "epoch", t.Epoch, "reason", t.Reason, "why", why.Text)
 	a.metrics.transition(t)
-	if a.cfg.Mirror != nil {
-		a.cfg.Mirror.Transition(t)
+	if a.cfg.Notifier != nil {
+		a.cfg.Notifier.Transition(t)
 	}
 	a.takenFrom = lease.Never
 	if t.Reason == lease.ReasonTaken || t.Reason == lease.ReasonPledged {
@@ -259,6 +259,9 @@ func (a *Agent) notice(n lease.Notice) {
 	}
 	a.log(why.Severity)(why.Title, args...)
 	a.metrics.notice(n)
+	if a.cfg.Notifier != nil {
+		a.cfg.Notifier.Notice(n)
+	}
 }
 
 // log is the level of the log for a severity.

@@ -38,7 +38,7 @@ func (a *Agent) publish() {
 	if a.decision.Degraded && a.decision.State == lease.Active {
 		leave = a.state.LeaveGates()
 	}
-	peers := a.state.Peers()
+	peers, alarms := a.state.Peers(), a.state.Alarms()
 	if a.cfg.Mirror != nil {
 		a.cfg.Mirror.Show(a.decision, peers)
 	}
@@ -48,9 +48,12 @@ func (a *Agent) publish() {
 	if a.cfg.Endpoint != nil {
 		a.cfg.Endpoint.Show(a.decision)
 	}
+	if a.cfg.Notifier != nil {
+		a.cfg.Notifier.Show(a.decision, alarms)
+	}
 	a.snapshot.Store(&snapshot{
 		health: a.health.state, behind: a.health.behind, leave: leave,
-		decision: a.decision, gates: a.state.Gates(), peers: peers, alarms: a.state.Alarms(),
+		decision: a.decision, gates: a.state.Gates(), peers: peers, alarms: alarms,
 		layers: maps.Clone(a.layers), trouble: maps.Clone(a.trouble),
 	})
 	a.tellChanged()

@@ -141,6 +141,8 @@ type region struct {
 	journal testJournal
 	dog     *testWatchdog // nil: none
 
+	notifier agent.Notifier // nil: nobody is told
+
 	agent  *agent.Agent
 	cancel context.CancelFunc
 	done   chan struct{} // closed when Run has returned
@@ -192,6 +194,9 @@ func (r *region) start() {
 	}
 	if r.dog != nil {
 		of.Watchdog = r.dog
+	}
+	if r.notifier != nil {
+		of.Notifier = r.notifier
 	}
 	made, err := agent.New(of)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/notify"
 	"github.com/openova-io/failoverd/quorum/client"
 )
 
@@ -24,6 +25,7 @@ type Config struct {
 	Cluster   *kube.Client   // that they act on; nil if none needs one
 	Needs     []Need         // what else the daemon does in the cluster
 	GPUs      *GPUs          // nil if none is watched
+	Receivers []notify.Receiver
 
 	// Waiting is told what is still waited for, whenever that changes, one call at a time. It may be
 	// nil.
@@ -42,7 +44,7 @@ type live struct {
 func Live(ctx context.Context, cfg Config) []Finding {
 	l := &live{Config: cfg}
 	var byWitness, byQuorum, byGPUs []Finding
-	byLayer, byNeed := make([][]Finding, len(cfg.Layers)), make([][]Finding, len(cfg.Needs))
+	byLayer, byNeed, byReceiver := make([][]Finding, len(cfg.Layers)), make([][]Finding, len(cfg.Needs)), make([][]Finding, len(cfg.Receivers))
 	var all sync.WaitGroup
 	all.Go(func() { l.during("the witness", func() { byWitness = l.askWitness(ctx) }) })
 	if cfg.Quorum != nil {
@@ -54,11 +56,14 @@ func Live(ctx context.Context, cfg Config) []Finding {
 	for i, need := range cfg.Needs {
 		all.Go(func() { l.during(need.Asked, func() { byNeed[i] = l.askNeed(ctx, need) }) })
 	}
+	for i, r := range cfg.Receivers {
+		all.Go(func() { l.during(r.Name(), func() { byReceiver[i] = l.askReceiver(ctx, r) }) })
+	}
 	if cfg.GPUs != nil {
 		all.Go(func() { l.during("the GPUs", func() { byGPUs = l.askGPUs(ctx) }) })
 	}
 	all.Wait()
-	return slices.Concat(byWitness, byQuorum, slices.Concat(byLayer...), slices.Concat(byNeed...), byGPUs)
+	return slices.Concat(byWitness, byQuorum, slices.Concat(byLayer...), slices.Concat(byNeed...), slices.Concat(byReceiver...), byGPUs)
 }
 
 // askQuorum asks all resolvers, and all regions through them.

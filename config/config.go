@@ -33,12 +33,15 @@ type Config struct {
 	Instances  *Instances `yaml:"instances,omitempty" json:"instances,omitempty"` // nil: the region has one
 	Watchdog   *Watchdog  `yaml:"watchdog,omitempty" json:"watchdog,omitempty"`   // nil: none resets the machine
 
-	Layers   Layers  `yaml:"layers" json:"layers"`
-	Health   *Health `yaml:"health,omitempty" json:"health,omitempty"` // nil: nobody looks, and the region is never degraded
-	GPU      *GPU    `yaml:"gpu,omitempty" json:"gpu,omitempty"`       // nil: nobody watches them
-	API      API     `yaml:"api" json:"api"`
-	StateDir string  `yaml:"state_dir" json:"state_dir"` // where authority and epochs are kept
-	Log      Log     `yaml:"log" json:"log"`
+	Layers Layers  `yaml:"layers" json:"layers"`
+	Health *Health `yaml:"health,omitempty" json:"health,omitempty"` // nil: nobody looks, and the region is never degraded
+	GPU    *GPU    `yaml:"gpu,omitempty" json:"gpu,omitempty"`       // nil: nobody watches them
+
+	Notifications *Notifications `yaml:"notifications,omitempty" json:"notifications,omitempty"` // nil: nobody is told
+
+	API      API    `yaml:"api" json:"api"`
+	StateDir string `yaml:"state_dir" json:"state_dir"` // where authority and epochs are kept
+	Log      Log    `yaml:"log" json:"log"`
 
 	// doc is the file that the Config was read from, nil for one that was
 	// made by a program. It lets a later problem name its line.

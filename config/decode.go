@@ -109,6 +109,18 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 				})},
 			)
 		})},
+		field{"notifications", optional(&c.Notifications, func(n *Notifications) setter {
+			return section(
+				field{"alertmanager", optional(&n.Alertmanager, func(a *Alertmanager) setter {
+					return section(
+						field{"urls", list(text[string], &a.URLs)},
+						field{"ca_file", text(&a.CAFile)},
+						field{"bearer_token_file", text(&a.BearerTokenFile)},
+					)
+				})},
+				field{"webhooks", list(webhook, &n.Webhooks)},
+			)
+		})},
 		field{"api", section(
 			field{"listen", text(&c.API.Listen)},
 			field{"socket", text(&c.API.Socket)},
@@ -149,6 +161,16 @@ func probe(p *Probe) setter {
 		field{"cnpg", text(&p.CNPG)},
 		field{"cilium", text(&p.Cilium)},
 		field{"gpus_healthy", unit(&p.GPUs)},
+	)
+}
+
+func webhook(w *Webhook) setter {
+	return section(
+		field{"name", text(&w.Name)},
+		field{"url", text(&w.URL)},
+		field{"secret_file", text(&w.SecretFile)},
+		field{"ca_file", text(&w.CAFile)},
+		field{"bearer_token_file", text(&w.BearerTokenFile)},
 	)
 }
 

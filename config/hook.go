@@ -39,8 +39,9 @@ func (v *validator) command(at string, argv []string, required bool) {
 }
 
 // CheckFiles returns, as Problems, what of the host's files c needs and cannot
-// have: hooks' programs and the directory of a file witness. It is apart from
-// Validate, so that a configuration can be checked on another machine.
+// have: hooks' programs, the authorities of receivers of notifications, and the
+// directory of a file witness. It is apart from Validate, so that a configuration
+// can be checked on another machine.
 func (c *Config) CheckFiles() error {
 	v := &validator{document: c.document(), c: c}
 	for i, h := range c.Layers.Hooks {
@@ -61,6 +62,7 @@ func (c *Config) CheckFiles() error {
 		}
 	}
 	v.checkKubeconfig()
+	v.checkAuthorities()
 	if f := c.Witness.File; f != nil {
 		// A directory that is missing is not made: on a host where the shared
 		// file system is not mounted, that would be a witness of its own.

@@ -60,11 +60,17 @@ var limitCases = []struct {
 	{"gpu.evict.max_priority", "-1000000000", "-1000000001"},
 	{"gpu.evict.grace_period", "1s", "999ms"},
 	{"gpu.evict.budget", "0", "-1"},
+	{"notifications.alertmanager.urls", "[\"http://a:9093\"]", "[\"http://a:9093\", \"http://a:9093\"]"},
+	{"notifications.alertmanager", "{urls: [\"https://a:9093\"], ca_file: /ca}", "{urls: [\"http://a:9093\"], ca_file: /ca}"},
+	{"notifications.alertmanager", "{urls: [\"http://127.0.0.1:9093\"], bearer_token_file: /t}", "{urls: [\"http://a:9093\"], bearer_token_file: /t}"},
+	{"notifications.webhooks", "[{name: a, url: \"http://a\", secret_file: /s}]", "[{name: a, url: \"http://a\", secret_file: /s}, {name: a, url: \"http://b\", secret_file: /s}]"},
+	{"notifications.webhooks[].name", "a", "\"\""},
+	{"notifications.webhooks[].url", "https://a", "https://u@a"},
 	{"api.socket", "/" + strings.Repeat("s", 106), "/" + strings.Repeat("s", 107)},
 }
 
 // judgedElsewhere are keys whose limits are about what the host has: TestLoadSecrets, TestCheckFiles and their like.
-var judgedElsewhere = []string{"witness.cloudflare_kv.api_token_file", "witness.file", "witness.file.dir", "identity.private_key_file", "kubernetes.kubeconfig"}
+var judgedElsewhere = []string{"notifications.alertmanager.bearer_token_file", "notifications.webhooks[].secret_file", "notifications.webhooks[].bearer_token_file", "witness.cloudflare_kv.api_token_file", "witness.file", "witness.file.dir", "identity.private_key_file", "kubernetes.kubeconfig"}
 
 // set puts a value at a path of a tree of YAML; [] is the first element of a list.
 func set(t *testing.T, tree map[string]any, path string, value any) {

@@ -23,6 +23,7 @@ func defaults(witness string) *Config {
 	c.Layers = Layers{HTTPRoute: DefaultHTTPRoute(), Cilium: DefaultCilium(), CNPG: DefaultCNPG(), Strimzi: &Objects{}, Hooks: []Hook{{}}}
 	c.Health, c.GPU = DefaultHealth(), DefaultGPU()
 	c.Health.Probes, c.GPU.Evict = []Probe{DefaultProbe()}, DefaultEvict()
+	c.Notifications = &Notifications{Alertmanager: &Alertmanager{}, Webhooks: []Webhook{{}}}
 	return c
 }
 

@@ -16,6 +16,9 @@ import (
 type Secrets struct {
 	PrivateKey ed25519.PrivateKey // this region's key
 	APIToken   string             // Cloudflare's; empty for another witness
+
+	AlertmanagerToken string           // empty: none is sent
+	Webhooks          []WebhookSecrets // by their number in notifications.webhooks
 }
 
 const hidden = "secrets(hidden)"
@@ -55,6 +58,7 @@ func (c *Config) LoadSecrets() (*Secrets, error) {
 			v.must(false, tokenPath, "%s: %v", kv.APITokenFile, err)
 		}
 	}
+	v.loadNotifications(s)
 	if err := v.problems.err(); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ import (
 
 const token = "Hunter2-Hunter2-Hunter2-Hunter2-Hunter2A"
 
+// hookSecret is Hunter2-Hunter2-Hunter2-Hunter2.
+const hookSecret = "whsec_SHVudGVyMi1IdW50ZXIyLUh1bnRlcjItSHVudGVyMg=="
+
 // secretive returns a valid configuration whose secrets are in files of its
 // own, and the private key.
 func secretive(t *testing.T) (*config.Config, []byte) {
@@ -36,6 +39,10 @@ func secretive(t *testing.T) (*config.Config, []byte) {
 	c.Witness.CloudflareKV.APITokenFile = filepath.Join(dir, "token")
 	write(t, c.Identity.PrivateKeyFile, private, 0o600)
 	write(t, c.Witness.CloudflareKV.APITokenFile, []byte(token+"\n"), 0o400)
+	hook := &c.Notifications.Webhooks[0]
+	hook.SecretFile, hook.BearerTokenFile = filepath.Join(dir, "hook-secret"), filepath.Join(dir, "hook-token")
+	write(t, hook.SecretFile, []byte(hookSecret+"\n"), 0o600)
+	write(t, hook.BearerTokenFile, []byte(token), 0o600)
 	return c, private
 }
 
@@ -63,6 +70,9 @@ func TestLoadSecrets(t *testing.T) {
 	}
 	if got, want := config.PublicKey(s.PrivateKey), c.Identity.PublicKeys[c.Region]; got != want {
 		t.Errorf("public key: got %s, want %s", got, want)
+	}
+	if hook := s.Webhooks[0]; string(hook.Key) != "Hunter2-Hunter2-Hunter2-Hunter2" || hook.BearerToken != token {
+		t.Error("webhook: got other secrets than were written")
 	}
 	message := []byte("flag")
 	if !ed25519.Verify(c.PublicKeys()[c.Region], message, ed25519.Sign(s.PrivateKey, message)) {
@@ -108,6 +118,7 @@ func TestLoadSecretsRefuses(t *testing.T) {
 	}
 	block := func(name string, b []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: name, Bytes: b}) }
 	const key, tok = "identity.private_key_file", "witness.cloudflare_kv.api_token_file"
+	const hook, hookToken = "notifications.webhooks[0].secret_file", "notifications.webhooks[0].bearer_token_file"
 	for _, tt := range []struct {
 		name, path string
 		data       []byte
@@ -125,6 +136,13 @@ func TestLoadSecretsRefuses(t *testing.T) {
 		{"token with NUL", tok, []byte(token + "\x00"), 0o600, "a character after 40 bytes"},
 		{"token with BOM", tok, []byte("\ufeff" + token), 0o600, "a character after 0 bytes"},
 		{"token too large", tok, []byte(strings.Repeat("a", 5000)), 0o600, "is larger than 4096 bytes"},
+		{"webhook's secret readable by others", hook, []byte(hookSecret), 0o604, "has mode 0604"},
+		{"webhook's secret without its beginning", hook, []byte(hookSecret[6:]), 0o600, "of another form, expected whsec_"},
+		{"webhook's secret too short", hook, []byte("whsec_SHVudGVyMg=="), 0o600, "24 to 64 random bytes"},
+		{"webhook's secret is text", hook, []byte("whsec_Hunter2-Hunter2-Hunter2-Hunter2"), 0o600, "of another form"},
+		{"webhook's secret empty", hook, nil, 0o600, "is empty"},
+		{"webhook's token readable by others", hookToken, []byte(token), 0o644, "has mode 0644"},
+		{"webhook's token with a blank", hookToken, []byte("Bearer " + token), 0o600, "without Bearer"},
 		{"key readable by group", key, other, 0o640, "chmod 600"},
 		{"key empty", key, nil, 0o600, "is empty"},
 		{"key of another region", key, other, 0o600, "its public key is "},
@@ -141,8 +159,13 @@ func TestLoadSecretsRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c, _ := secretive(t)
 			name := c.Identity.PrivateKeyFile
-			if tt.path == tok {
+			switch tt.path {
+			case tok:
 				name = c.Witness.CloudflareKV.APITokenFile
+			case hook:
+				name = c.Notifications.Webhooks[0].SecretFile
+			case hookToken:
+				name = c.Notifications.Webhooks[0].BearerTokenFile
 			}
 			write(t, name, tt.data, tt.mode)
 			s, err := c.LoadSecrets()

@@ -55,6 +55,7 @@ func (c *Config) validate(d *document) Problems {
 	v.watchdog()
 	v.health()
 	v.gpu()
+	v.notifications()
 	v.api()
 	v.text("state_dir", c.StateDir, isAbs)
 	v.choice("log.level", c.Log.Level, LogLevels)

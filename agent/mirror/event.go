@@ -17,7 +17,11 @@ import (
 var events = schema.GroupVersionResource{Group: "events.k8s.io", Version: "v1", Resource: "events"}
 
 // The actions of Events, beside those of layers and the names of states.
-const putBack = "put_back"
+const (
+	putBack     = "put_back"
+	notice      = "notice"
+	noticeEnded = "notice_ended"
+)
 
 // ofObject is the Event for what an order has come to for an object.
 func ofObject(e kube.Event) (key, string) {
@@ -51,6 +55,27 @@ func ofTransition(t lease.Transition) (key, string) {
 		note += fmt.Sprintf(", epoch %d", t.Epoch)
 	}
 	return k, note + ": " + why.Text
+}
+
+// ofNotice is the Event for what an operator should know of, and for its end.
+func ofNotice(n lease.Notice, action string) (key, string) {
+	why := lease.ReasonOf(n.Reason)
+	k := key{warning: action == notice && why.Severity != lease.Informational, reason: string(n.Reason), action: action, about: n.Region}
+	text := why.Title
+	if action == noticeEnded {
+		text += " no more"
+	}
+	if n.Region != "" {
+		text += fmt.Sprintf(" (%s)", n.Region)
+	}
+	if action == noticeEnded {
+		return k, text
+	}
+	text += ": " + why.Text
+	if n.Detail != "" {
+		text += "; " + n.Detail
+	}
+	return k, text
 }
 
 // What the API server takes at most, in bytes.

@@ -35,6 +35,21 @@ func TestEventWords(t *testing.T) {
 	if !k.warning || k.action != "fencing" || k.reason != "split_brain" || !strings.HasPrefix(note, "start to fencing, epoch 5: another region is active") {
 		t.Errorf("got %+v %q", k, note)
 	}
+	for _, tt := range []struct {
+		n       lease.Notice
+		action  string
+		warning bool
+		note    string
+	}{
+		{lease.Notice{Reason: lease.NoticeWitnessDown, Detail: "writing the own flag"}, notice, true, "witness unreachable: reads or writes of the witness fail; writing the own flag"},
+		{lease.Notice{Reason: lease.NoticeSavedUnusable}, notice, false, "saved authority unusable: the authority on disk is of another boot, has run out, or makes no sense, so the region fences first"},
+		{lease.Notice{Reason: lease.NoticePeerUnreachable, Region: "hel"}, noticeEnded, false, "region unreachable no more (hel)"},
+	} {
+		k, note := ofNotice(tt.n, tt.action)
+		if k.warning != tt.warning || k.action != tt.action || k.reason != string(tt.n.Reason) || k.about != tt.n.Region || note != tt.note {
+			t.Errorf("got %+v %q, want %v %s %q", k, note, tt.warning, tt.action, tt.note)
+		}
+	}
 	// Every reason says something, and none is longer than the API server takes.
 	for _, r := range lease.Reasons {
 		_, note := ofTransition(lease.Transition{From: lease.Active, To: lease.Standby, Reason: r.Code})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/layers/kube"
+	"github.com/openova-io/failoverd/lease"
 )
 
 // A key is what makes two happenings the same.
@@ -13,6 +14,7 @@ type key struct {
 	warning bool
 	reason  string
 	action  string
+	about   lease.Region // that a notice is about; empty for none
 	epoch   uint64
 }
 

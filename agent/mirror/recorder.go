@@ -30,6 +30,11 @@ func (m *Mirror) Record(e kube.Event) { m.add(ofObject(e)) }
 // Transition has an Event written for a change of the region's state.
 func (m *Mirror) Transition(t lease.Transition) { m.add(ofTransition(t)) }
 
+// Notice has an Event written for what an operator should know of, and Ended for the end of such
+// a thing.
+func (m *Mirror) Notice(n lease.Notice) { m.add(ofNotice(n, notice)) }
+func (m *Mirror) Ended(n lease.Notice)  { m.add(ofNotice(n, noticeEnded)) }
+
 func (m *Mirror) add(k key, note string) {
 	if !m.queue.add(k, note, time.Now()) {
 		m.metrics.events.WithLabelValues("dropped").Inc()

@@ -34,6 +34,7 @@ it is ok, a warning or a problem, what was asked, what came back, what to do.
                  and does it answer a signed question, with the right key?
   their state, their clocks, and who holds authority
   the GPUs       can their source be read?
+  notifications  can each receiver be reached? (nothing is sent)
 
 It can be run at any time, and where no daemon runs: it changes nothing. Without
 the section quorum only the witness is asked.

@@ -42,9 +42,13 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 		defer source.Close()
 		gpus = &check.GPUs{Name: cfg.GPU.Source, Source: source}
 	}
+	receivers, err := buildReceivers(cfg, secrets)
+	if err != nil {
+		return usageError{err}
+	}
 	found := check.Live(cmd.Context(), check.Config{
 		Params: cfg.Params(), Witness: w, RoundTrip: assumedRoundTrip,
-		Layers: applied.layers, Cluster: applied.cluster, Needs: needs(cfg, applied), GPUs: gpus, Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
+		Layers: applied.layers, Cluster: applied.cluster, Needs: needs(cfg, applied), GPUs: gpus, Receivers: receivers, Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
 	})
 	if err := cmd.Context().Err(); err != nil {
 		return fmt.Errorf("ask what runs: %w", err) // what is silent since nobody waited is no finding

@@ -25,6 +25,7 @@ import (
 	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/notify"
 	"github.com/openova-io/failoverd/systemd"
 	"github.com/openova-io/failoverd/watchdog"
 )
@@ -46,6 +47,8 @@ type daemon struct {
 	systemd *systemd.Notifier  // nil if systemd has not started it
 	leads   *endpoint.Endpoint // nil without instances.dns_service
 	agent   *agent.Agent
+
+	notifier *notify.Notifier
 }
 
 // prepare gets all that the daemon needs, or nothing.
@@ -154,6 +157,10 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	if d.mirror != nil {
 		of.Mirror = d.mirror
 	}
+	if err = d.buildNotifier(secrets); err != nil {
+		return d, err
+	}
+	of.Notifier = d.notifier
 	if d.leads, err = self.buildEndpoint(d.cfg, applied.cluster, d.log); err != nil {
 		return d, err
 	}
@@ -179,6 +186,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 		d.agent.Register(applied.cluster.Metrics)
 		d.agent.Register(d.mirror)
 	}
+	d.agent.Register(d.notifier)
 	if d.gpus != nil {
 		d.agent.Register(d.gpus)
 	}

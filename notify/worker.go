@@ -1,0 +1,261 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	// most is how many messages wait for one receiver.
+	most = 256
+
+	// usefulFor is how long a message is worth sending. One that is older tells nobody anything that is not known by then.
+	usefulFor = 15 * time.Minute
+
+	// attemptTimeout is how long a receiver may take to take a message.
+	attemptTimeout = 10 * time.Second
+
+	// firstPause passes before a message is sent again, then twice as much each time, up to slowestPause, or as long as the
+	// receiver asks for, up to longestWish. A random part of it, half at most, is left out.
+	firstPause   = time.Second
+	slowestPause = time.Minute
+	longestWish  = 5 * time.Minute
+)
+
+// A RefusedError is a receiver's answer that it will never take this message.
+type RefusedError struct{ Err error }
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// A LaterError is a receiver's wish to be left alone for a while.
+type LaterError struct {
+	Err   error
+	After time.Duration
+}
+
+func (e *LaterError) Error() string { return e.Err.Error() }
+func (e *LaterError) Unwrap() error { return e.Err }
+
+// A worker sends one receiver its messages, one after the other.
+type worker struct {
+	receiver Receiver
+	counts   *prometheus.CounterVec
+	log      hclog.Logger
+	news     chan struct{} // has something when there is a new message, or another alarm holds
+
+	mu      sync.Mutex
+	waiting []*Message // the oldest first
+	sending bool       // the first of them
+	holds   []*Message
+
+	// Of the goroutine that sends.
+	failures int       // in a row
+	next     time.Time // no attempt before this
+	remind   time.Time // the next time to
+	failing  bool      // and that has been logged
+}
+
+func newWorker(r Receiver, counts *prometheus.CounterVec, log hclog.Logger) *worker {
+	return &worker{receiver: r, counts: counts, log: log, news: make(chan struct{}, 1)}
+}
+
+// add queues a message. Where too many wait it drops the oldest one that is not on its way.
+func (w *worker) add(m *Message) {
+	w.mu.Lock()
+	w.waiting = append(w.waiting, m)
+	var lost *Message
+	if len(w.waiting) > most {
+		oldest := 0
+		if w.sending {
+			oldest = 1
+		}
+		lost = w.waiting[oldest]
+		w.waiting = append(w.waiting[:oldest], w.waiting[oldest+1:]...)
+	}
+	w.mu.Unlock()
+	if lost != nil {
+		w.lose(lost, dropped, nil)
+	}
+	w.wake()
+}
+
+// hold notes which alarms hold.
+func (w *worker) hold(alarms []*Message) {
+	w.mu.Lock()
+	w.holds = alarms
+	w.mu.Unlock()
+	w.wake()
+}
+
+func (w *worker) wake() {
+	select {
+	case w.news <- struct{}{}:
+	default:
+	}
+}
+
+// run sends until ctx ends, and then what waits, for a while.
+func (w *worker) run(ctx context.Context, patience time.Duration) {
+	w.remind = time.Now().Add(w.receiver.RemindEvery())
+	for ctx.Err() == nil {
+		w.wait(ctx, w.work(ctx))
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	for last.Err() == nil {
+		due := w.work(last)
+		if w.first() == nil {
+			break
+		}
+		w.wait(last, due)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range w.waiting {
+		w.lose(m, dropped, errors.New("the agent has stopped"))
+	}
+	w.waiting = nil
+}
+
+// wait returns when something is due, or there is news, or ctx has ended.
+func (w *worker) wait(ctx context.Context, due time.Time) {
+	if due.IsZero() {
+		select {
+		case <-ctx.Done():
+		case <-w.news:
+		}
+		return
+	}
+	timer := time.NewTimer(time.Until(due))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-w.news:
+	case <-timer.C:
+	}
+}
+
+// work makes an attempt, if one is due, and returns when the next one is; the zero time if none is known.
+func (w *worker) work(ctx context.Context) (due time.Time) {
+	m, holds := w.first(), w.held()
+	now := time.Now()
+	switch {
+	case m != nil && now.Sub(m.Time) > usefulFor:
+		w.lose(m, expired, nil)
+		w.done(m)
+		return now
+	case m != nil && !now.Before(w.next):
+		w.attempt(ctx, func(ctx context.Context) error { return w.receiver.Send(ctx, m) }, m)
+		return time.Now()
+	case len(holds) > 0 && w.receiver.RemindEvery() > 0 && !now.Before(w.remind):
+		w.remind = now.Add(w.receiver.RemindEvery())
+		w.attempt(ctx, func(ctx context.Context) error { return w.receiver.Remind(ctx, holds) }, nil)
+		return time.Now()
+	}
+	if m != nil {
+		due = w.next
+	}
+	if len(holds) > 0 && w.receiver.RemindEvery() > 0 && (due.IsZero() || w.remind.Before(due)) {
+		due = w.remind
+	}
+	return due
+}
+
+// first is the message that is to be sent, nil if none waits.
+func (w *worker) first() *Message {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.waiting) == 0 {
+		return nil
+	}
+	return w.waiting[0]
+}
+
+func (w *worker) held() []*Message {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.holds
+}
+
+// done removes a message that is through with.
+func (w *worker) done(m *Message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.waiting) > 0 && w.waiting[0] == m {
+		w.waiting = w.waiting[1:]
+	}
+}
+
+// attempt tries to send a message once, or with none to remind.
+func (w *worker) attempt(ctx context.Context, do func(context.Context) error, m *Message) {
+	w.setSending(m != nil)
+	trying, cancel := context.WithTimeout(ctx, attemptTimeout)
+	err := do(trying)
+	cancel()
+	w.setSending(false)
+	if err != nil && ctx.Err() != nil {
+		return // the agent ends, and what waits is tried once more
+	}
+	var no *RefusedError
+	switch {
+	case err == nil:
+		if m != nil {
+			w.counts.WithLabelValues(w.receiver.Name(), sent).Inc()
+			w.done(m)
+		}
+		w.failures, w.next = 0, time.Time{}
+		if w.failing {
+			w.failing = false
+			w.log.Info("works again", "receiver", w.receiver.Name())
+		}
+	case m != nil && errors.As(err, &no):
+		w.lose(m, refused, err)
+		w.done(m)
+		w.failures, w.next = 0, time.Time{}
+	default:
+		w.counts.WithLabelValues(w.receiver.Name(), failed).Inc()
+		w.next = time.Now().Add(pause(w.failures, err))
+		w.failures++
+		if !w.failing {
+			w.failing = true
+			w.log.Warn("notifications fail; they are tried again, and the lease goes on without", "receiver", w.receiver.Name(), "error", err)
+		}
+	}
+}
+
+func (w *worker) setSending(is bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sending = is
+}
+
+// pause is the time until the next attempt, after so many that failed before this one.
+func pause(failures int, err error) time.Duration {
+	p := slowestPause
+	if failures < 10 { // no overflow
+		p = min(firstPause<<failures, slowestPause)
+	}
+	p -= rand.N(p / 2) // so that agents which lost a receiver together don't come back together
+	var later *LaterError
+	if errors.As(err, &later) {
+		p = max(p, min(later.After, longestWish))
+	}
+	return p
+}
+
+// lose counts a message that will not be sent any more.
+func (w *worker) lose(m *Message, outcome string, err error) {
+	w.counts.WithLabelValues(w.receiver.Name(), outcome).Inc()
+	args := []any{"receiver", w.receiver.Name(), "outcome", outcome, "id", m.ID, "kind", m.Kind, "reason", m.Reason}
+	if err != nil {
+		args = append(args, "error", err)
+	}
+	w.log.Warn("a notification was given up", args...)
+}
