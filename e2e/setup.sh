@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the end-to-end tests run beside Go: DNS resolvers, systemd-analyze, promtool and buildah from Debian's
-# packages; a Kubernetes control plane and the CloudNativePG operator, built by Go into e2e/bin at the versions of
+# Installs what the end-to-end tests run beside Go: DNS resolvers, systemd-analyze, promtool, Alertmanager and buildah from
+# Debian's packages; a Kubernetes control plane and the CloudNativePG operator, built by Go into e2e/bin at the versions of
 # go.mod, as are the tools Helm and nfpm, into Go's cache; and Cloudflare's own KV code (npm's wrangler) with the Node
 # that runs it, into e2e/node_modules, at the versions of package-lock.json. The machine's own node, if any, is not used
 # for the tests: Debian's is too old for wrangler. Safe to run again at any time, and quick when up to date.
@@ -26,11 +26,11 @@ for program in unbound kresd named dig dnsperf nsd; do
 	break
 done
 
-# What unit files, alerts and images are checked with.
+# What unit files, alerts, notifications and images are checked with.
 command -v systemd-analyze >/dev/null || apt_install systemd-analyze systemd
-for program in promtool buildah; do
+for program in promtool prometheus-alertmanager buildah; do
 	command -v $program >/dev/null && continue
-	apt_install "promtool and buildah" prometheus buildah
+	apt_install "promtool, Alertmanager and buildah" prometheus prometheus-alertmanager buildah
 	break
 done
 

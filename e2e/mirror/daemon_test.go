@@ -50,6 +50,21 @@ func TestDaemon(t *testing.T) {
 	if got := kubectl(t, plane, "", "-n", namespace, "events"); !strings.Contains(got, "HTTPRoute/shop") {
 		t.Errorf("kubectl events does not tell of the route:\n%s", got)
 	}
+
+	// An alarm, and its end.
+	told := func(action, kind string) bool {
+		for _, e := range acted(about(t, client, namespace, mirror.LeaseName(group.Params.Group)), action) {
+			if text(e, "reason") == string(lease.NoticeWitnessDown) && text(e, "type") == kind {
+				return true
+			}
+		}
+		return false
+	}
+	fsn.Link.Refuse()
+	await(t, "an Event that the witness is unreachable", func() bool { return told("notice", "Warning") })
+	fsn.Link.Heal()
+	await(t, "an Event that it is no more", func() bool { return told("notice_ended", "Normal") })
+
 	code, out, err := fsn.CLI(t.Context(), "check", "--live")
 	if !strings.Contains(out, "ok       the Lease and Events for kubectl: it is allowed") {
 		t.Errorf("check --live: exit code %d, %v:\n%s", code, err, out)

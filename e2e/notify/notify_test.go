@@ -1,0 +1,187 @@
+package notify_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// TestTold: each transition arrives once, at the webhook and at whom the Alertmanagers tell, of a region that takes, dies and comes
+// back; so does a broken assumption, and when it ends its alert is resolved. A receiver that hangs all the time costs no renewal.
+func TestTold(t *testing.T) {
+	w := newWorld(t)
+	fsn, hel := w.regions[0], w.regions[1]
+	var renewals daemon.Renewals
+	fsn.Link.Watch(renewals.Watch)
+	fsn.Start(t)
+	hel.Start(t)
+	w.active(fsn)
+	w.toldOf(fsn)
+	w.toldOf(hel)
+
+	// A broken assumption, and its end.
+	stale := map[string]string{"reason": string(lease.NoticeWitnessStale)}
+	fsn.Link.Stale(time.Hour)
+	w.await("the pager is told that the witness is stale", func() bool { return len(w.pager.pages(fsn.Name, "firing", stale)) > 0 })
+	fsn.Link.Stale(0)
+	w.await("... and no more", func() bool { return len(w.pager.pages(fsn.Name, "resolved", stale)) > 0 })
+	for _, status := range []string{"firing", "resolved"} {
+		pages := w.pager.pages(fsn.Name, status, stale)
+		if len(pages) != 1 {
+			t.Errorf("the pager was told %d times that it is %s, want once: %v", len(pages), status, pages)
+		}
+		p := pages[0]
+		want := map[string]string{
+			"alertname": "FailoverdWitnessStale", "failover_group": daemon.GroupName, "failover_region": "fsn", "about": "fsn",
+			"reason": "witness_stale", "severity": "critical",
+		}
+		if fmt.Sprint(p.Labels) != fmt.Sprint(want) || !strings.HasSuffix(p.Annotations["runbook_url"], "/FailoverdWitnessStale.md") || p.Annotations["remedy"] == "" {
+			t.Errorf("got labels %v and annotations %v; want labels %v, a remedy, and the runbook", p.Labels, p.Annotations, want)
+		}
+	}
+	w.await("the webhook is told both", func() bool { return len(alarms(w.hook.of(fsn.Name))) >= 2 })
+	if got := alarms(w.hook.of(fsn.Name)); !slices.Equal(got, []string{"alarm witness_stale, 1 hold", "alarm_ended witness_stale, 0 hold"}) {
+		t.Errorf("the webhook was told %q", got)
+	}
+
+	// The receiver that hangs has been tried for long, and cost nothing.
+	tried := w.counted(fsn, "webhook/hanging", "failed")
+	w.await("a whole attempt at the receiver that hangs has failed since", func() bool { return w.counted(fsn, "webhook/hanging", "failed") > tried+1 })
+	if n := w.counted(fsn, "webhook/hanging", "sent"); n != 0 {
+		t.Errorf("%d messages were sent to it", n)
+	}
+	all := renewals.All()
+	longest := time.Duration(0)
+	for i, r := range all {
+		if r.Epoch != all[0].Epoch {
+			t.Errorf("renewal %d is for epoch %d, the first one for %d", i, r.Epoch, all[0].Epoch)
+		}
+		if i > 0 {
+			longest = max(longest, r.Arrived.Sub(all[i-1].Arrived))
+		}
+	}
+	if longest >= 8*time.Second { // the TTL less fence_timeout: it would have fenced
+		t.Errorf("renewals came up to %v apart", longest)
+	}
+	t.Logf("%d renewals for epoch %d beside a receiver that hangs, %v apart at most", len(all), all[0].Epoch, longest.Round(time.Millisecond))
+
+	told := len(w.hook.of(fsn.Name)) + len(w.hook.of(hel.Name))
+	w.checked(fsn)
+	if n := len(w.hook.of(fsn.Name)) + len(w.hook.of(hel.Name)); n != told {
+		t.Errorf("check --live told the webhook something: %d messages, %d before", n, told)
+	}
+
+	// It dies, another one takes, and it comes back.
+	if err := fsn.Process().Kill(); err != nil {
+		t.Fatal(err)
+	}
+	w.active(hel)
+	w.toldOf(hel)
+	fsn.Start(t)
+	w.await("fsn stands by", func() bool {
+		s, err := fsn.Status(t.Context())
+		return err == nil && s.State == lease.Standby
+	})
+	w.toldOf(fsn)
+
+	// It stops, and what it has to tell at last arrives.
+	if err := hel.Process().Terminate(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hel.Process().Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.toldOf(hel)
+
+	w.hook.mu.Lock()
+	defer w.hook.mu.Unlock()
+	if len(w.hook.refused) > 0 {
+		t.Errorf("the webhook refused %q", w.hook.refused)
+	}
+	for id, n := range w.hook.seen {
+		if n != 1 {
+			t.Errorf("%s came %d times, from receivers that take everything", id, n)
+		}
+	}
+	t.Logf("the webhook was told %d messages, each once; the pager %d alerts", len(w.hook.told), len(w.pager.told))
+}
+
+// alarms are the messages of a webhook that are no transitions, and how many alarms hold then.
+func alarms(of []message) (lines []string) {
+	for _, m := range of {
+		if m.Kind != "transition" {
+			lines = append(lines, fmt.Sprintf("%s %s, %d hold", m.Kind, m.Reason, len(m.Alarms)))
+		}
+	}
+	return lines
+}
+
+// toldOf waits until all transitions in a region's history have been told, and judges that each was once, and to the webhook in order.
+func (w *world) toldOf(r *daemon.Region) {
+	w.t.Helper()
+	history, err := r.History()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	line := func(to lease.StateName, epoch uint64, why lease.ReasonCode) string {
+		return fmt.Sprintf("%s %d %s", to, epoch, why)
+	}
+	byHook := func() (lines []string) {
+		for _, m := range w.hook.of(r.Name) {
+			if m.Kind == "transition" {
+				lines = append(lines, line(m.To, m.Epoch, m.Reason))
+			}
+		}
+		return lines
+	}
+	byPager := func() (lines []string) {
+		for _, p := range w.pager.pages(r.Name, "firing", map[string]string{"alertname": "FailoverdTransition"}) {
+			var epoch uint64
+			fmt.Sscan(p.Labels["epoch"], &epoch)
+			lines = append(lines, line(lease.StateName(p.Labels["to"]), epoch, lease.ReasonCode(p.Labels["reason"])))
+		}
+		return lines
+	}
+	var want []string
+	for _, h := range history {
+		want = append(want, line(h.To, h.Epoch, h.Reason))
+	}
+	w.await(fmt.Sprintf("the webhook and the pager are told of %d transitions of %s", len(want), r.Name), func() bool {
+		return len(byHook()) >= len(want) && len(byPager()) >= len(want)
+	})
+	if got := byHook(); !slices.Equal(got, want) {
+		w.t.Errorf("the webhook was told of %s:\n%s\nwant:\n%s", r.Name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if got := byPager(); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
+		w.t.Errorf("the pager was told of %s:\n%s\nwant, in any order:\n%s", r.Name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// checked has check --live say that each receiver is reached, and of one that is gone that it is not, without telling any.
+func (w *world) checked(r *daemon.Region) {
+	w.t.Helper()
+	findings := func() string {
+		_, out, err := r.CLI(w.t.Context(), "check", "--live")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return out
+	}
+	for _, receiver := range []string{"webhook/oncall", "webhook/hanging", "alertmanager/" + strings.TrimPrefix(w.amURLs[0], "http://")} {
+		if out := findings(); !strings.Contains(out, "ok       notifications, "+receiver+": it is reached") {
+			w.t.Errorf("check --live does not say that %s is reached:\n%s", receiver, out)
+		}
+	}
+	gone := "alertmanager/" + strings.TrimPrefix(w.amURLs[1], "http://")
+	if err := w.ams[1].Kill(); err != nil {
+		w.t.Fatal(err)
+	}
+	if out := findings(); !strings.Contains(out, "warning  notifications, "+gone+": ") || !strings.Contains(out, "connection refused") {
+		w.t.Errorf("check --live does not say that %s is gone:\n%s", gone, out)
+	}
+}
