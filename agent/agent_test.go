@@ -98,6 +98,34 @@ func TestWitnessBack(t *testing.T) {
 	})
 }
 
+// TestMalformedIsAnAnswer: a witness that brings a record that can't be believed, such as the flag that a region has left from
+// before its key was changed, is not down.
+func TestMalformedIsAnAnswer(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.regions["a"]
+		a.saved = lease.Authority{Epoch: 4, Deadline: w.at(30 * time.Second), BootID: "boot"}
+		w.store.mu.Lock()
+		w.store.values["failoverd/g/flag/b"] = []byte("signed by another key")
+		w.store.mu.Unlock()
+		a.start()
+		w.until(25 * time.Second)
+		status := a.agent.Status()
+		if status.State != lease.Active || !status.Witness.Up {
+			t.Errorf("got %s, witness up %v; want an active region whose witness answers", status.State, status.Witness.Up)
+		}
+		if got := status.Witness.Trouble; len(got) != 1 || !strings.Contains(got["decode_flag"], "flag/b") {
+			t.Errorf("got %v, want that the flag of b can't be decoded, and nothing else", got)
+		}
+		w.store.mu.Lock()
+		delete(w.store.values, "failoverd/g/flag/b")
+		w.store.mu.Unlock()
+		w.until(45 * time.Second)
+		if got := a.agent.Status().Witness.Trouble; len(got) > 0 {
+			t.Errorf("got %v, want nothing once the record is gone", got)
+		}
+	})
+}
+
 func TestStart(t *testing.T) {
 	const resumed, fenced = "0.0 a layer active, epoch 4", "0.0 a layer inactive, epoch"
 	for _, tt := range []struct {

@@ -10,6 +10,7 @@ import (
 	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/lease/witness"
 )
 
 // The calls that may fail, as logs, metrics and status name them.
@@ -17,6 +18,8 @@ const (
 	opWriteFlag     = "write_flag"
 	opWriteInfo     = "write_info"
 	opReadRound     = "read_round"
+	opDecodeFlag    = "decode_flag"
+	opDecodeInfo    = "decode_info"
 	opSaveAuthority = "save_authority"
 	opAsk           = "ask"
 	opReadTerm      = "read_term"
@@ -31,6 +34,24 @@ type outcome struct {
 	op    string
 	event lease.Event
 	err   error
+}
+
+// malformed is what a round has read that can't be believed; no error: all can be.
+type malformed struct {
+	op  string
+	err error
+}
+
+// apart tells the witness's own failures from records that it has brought and that can't be believed: it has answered then.
+func apart(errs []error) (failed, bad error) {
+	for _, err := range errs {
+		if witness.ClassOf(err) == witness.Malformed {
+			bad = errors.Join(bad, err)
+		} else {
+			failed = errors.Join(failed, err)
+		}
+	}
+	return failed, bad
 }
 
 // perform begins one action. It never blocks.
@@ -50,8 +71,13 @@ func (a *Agent) perform(calls context.Context, action lease.Action) {
 	case lease.ReadRound:
 		a.call(calls, opReadRound, action.Deadline, func(ctx context.Context) (lease.Event, error) {
 			round := a.cfg.Witness.ReadRound(ctx, action.Infos)
-			return lease.RoundRead{ID: action.ID, Flags: round.Flags, Infos: round.Infos},
-				errors.Join(errors.Join(round.FlagErrors...), errors.Join(round.InfoErrors...))
+			noFlags, badFlags := apart(round.FlagErrors)
+			noInfos, badInfos := apart(round.InfoErrors)
+			a.tell(calls, malformed{opDecodeFlag, badFlags})
+			if action.Infos {
+				a.tell(calls, malformed{opDecodeInfo, badInfos})
+			}
+			return lease.RoundRead{ID: action.ID, Flags: round.Flags, Infos: round.Infos}, errors.Join(noFlags, noInfos)
 		})
 	case lease.Ask:
 		a.ask(calls, action)
@@ -128,6 +154,8 @@ func (a *Agent) receive(calls context.Context, message any) {
 			a.noteTrouble(opWriteFlag, nil) // a standby writes no flag: that the other register takes writes is what it can know
 		}
 		a.step(calls, m.event)
+	case malformed:
+		a.noteTrouble(m.op, m.err)
 	case health.Look:
 		a.seen(calls, m)
 	case journaled:
