@@ -216,6 +216,41 @@ func TestQueueFull(t *testing.T) {
 	})
 }
 
+// TestQueueFullBetweenAttempts: where none is on its way the oldest one goes too.
+func TestQueueFullBetweenAttempts(t *testing.T) {
+	const all, room = 258, 256
+	inBubble(t, func(t *testing.T) {
+		s := newServer(t, "http")
+		s.set(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "60"); w.WriteHeader(429) })
+		w := begin(t, nil, s.webhook(t, "hook"))
+		for range all {
+			w.Transition(toActive)
+			synctest.Wait()
+		}
+		s.set(nil)
+		after(2 * time.Minute)
+		w.want("webhook/hook", fmt.Sprintf("sent %d, failed 1, dropped %d", room, all-room))
+		m := s.messages(t)
+		if first, last := m[1].ID, m[len(m)-1].ID; !strings.HasSuffix(first, "/3") || !strings.HasSuffix(last, "/258") {
+			t.Errorf("it got %s to %s, want 3 to %d", first, last, all)
+		}
+	})
+}
+
+// TestDeadConnection: a connection that has died since the last message, as behind a firewall, costs the next one nothing.
+func TestDeadConnection(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newServer(t, "http")
+		w := begin(t, nil, s.webhook(t, "hook"))
+		w.Transition(toActive)
+		after(time.Second)
+		s.deafen()
+		w.Transition(toActive)
+		after(time.Second)
+		w.want("webhook/hook", "sent 2")
+	})
+}
+
 // TestStop: what waits when the agent ends is sent; one that hangs holds the end up for request_timeout, and what it has not got is
 // counted.
 func TestStop(t *testing.T) {

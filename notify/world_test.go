@@ -31,6 +31,7 @@ type server struct {
 	answer http.HandlerFunc // nil: it takes everything
 	got    []request
 	wrote  int // bytes that came to it, over all connections
+	conns  []*counting
 }
 
 // A request is one that came.
@@ -83,7 +84,11 @@ type pipes struct {
 func (p *pipes) Accept() (net.Conn, error) {
 	select {
 	case c := <-p.conns:
-		return &counting{c, p.s}, nil
+		of := &counting{Conn: c, s: p.s, deaf: make(chan struct{})}
+		p.s.mu.Lock()
+		defer p.s.mu.Unlock()
+		p.s.conns = append(p.s.conns, of)
+		return of, nil
 	case <-p.ended:
 		return nil, net.ErrClosed
 	}
@@ -108,11 +113,29 @@ func (s *server) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // counting is a connection whose bytes are counted.
 type counting struct {
 	net.Conn
-	s *server
+	s    *server
+	once sync.Once
+	deaf chan struct{} // closed: what comes is lost
+}
+
+// deafen has the connections that there are lose all that comes.
+func (s *server) deafen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		c.once.Do(func() { close(c.deaf) })
+	}
 }
 
 func (c *counting) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	select {
+	case <-c.deaf:
+		if err == nil {
+			return c.Read(b)
+		}
+	default:
+	}
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	c.s.wrote += n
