@@ -41,6 +41,8 @@ type Disk interface {
 	LoadAuthority() (lease.Authority, error)
 	SaveAuthority(lease.Authority) error
 	AppendHistory(statedir.Entry) error
+	LoadPause() (until time.Time, err error)
+	SavePause(until time.Time) error
 }
 
 // A Clock is the boot clock.
@@ -198,6 +200,11 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.cfg.Log.Warn("saved authority can't be read, so this region fences first", "error", err)
 	}
 
+	pause, err := a.cfg.Disk.LoadPause()
+	if err != nil {
+		a.cfg.Log.Warn("the region is not paused: it can't be read whether it is to be", "error", err)
+	}
+
 	calls, stopCalls := context.WithCancel(context.Background())
 	layerTimer, err := a.cfg.Clock.NewTimer()
 	if err != nil {
@@ -229,6 +236,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 	a.step(calls, lease.Start{
 		Incarnation: binary.BigEndian.Uint64(seed[:]), BootID: a.bootID, Saved: saved, Version: a.cfg.Version,
+		Paused: max(0, time.Until(pause)),
 	})
 	a.beginHealth(calls)
 	var watched <-chan time.Time

@@ -77,6 +77,11 @@ type Status struct {
 	FencingStartsIn    float64         `json:"fencing_starts_in_seconds"`
 	Holder             lease.Region    `json:"last_known_holder"`
 
+	Mode      lease.Mode      `json:"mode"`
+	Paused    *float64        `json:"paused_for_seconds,omitempty"`    // an operator has it decide nothing by itself for so long
+	Permitted *float64        `json:"permitted_for_seconds,omitempty"` // an operator has said that it may take, or hand over
+	Approval  *ApprovalStatus `json:"approval,omitempty"`              // what it asks an operator for; nil for nothing
+
 	Instance  *InstanceStatus  `json:"instance,omitempty"` // nil in a region of one
 	Gates     []GateStatus     `json:"gates"`
 	Peers     []PeerStatus     `json:"peers"`
@@ -87,6 +92,13 @@ type Status struct {
 	Evictions *EvictionsStatus `json:"evictions,omitempty"` // nil if no pods are evicted from GPUs
 	Witness   WitnessStatus    `json:"witness"`
 	Alarms    []AlarmStatus    `json:"alarms"`
+}
+
+// An ApprovalStatus is what a semi-automatic region would do, if an operator approved.
+type ApprovalStatus struct {
+	Kind  lease.RequestKind `json:"kind"`
+	Since float64           `json:"since_seconds"`
+	Until float64           `json:"until_seconds"` // then it is asked for anew
 }
 
 // An InstanceStatus is one of several of a region.
@@ -132,6 +144,8 @@ type PeerStatus struct {
 	Differs     []string     `json:"differs,omitempty"`
 	Degraded    []string     `json:"degraded,omitempty"` // why it is, as its info record says
 	Behind      []string     `json:"behind,omitempty"`   // what of its data is too far behind, as that says
+	Mode        lease.Mode   `json:"mode"`               // as that says
+	Paused      bool         `json:"paused"`             // an operator has it decide nothing by itself, as that says
 	Quorum      *PeerQuorum  `json:"quorum,omitempty"`   // nil without a quorum
 }
 
@@ -217,6 +231,17 @@ func (a *Agent) Status() Status {
 		status.AuthorityRemaining = d.Deadline.Sub(now).Seconds()
 		status.FencingStartsIn = max(0, d.FenceAt.Sub(now).Seconds())
 	}
+	left := func(until lease.Instant) *float64 {
+		if until <= now {
+			return nil
+		}
+		v := until.Sub(now).Seconds()
+		return &v
+	}
+	status.Mode, status.Paused, status.Permitted = d.Mode, left(d.PausedUntil), left(d.PermittedUntil)
+	if r := d.Request; r.Kind != "" {
+		status.Approval = &ApprovalStatus{r.Kind, now.Sub(r.Since).Seconds(), r.Until.Sub(now).Seconds()}
+	}
 	gates := func(all []lease.Gate) (out []GateStatus) {
 		for _, g := range all {
 			gate := GateStatus{ReasonStatus: reasonStatus(g.Code), Path: g.Path, Open: g.Open, Region: g.Region, EvidenceAge: age(g.Evidence)}
@@ -240,7 +265,7 @@ func (a *Agent) Status() Status {
 	}
 	for _, p := range s.peers {
 		peer := PeerStatus{
-			Region: p.Region, State: string(p.State), Epoch: p.Epoch, Known: p.Known, Differs: p.Differs, Degraded: p.Degraded, Behind: p.Behind,
+			Region: p.Region, State: string(p.State), Epoch: p.Epoch, Known: p.Known, Differs: p.Differs, Degraded: p.Degraded, Behind: p.Behind, Mode: p.Mode, Paused: p.Paused,
 			RecordAge: age(p.Recorded), EvidenceAge: now.Sub(p.Evidence).Seconds(),
 		}
 		if peer.State == "" {

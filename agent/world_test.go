@@ -127,6 +127,7 @@ type region struct {
 	saved    lease.Authority
 	loadErr  error
 	diskErr  error
+	paused   time.Time
 	diskTime time.Duration
 	history  []lease.StateName
 	layer    layers.State
@@ -365,6 +366,19 @@ func (d *testDisk) SaveAuthority(a lease.Authority) error {
 	}
 	d.saved = a
 	d.world.note(d.name, "saved %d until %.1f", a.Epoch, a.Deadline.Sub(d.world.at(0)).Seconds())
+	return nil
+}
+
+func (d *testDisk) LoadPause() (time.Time, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.paused, nil
+}
+
+func (d *testDisk) SavePause(until time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.paused = until
 	return nil
 }
 

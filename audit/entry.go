@@ -62,10 +62,12 @@ type Layer struct {
 
 // Command is what a person asked the agent to do. It is written before that is done.
 type Command struct {
-	Verb   string       `json:"verb"`
-	Region lease.Region `json:"region,omitempty"` // that it is about
-	User   string       `json:"user"`             // as the kernel told
-	Reason string       `json:"reason,omitempty"`
+	Verb    string            `json:"verb"`
+	Region  lease.Region      `json:"region,omitempty"`  // that it is about
+	Request lease.RequestKind `json:"request,omitempty"` // that is approved or denied
+	For     time.Duration     `json:"for,omitempty"`     // nanoseconds: of a pause
+	User    string            `json:"user"`              // as the kernel told
+	Reason  string            `json:"reason,omitempty"`
 }
 
 // Gap says that entries could not be written, for want of room on the disk or because that hung.

@@ -142,6 +142,11 @@ type disk struct {
 }
 
 func (d disk) LoadAuthority() (lease.Authority, error) { return d.dir.LoadAuthority() }
+func (d disk) LoadPause() (time.Time, error)           { return d.dir.LoadPause() }
+
+func (d disk) SavePause(until time.Time) error {
+	return d.life.effect(func() error { return d.dir.SavePause(until) })
+}
 
 func (d disk) SaveAuthority(a lease.Authority) error {
 	return d.life.effect(func() error {

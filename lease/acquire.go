@@ -49,6 +49,7 @@ func (s *State) doubtCandidacy() {
 func (s *State) take(until Instant, beat uint64, why ReasonCode) {
 	s.authority, s.deadline, s.term.base = true, until, TermBase{s.epoch, beat}
 	s.holder, s.holderEpoch = s.self, s.epoch
+	s.endConsent()
 	s.own.next = s.now // to say "active"
 	if s.own.wrote {
 		s.own.next = max(s.now, s.own.last.Add(s.p.RetryInterval))
@@ -71,16 +72,18 @@ func (s *State) withdraw(why ReasonCode) {
 	s.become(Standby, why)
 }
 
-// rank is this region's place among those that may raise a flag: the order of
-// the members, the last known holder moved to the end (§3, suspect).
+// rank is this region's place among those that may raise a flag: those first that need nobody's
+// word for it, and then the order of the members, the last known holder moved to the end (§3, suspect).
 func (s *State) rank() int {
-	switch {
-	case s.holder == s.self:
-		return len(s.peers) - 1
-	case s.holder >= 0 && s.holder < s.self:
-		return s.self - 1
+	rank := 0
+	for j := range s.peers {
+		switch order := slices.Index(Modes, s.peers[j].mode) - slices.Index(Modes, s.p.Mode); {
+		case j == s.self || order > 0 || order == 0 && j == s.holder:
+		case order < 0 || j < s.self || s.holder == s.self:
+			rank++
+		}
 	}
-	return s.self
+	return rank
 }
 
 // lastEvidence is the newest evidence of any other region, and whose it is.
@@ -113,7 +116,7 @@ func (s *State) suspectAt() Instant {
 		}
 		at = max(at, after)
 	}
-	at = at.Add(s.longer(s.p.TTL) - s.p.Lead())
+	at = max(at.Add(s.longer(s.p.TTL)-s.p.Lead()), s.consent.quiet)
 	if s.obeys(RuleRank) {
 		at = at.Add(time.Duration(s.rank()) * s.p.Turn())
 	}

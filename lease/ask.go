@@ -53,7 +53,7 @@ func (s *State) wantsPledges() bool {
 	case !s.obeys(RuleAskWithHope):
 		return s.leaderless()
 	}
-	return a.told || s.now >= s.turnToAsk()
+	return s.approved() && (a.told || s.now >= s.turnToAsk())
 }
 
 // turnToAsk is when this region asks for pledges: at once if it is of the best
@@ -114,7 +114,7 @@ func (s *State) askAll(verb Verb) {
 		p := &s.peers[j]
 		p.asked, p.granted = s.newID(), false
 		s.act(Ask{ID: p.asked, Deadline: a.by, To: s.p.Members[j], Question: Question{
-			Verb: verb, Epoch: a.epoch, Authority: s.authority, HandOver: s.handingOverTo(j), Safety: s.safetyHash, Term: s.term.held,
+			Verb: verb, Epoch: a.epoch, Authority: s.authority, HandOver: s.handingOverTo(j), Ordered: s.handingOverTo(j) && s.handOver.ordered, Safety: s.safetyHash, Term: s.term.held,
 		}})
 	}
 	s.count()
@@ -302,7 +302,7 @@ func (s *State) pledged(sent Instant, epoch uint64) {
 // use.
 func (s *State) wantsToTake(epoch uint64) bool {
 	return (s.name == Standby || s.name == Candidate && s.epoch == epoch) && s.handOver.to == nobody &&
-		(epoch > s.highest || !s.obeys(RuleGrantEpoch)) && allOpen(s.houseGates(s.gates[:0]))
+		(epoch > s.highest || !s.obeys(RuleGrantEpoch)) && s.approved() && allOpen(s.houseGates(s.gates[:0]))
 }
 
 // dueQuestions tells when something of the quorum is due by itself.

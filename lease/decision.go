@@ -17,16 +17,20 @@ type Decision struct {
 	// follower: by what it can prove of the region's authority.
 	FenceAt Instant
 
-	Holder       Region // the last known holder, this region or another; empty if none is known
-	LayersFenced bool   // all layers are known to be inactive
-	LayersActive bool   // all layers are known to be active
-	Degraded     bool   // another region should be active rather than this one
-	Term         uint64 // that this instance acts under; 0 if it follows, or is the only one of its region (§5)
-	Leader       string // the instance that acts for the region, as far as is known
-	Confirmed    bool   // it knows that it alone acts for the region
-	Heir         bool   // it follows, and can prove the region's authority, or could if that began now: it can act in the other's place (§5)
-	Stopping     bool   // a Release was asked for
-	Released     bool   // a Release is through: fenced, and authority given up on disk too
+	Holder         Region // the last known holder, this region or another; empty if none is known
+	LayersFenced   bool   // all layers are known to be inactive
+	LayersActive   bool   // all layers are known to be active
+	Degraded       bool   // another region should be active rather than this one
+	Term           uint64 // that this instance acts under; 0 if it follows, or is the only one of its region (§5)
+	Leader         string // the instance that acts for the region, as far as is known
+	Confirmed      bool   // it knows that it alone acts for the region
+	Heir           bool   // it follows, and can prove the region's authority, or could if that began now: it can act in the other's place (§5)
+	Mode           Mode
+	PausedUntil    Instant // an operator has it decide nothing by itself until then, if that is not past
+	PermittedUntil Instant // an operator has said that it may take, or hand over, until then, if that is not past
+	Request        Request // for an operator's approval; the zero value if there is none
+	Stopping       bool    // a Release was asked for
+	Released       bool    // a Release is through: fenced, and authority given up on disk too
 
 	// Wake is when Step is due at the latest, with a Tick if nothing else
 	// happened.
@@ -54,7 +58,8 @@ func (s *State) decide() Decision {
 		LayersFenced: s.layers.fenced, LayersActive: s.layers.active,
 		Degraded: s.health.degraded,
 		Stopping: s.stopping,
-		Term:     s.term.held, Leader: s.term.record.Holder, Confirmed: s.confirmed(),
+		Mode:     s.p.Mode, PausedUntil: s.consent.paused, PermittedUntil: s.consent.until, Request: s.consent.request,
+		Term: s.term.held, Leader: s.term.record.Holder, Confirmed: s.confirmed(),
 		Released:  s.stopping && s.follows() && s.termGone() || s.stopping && s.name == Standby && s.now >= s.saved.deadline && s.handOver.to == nobody,
 		Wake:      s.wake(),
 		Staleness: s.reader.staleness,
@@ -113,6 +118,10 @@ func (s *State) wake() Instant {
 		due(s.layers.fenceBy)
 	}
 	due(s.saved.deadline)
+	due(s.consent.until)
+	due(s.consent.paused)
+	due(s.consent.quiet)
+	due(s.consent.request.Until)
 	if s.leaving() {
 		due(s.limitOpensAt())
 	}
@@ -136,6 +145,8 @@ type PeerView struct {
 	Fenced   bool      // an operator has said that it is down and fenced (§4)
 	Degraded []string  // why it is degraded, as its info record says; none if it is not
 	Behind   []string  // what of its data is too far behind, as that says
+	Mode     Mode      // as that says
+	Paused   bool      // an operator has it decide nothing by itself, as that says
 }
 
 // Peers is what is known of the other regions, in the order of the members.
@@ -143,7 +154,7 @@ func (s *State) Peers() []PeerView {
 	var views []PeerView
 	for j, p := range s.peers {
 		if j != s.self {
-			views = append(views, PeerView{s.p.Members[j], p.known, p.differs, p.state, p.epoch, p.recorded, p.evidence, p.reached, p.said, p.saidAt, p.fenced, p.degraded, p.behind})
+			views = append(views, PeerView{s.p.Members[j], p.known, p.differs, p.state, p.epoch, p.recorded, p.evidence, p.reached, p.said, p.saidAt, p.fenced, p.degraded, p.behind, p.mode, p.paused})
 		}
 	}
 	return views

@@ -1,5 +1,7 @@
 package lease
 
+import "time"
+
 // An Event is something that happened, told to Step by the goroutine that owns
 // the State.
 type Event interface{ event() }
@@ -17,6 +19,9 @@ type Start struct {
 	Saved Authority
 	// Version is the daemon's, for the info record.
 	Version string
+	// Paused is what is left of an operator's Pause; of no use where a region has several instances, whose
+	// record bears it.
+	Paused time.Duration
 }
 
 // Tick says that time has passed; it is due at Decision.Wake.
@@ -89,11 +94,20 @@ type Health struct {
 	Behind   []string // what of its data is too far behind to be promoted now, for people too; none if it is not behind
 }
 
+// Approve, as State.ApproveGates says that it can be, is an operator's word that a semi-automatic region may do
+// what it asks for (§4, modes).
+type Approve struct{ Kind RequestKind }
+
+// Pause has the region that this instance acts for decide nothing by itself for a while, whatever its mode; For 0
+// ends that (§4, modes). What it holds it goes on with, and it fences and pledges as ever.
+type Pause struct{ For time.Duration }
+
 // Takeover, as State.TakeoverGates says that it can be, is an operator's word that a region is down and fenced, so that
 // its pledge is not waited for until it shows a sign of life (§4, dead holder
 // and dead witness). A standby asks the others at once. The word is of no use
 // after Until: an agent that was frozen when it was given must not act by it when
-// it thaws, since the region may have come back.
+// it thaws, since the region may have come back. Without a region it is an order to take as soon as that is
+// safe, to one that does not by itself (§4, modes).
 type Takeover struct {
 	Fenced Region
 	Until  Instant
@@ -138,6 +152,8 @@ func (Answered) event()       {}
 func (HandOver) event()       {}
 func (Health) event()         {}
 func (Takeover) event()       {}
+func (Approve) event()        {}
+func (Pause) event()          {}
 func (TermRead) event()       {}
 func (TermWritten) event()    {}
 func (Release) event()        {}

@@ -40,7 +40,7 @@ func (s *State) houseGates(gates []Gate) []Gate {
 			differs.Open, differs.Region = false, s.p.Members[j]
 		}
 	}
-	return append(gates, differs)
+	return s.ownGates(append(gates, differs))
 }
 
 func (s *State) layersFenced() bool { return s.layers.fenced || !s.obeys(RuleLayersFencedFirst) }
@@ -82,7 +82,7 @@ func (s *State) raiseGates(gates []Gate) []Gate {
 // takeGates appends the gates that a candidate passes to become active, those
 // for raising the flag among them (§3, take).
 func (s *State) takeGates(gates []Gate) []Gate {
-	gates = s.raiseGates(gates)
+	gates = s.raiseGates(s.approvalGates(gates))
 	raised := s.own.raised && s.name == Candidate
 	flag, settled, until := Never, Never, Never
 	if raised {
@@ -149,15 +149,17 @@ func (s *State) HandOverGates(to Region) []Gate {
 	return append(gates, commandGate(GateFit, !s.isOther(to) || s.peers[s.member(to)].said.fit(), to))
 }
 
-// TakeoverGates are the conditions of a Takeover from a region: that there is
-// nothing against an operator's word that it is down (§4).
+// TakeoverGates are the conditions of a Takeover: that this region could take, and if a region is
+// named, that there is nothing against an operator's word that it is down (§4).
 func (s *State) TakeoverGates(fenced Region) []Gate {
-	return []Gate{
+	gates := []Gate{commandGate(GateNotActive, s.name == Standby || s.name == Candidate, s.p.Region)}
+	if fenced == "" {
+		return gates
+	}
+	return append(gates,
 		commandGate(GateHasQuorum, s.p.Quorum, ""),
 		commandGate(GateOtherMember, s.isOther(fenced), fenced),
-		commandGate(GateNotActive, s.name == Standby || s.name == Candidate, s.p.Region),
-		commandGate(GatePeerSilent, !s.isOther(fenced) || !s.peers[s.member(fenced)].reached, fenced),
-	}
+		commandGate(GatePeerSilent, !s.isOther(fenced) || !s.peers[s.member(fenced)].reached, fenced))
 }
 
 func commandGate(code ReasonCode, open bool, about Region) Gate {

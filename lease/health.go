@@ -31,7 +31,8 @@ func (s *State) leave() {
 		return
 	}
 	h.handOvers = append(h.handOvers, s.now)
-	s.handOver.to = s.fit()
+	s.handOver.to, s.handOver.ordered = s.fit(), s.permitted()
+	s.endConsent()
 	s.abandonAuthority(ReasonDegraded)
 }
 
@@ -49,7 +50,7 @@ func (s *State) LeaveGates() []Gate {
 	opens := s.limitOpensAt()
 	limit := commandGate(GateHandOverLimit, s.p.MaxHandOvers > 0 && opens == Never || !s.obeys(RuleHandOverLimit), s.p.Region)
 	limit.OpensAt = opens
-	return append(gates, limit)
+	return s.approvalGates(s.ownGates(append(gates, limit)))
 }
 
 // limitOpensAt is when the region may hand over again for being degraded; Never if it
@@ -66,10 +67,11 @@ func (s *State) limitOpensAt() Instant {
 // hands over.
 func (s *State) willing(j int) bool { return s.peers[j].reached && s.peers[j].said.Granted }
 
-// fit is the first other region that answers and is neither degraded nor behind, or nobody.
+// fit is the first other region that answers and is neither degraded nor behind, or nobody. One that
+// takes by an operator's word alone is none, but for a region that hands over by such a word.
 func (s *State) fit() int {
 	for j := range s.peers {
-		if j != s.self && s.willing(j) && s.peers[j].said.fit() {
+		if j != s.self && s.willing(j) && s.peers[j].said.fit() && (!s.peers[j].said.Waits || s.p.Mode != ModeAutomatic) {
 			return j
 		}
 	}

@@ -68,6 +68,7 @@ func (s *State) lead(before TermRecord) {
 		t.onRecord = s.now.Add(s.longer(s.p.TTL)) // at the latest: its base was sent before now
 	}
 	t.held, t.alone, t.backAt, t.kept, t.base, t.fenced = t.record.Term, false, 0, Authority{}, TermBase{}, false
+	s.consent = consent{paused: s.now.Add(t.record.Pause)}
 	s.begin(inherited, resumed, ReasonElected)
 	if s.authority && t.record.Base.Epoch == s.epoch {
 		t.base = t.record.Base // else nothing is proved to heirs before the next base
@@ -131,6 +132,7 @@ func (s *State) forget() {
 	s.layers = layerState{order: s.newID(), fenceBy: Never}
 	s.saved = savedState{epoch: s.saved.epoch}
 	s.info = infoState{}
+	s.consent = consent{}
 	s.alarms = nil
 	s.resetPeers()
 	s.term = termState{record: t.record, known: t.known, changed: t.changed, next: s.now, op: t.op, opSent: t.opSent, writes: t.writes}

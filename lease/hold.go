@@ -83,7 +83,7 @@ func (s *State) releaseRegion() {
 	case s.name == Candidate:
 		s.withdraw(ReasonReleased)
 	case s.authority && !s.abandon:
-		s.handOver.to = s.successor()
+		s.handOver.to, s.handOver.ordered = s.successor(), false
 		s.abandonAuthority(ReasonReleased)
 	}
 }

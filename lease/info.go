@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -13,7 +14,7 @@ func (s *State) writeInfo() {
 	}
 	s.info.order, s.info.by, s.info.changed = s.newID(), s.now.Add(s.p.RequestTimeout), false
 	s.info.notBefore = s.now.Add(s.p.RetryInterval)
-	s.act(WriteInfo{ID: s.info.order, Deadline: s.info.by, Info: Info{Safety: s.safety, Version: s.version, Degraded: s.health.causes, Behind: s.health.behind}})
+	s.act(WriteInfo{ID: s.info.order, Deadline: s.info.by, Info: Info{Safety: s.safety, Version: s.version, Degraded: s.health.causes, Behind: s.health.behind, Mode: s.p.Mode, Paused: s.paused()}})
 }
 
 // infoDue is when the own info record is to be written next: soon when it is not true any
@@ -61,6 +62,7 @@ func (s *State) absorbInfo(j int, read InfoRead) {
 		return
 	}
 	p.known, p.degraded, p.behind = true, read.Info.Degraded, read.Info.Behind
+	p.mode, p.paused = cmp.Or(read.Info.Mode, ModeAutomatic), read.Info.Paused
 	differs := SafetyDiff(s.safety, read.Info.Safety)
 	if !slices.Equal(differs, p.differs) {
 		s.clear(NoticeSafetyDiffers, region)

@@ -23,19 +23,21 @@ type Params struct {
 	Region  Region   // this one
 	Members []Region // all regions of the group, in the same order everywhere
 
-	TTL            time.Duration // authority lasts this long from the sending of its base (§2)
-	RenewInterval  time.Duration // between renewals of a flag
-	RetryInterval  time.Duration // between attempts after a failed one, and at least between any two writes
-	PollInterval   time.Duration // between rounds of reads, while not active
-	RequestTimeout time.Duration // an answer later than this is no base
-	FenceTimeout   time.Duration // fencing starts this long before the deadline (§2)
-	MaxClockDrift  float64       // ρ: how far the rate of any region's clock is from true time, as a fraction (§2)
-	Staleness      time.Duration // Δ: the witness's staleness bound (§1)
-	MaxHandOvers   int           // for being degraded, within HandOverWindow; 0: it does not hand over for that (§4)
-	HandOverWindow time.Duration
-	Instance       string        // this instance's name among those of the region; empty: the region has one (§5)
-	TermDuration   time.Duration // how long an instance that acts for the region is not replaced after its last sign of life (§5)
-	Quorum         bool          // regions can ask one another through the DNS quorum (§4)
+	TTL             time.Duration // authority lasts this long from the sending of its base (§2)
+	RenewInterval   time.Duration // between renewals of a flag
+	RetryInterval   time.Duration // between attempts after a failed one, and at least between any two writes
+	PollInterval    time.Duration // between rounds of reads, while not active
+	RequestTimeout  time.Duration // an answer later than this is no base
+	FenceTimeout    time.Duration // fencing starts this long before the deadline (§2)
+	MaxClockDrift   float64       // ρ: how far the rate of any region's clock is from true time, as a fraction (§2)
+	Staleness       time.Duration // Δ: the witness's staleness bound (§1)
+	Mode            Mode          // empty: automatic (§4, modes)
+	ApprovalTimeout time.Duration // an operator's word is good for so long, and a request for one is made anew
+	MaxHandOvers    int           // for being degraded, within HandOverWindow; 0: it does not hand over for that (§4)
+	HandOverWindow  time.Duration
+	Instance        string        // this instance's name among those of the region; empty: the region has one (§5)
+	TermDuration    time.Duration // how long an instance that acts for the region is not replaced after its last sign of life (§5)
+	Quorum          bool          // regions can ask one another through the DNS quorum (§4)
 
 	// Keys are the members' public keys, base64. The core only compares them
 	// (they are part of Safety); signatures are checked where bytes are read.
@@ -141,6 +143,8 @@ func (p Params) Violations() []Violation {
 	must(p.MaxClockDrift >= 0.0006, "lease.max_clock_drift", "lease.max_clock_drift = %.3g%%, want at least 0.06%%: quartz is within 0.01%% and NTP slews by up to 0.05%%", 100*p.MaxClockDrift)
 	must(p.MaxClockDrift <= 0.1, "lease.max_clock_drift", "lease.max_clock_drift = %.3g%%, want at most 10%%: a clock that is worse is broken", 100*p.MaxClockDrift)
 	must(p.TermDuration > 0 || p.TermDuration == 0 && p.Instance == "", "instances.term_duration", "instances.term_duration = %v, want more than 0", p.TermDuration)
+	must(p.Mode == "" || slices.Contains(Modes, p.Mode), "mode", "mode is %q, want one of %v", p.Mode, Modes)
+	must(p.ApprovalTimeout > 0 || p.ApprovalTimeout == 0 && (p.Mode == "" || p.Mode == ModeAutomatic), "approval_timeout", "approval_timeout = %v, want more than 0", p.ApprovalTimeout)
 	must(p.MaxHandOvers >= 0, "health.max_handovers", "health.max_handovers = %d, want 0 or more", p.MaxHandOvers)
 	must(p.MaxHandOvers == 0 || p.HandOverWindow > 0, "health.handover_window", "health.handover_window = %v, want more than 0", p.HandOverWindow)
 	if len(out) > 0 {

@@ -37,13 +37,17 @@ func (s *State) questioned(ev Asked) {
 	}
 	if q.HandOver && !q.Authority && q.Safety == s.safetyHash {
 		s.asker.told = true // the region that asks hands over to this one
+		if q.Ordered {
+			s.permit()
+		}
 	}
 }
 
 // answer is what this region says to a question of region j. Nothing changes by it.
 func (s *State) answer(j int, q Question) Answer {
 	why := s.refusal(j, q)
-	a := Answer{State: s.name, Granted: why == "", Why: why, Safety: s.safetyHash, Term: s.term.held, Degraded: s.health.degraded, Behind: len(s.health.behind) > 0}
+	a := Answer{State: s.name, Granted: why == "", Why: why, Safety: s.safetyHash, Term: s.term.held, Degraded: s.health.degraded, Behind: len(s.health.behind) > 0,
+		Waits: s.p.Mode != ModeAutomatic, Paused: s.paused()}
 	switch {
 	case s.authority:
 		a.Authority, a.Epoch, a.Remaining = true, s.epoch, s.deadline.Sub(s.now)
@@ -169,6 +173,10 @@ func (s *State) takeover(ev Takeover) {
 	if s.now > ev.Until || !allOpen(s.TakeoverGates(ev.Fenced)) {
 		return
 	}
+	s.permit()
+	if ev.Fenced == "" {
+		return
+	}
 	s.act(Notice{Reason: NoticePeerFenced, Region: ev.Fenced})
 	s.peers[s.member(ev.Fenced)].fenced = true
 	s.asker.told = true
@@ -180,9 +188,10 @@ func (s *State) takeover(ev Takeover) {
 
 // handOver is authority on its way to another region.
 type handOver struct {
-	to    int     // nobody for none
-	epoch uint64  // that was given up
-	until Instant // once fenced: until then no other region is granted a pledge
+	to      int     // nobody for none
+	ordered bool    // by an operator
+	epoch   uint64  // that was given up
+	until   Instant // once fenced: until then no other region is granted a pledge
 }
 
 // orderHandOver begins to hand authority over (§4): fencing comes first.
@@ -190,7 +199,7 @@ func (s *State) orderHandOver(ev HandOver) {
 	if !allOpen(s.HandOverGates(ev.To)) {
 		return
 	}
-	s.handOver.to = s.member(ev.To)
+	s.handOver.to, s.handOver.ordered = s.member(ev.To), true
 	s.abandonAuthority(ReasonHandedOver)
 }
 
@@ -247,7 +256,7 @@ func (s *State) handingOverTo(j int) bool {
 func (s *State) endHandOver() {
 	fenced := s.name == Standby || s.name == Candidate
 	if fenced && (s.now >= s.handOver.until || s.holderEpoch > s.handOver.epoch) {
-		s.handOver.to = nobody
+		s.handOver.to, s.handOver.ordered = nobody, false
 	}
 }
 

@@ -16,7 +16,8 @@ type Question struct {
 	Verb      Verb
 	Epoch     uint64 // of its authority or candidacy, or the one that it proposes; 0: no agent asks, and nothing changes by it
 	Authority bool   // it holds authority
-	HandOver  bool   // it held the lease, is fenced, and hands over to the one that it asks
+	HandOver  bool   // it held the lease, is fenced, and hands over to the one that it asks ...
+	Ordered   bool   // ... since an operator has said so
 	Safety    string // SafetyHash of its parameters
 	Term      uint64 // of the instance that asks (§5)
 }
@@ -38,7 +39,9 @@ type Answer struct {
 	Degraded bool   `json:"d,omitempty"` // another region should be active rather than it
 	Term     uint64 `json:"t,omitempty"` // of the instance that answers (§5)
 	Behind   bool   `json:"b,omitempty"` // its data is too far behind
+	Waits    bool   `json:"m,omitempty"` // it takes by an operator's word alone (modes)
+	Paused   bool   `json:"z,omitempty"` // an operator has it decide nothing by itself
 }
 
 // fit reports whether authority may be handed over to the region.
-func (a Answer) fit() bool { return !a.Degraded && !a.Behind }
+func (a Answer) fit() bool { return !a.Degraded && !a.Behind && !a.Paused }

@@ -191,6 +191,9 @@ func (s *State) absorb(j int, read FlagRead) {
 
 // sawActive notes that region j holds, or held, authority for an epoch.
 func (s *State) sawActive(j int, epoch uint64) {
+	if epoch > s.consent.epoch {
+		s.endConsent()
+	}
 	if epoch >= s.holderEpoch {
 		s.holder, s.holderEpoch = j, epoch
 	}

@@ -48,6 +48,8 @@ const (
 	ReasonSuperseded       ReasonCode = "superseded"
 	ReasonResigned         ReasonCode = "resigned"
 	ReasonNoAgent          ReasonCode = "no_agent"
+	ReasonPaused           ReasonCode = "paused"
+	ReasonUnapproved       ReasonCode = "unapproved"
 )
 
 // Planned reports whether authority is given up for this reason by choice, to go to
@@ -86,6 +88,12 @@ const (
 	GateFit           ReasonCode = "another_region_fit"
 	GateHandOverLimit ReasonCode = "hand_over_limit"
 
+	GateNotPaused     ReasonCode = "not_paused"
+	GateOrdered       ReasonCode = "ordered"
+	GateApproved      ReasonCode = "approved"
+	GateSemiAutomatic ReasonCode = "semi_automatic"
+	GateRequested     ReasonCode = "approval_requested"
+
 	GateConfirmed ReasonCode = "acts_for_region"
 	GateAlone     ReasonCode = "no_other_instance"
 )
@@ -114,6 +122,8 @@ const (
 	NoticePeerFenced      ReasonCode = "peer_declared_fenced"
 
 	NoticeTermUnreachable ReasonCode = "term_unreachable"
+
+	NoticeApprovalWaiting ReasonCode = "approval_waiting"
 )
 
 // Reasons is the table of all reasons.
@@ -138,6 +148,8 @@ var Reasons = []Reason{
 	{ReasonSuperseded, Warning, "superseded", "another instance has been elected to act for the region", "see what kept this one from the API server"},
 	{ReasonResigned, Informational, "resigned", "this instance stops, and leaves the region to another one", ""},
 	{ReasonNoAgent, Critical, "no agent", "no agent runs here, and failoverd fence was run in its place", "start the agent, and see its log for why it does not run"},
+	{ReasonPaused, Informational, "paused", "an operator has this region decide nothing by itself for a while: the candidate withdraws", "failoverd resume ends it"},
+	{ReasonUnapproved, Informational, "not approved", "nobody has approved that the candidate takes, and it falls silent for a while: another region may that needs no approval", "failoverd approve when it asks again"},
 	{ReasonHandedOver, Informational, "handed over", "an operator has asked for authority to be handed over: the region fences, and tells the other one to take", ""},
 	{ReasonDegraded, Warning, "degraded", "the region is degraded and another one is not: it fences, and tells the other one to take", "see degraded in failoverd status for what ails it"},
 	{ReasonSplitBrain, Critical, "two active regions", "another region is active with a higher epoch while this one held authority: an assumption of the protocol is broken; this region fences at once", "check that the witness is as fresh as witness.staleness says, and that all regions run with the same configuration; compare the data of both regions"},
@@ -173,6 +185,12 @@ var Reasons = []Reason{
 	{GateFit, Warning, "another region fit", "the region that authority is handed over to is not degraded itself, nor is its data too far behind", "see the health of that region in its failoverd status"},
 	{GateHandOverLimit, Warning, "hand-overs within the limit", "the region has not handed over for being degraded max_handovers times within handover_window, so authority does not go to and fro", "mend what ails the regions; failoverd switchover is not limited"},
 
+	{GateNotPaused, Informational, "not paused", "no operator has this region decide nothing by itself", "failoverd resume ends the pause; failoverd takeover takes in spite of it"},
+	{GateOrdered, Informational, "ordered by an operator", "the region is in manual mode: it takes, or hands over, by an operator's order alone", "failoverd takeover here, or failoverd switchover where the lease is held"},
+	{GateApproved, Warning, "approved by an operator", "the region is in semi-automatic mode: it prepares all, and takes, or hands over, when an operator has approved", "failoverd approve, or failoverd deny"},
+	{GateSemiAutomatic, Warning, "semi-automatic", "only a region in semi-automatic mode waits for an approval", "failoverd takeover in manual mode; an automatic region needs no word"},
+	{GateRequested, Warning, "approval requested", "the region asks for an approval: everything else is ready", "see failoverd explain for what it waits for"},
+
 	{GateConfirmed, Warning, "acts for the region", "this instance knows that no other one has been elected to act for the region", "check the way to the API server from this host; while it does not answer, authority goes on and nothing else does"},
 	{GateAlone, Informational, "no other instance", "no instance that acted for this region before can hold authority any more: none has shown a sign of life for a TTL and the staleness bound", ""},
 
@@ -183,6 +201,7 @@ var Reasons = []Reason{
 
 	{RefusedTerm, Informational, "older term", "another instance has been elected in the region that asks, since the one that asks was", ""},
 
+	{NoticeApprovalWaiting, Critical, "approval waiting", "everything is ready for this region to take, or to hand over while it is degraded, but for an operator's approval", "look at failoverd explain here and in the other regions, then failoverd approve, or failoverd deny"},
 	{NoticeTermUnreachable, Warning, "API server unreachable", "the record of which instance acts for the region can't be read or written: no other instance can take over, and this one goes on with the authority that it holds", "check the way to the API server from this host"},
 	{NoticeWitnessStale, Critical, "witness staler than its bound", "a record of this region, or of the one that is named, was read staler than witness.staleness allows: what safety rests on does not hold", "raise witness.staleness in all regions, or use a linearizable witness"},
 	{NoticeWitnessDown, Warning, "witness unreachable", "reads or writes of the witness fail", "check the way to the witness from this region, and the token"},

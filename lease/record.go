@@ -66,6 +66,8 @@ type Info struct {
 
 	Degraded []string `json:"degraded,omitempty"` // why another region should be active rather than this one; none if it is well
 	Behind   []string `json:"behind,omitempty"`   // what of its data is too far behind to be promoted now
+	Mode     Mode     `json:"mode,omitempty"`     // what it decides by itself
+	Paused   bool     `json:"paused,omitempty"`   // an operator has it decide nothing by itself
 }
 
 // A ReadOutcome says what became of reading one register.

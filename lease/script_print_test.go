@@ -145,6 +145,15 @@ func (s *script) printState() {
 	if d.Holder != "" {
 		fmt.Fprintf(&s.out, ", holder %s", d.Holder)
 	}
+	if d.PausedUntil > d.Now {
+		fmt.Fprintf(&s.out, ", paused until %s", at(d.PausedUntil))
+	}
+	if d.Request.Kind != "" {
+		fmt.Fprintf(&s.out, ", asks to %s until %s", d.Request.Kind, at(d.Request.Until))
+	}
+	if d.PermittedUntil > d.Now {
+		fmt.Fprintf(&s.out, ", permitted until %s", at(d.PermittedUntil))
+	}
 	if d.Released {
 		s.out.WriteString(", released")
 	}

@@ -30,6 +30,9 @@ func (s *script) performAsk(a lease.Ask) string {
 		})
 	}
 	if a.Question.HandOver {
+		if a.Question.Ordered {
+			return fmt.Sprintf("tell %s to take, by order", a.To)
+		}
 		return fmt.Sprintf("tell %s to take", a.To)
 	}
 	if a.Question.Verb == lease.VerbStatus {
@@ -54,6 +57,10 @@ func (s *script) parseAnswer(a lease.Ask, text string) (lease.Answered, error) {
 		return lease.Answered{ID: a.ID, From: a.To, CutOff: true}, nil
 	case text == "grants":
 		ev.Answer.Granted = true
+	case text == "grants:waits":
+		ev.Answer.Granted, ev.Answer.Waits = true, true
+	case text == "grants:paused":
+		ev.Answer.Granted, ev.Answer.Paused = true, true
 	case text == "grants:degraded":
 		ev.Answer.Granted, ev.Answer.Degraded = true, true
 	case parts[0] == "grants" && len(parts) == 3 && parts[1] == "term":
@@ -82,7 +89,7 @@ func (s *script) parseAnswer(a lease.Ask, text string) (lease.Answered, error) {
 		}
 		ev.Answer = lease.Answer{State: lease.Active, Authority: true, Remaining: seconds(parts[2]), Epoch: epoch, Why: lease.RefusedActive, Safety: ev.Answer.Safety}
 	default:
-		return ev, fmt.Errorf("%q: want silent, cut-off, grants[:degraded], other-parameters, refuses:WHY[:EPOCH:WHOSE] or active:EPOCH:REMAINING", text)
+		return ev, fmt.Errorf("%q: want silent, cut-off, grants[:degraded|:behind|:waits|:paused], other-parameters, refuses:WHY[:EPOCH:WHOSE] or active:EPOCH:REMAINING", text)
 	}
 	return ev, nil
 }
@@ -136,6 +143,8 @@ func (s *script) beAsked(td *datadriven.TestData) error {
 			ev.Question.Authority = true
 		case "hand-over":
 			ev.Question.HandOver = true
+		case "ordered":
+			ev.Question.HandOver, ev.Question.Ordered = true, true
 		case "other-parameters":
 			ev.Question.Safety = "0011223344556677"
 		default:

@@ -47,7 +47,7 @@ func defaults() lease.Params {
 		TTL: 30 * time.Second, RenewInterval: 10 * time.Second, RetryInterval: 2 * time.Second,
 		PollInterval: 2 * time.Second, RequestTimeout: 5 * time.Second, FenceTimeout: 10 * time.Second,
 		MaxClockDrift: 0.002, Staleness: 60 * time.Second,
-		MaxHandOvers: 2, HandOverWindow: time.Minute,
+		MaxHandOvers: 2, HandOverWindow: time.Minute, ApprovalTimeout: 10 * time.Minute,
 	}
 }
 
@@ -67,6 +67,8 @@ func newScript(td *datadriven.TestData) *script {
 			s.p.Members = regions(arg.Vals)
 		case "quorum":
 			s.p.Quorum = true
+		case "mode":
+			s.p.Mode = lease.Mode(arg.Vals[0])
 		case "instance":
 			s.p.Instance, s.p.TermDuration = arg.Vals[0], 4*time.Second
 		case "absent":
@@ -79,7 +81,7 @@ func newScript(td *datadriven.TestData) *script {
 	}
 	for key, d := range map[string]*time.Duration{
 		"ttl": &s.p.TTL, "renew": &s.p.RenewInterval, "retry": &s.p.RetryInterval, "poll": &s.p.PollInterval,
-		"timeout": &s.p.RequestTimeout, "fence": &s.p.FenceTimeout, "staleness": &s.p.Staleness, "trip": &s.trip, "window": &s.p.HandOverWindow,
+		"timeout": &s.p.RequestTimeout, "fence": &s.p.FenceTimeout, "staleness": &s.p.Staleness, "trip": &s.trip, "window": &s.p.HandOverWindow, "approval": &s.p.ApprovalTimeout,
 	} {
 		if arg, ok := td.Arg(key); ok {
 			*d = seconds(arg.Vals[0])
@@ -146,7 +148,24 @@ func (s *script) command(td *datadriven.TestData) error {
 		if arg, ok := td.Arg("until"); ok {
 			until = seconds(arg.Vals[0])
 		}
+		if len(td.CmdArgs) == 0 {
+			s.step("an operator says: take", lease.Takeover{Until: epochOfClock.Add(until)})
+			break
+		}
 		s.step("an operator says that "+td.CmdArgs[0].Key+" is fenced", lease.Takeover{Fenced: lease.Region(td.CmdArgs[0].Key), Until: epochOfClock.Add(until)})
+	case "approve":
+		kind := lease.RequestKind(td.CmdArgs[0].Key)
+		for _, g := range s.s.ApproveGates(kind) {
+			if !g.Open {
+				fmt.Fprintf(&s.out, "refused: %s\n", g.Code)
+				return nil
+			}
+		}
+		s.step("an operator approves", lease.Approve{Kind: kind})
+	case "pause":
+		s.step("an operator says: pause", lease.Pause{For: seconds(td.CmdArgs[0].Key)})
+	case "resume":
+		s.step("an operator says: resume", lease.Pause{})
 	case "release":
 		s.step("release", lease.Release{})
 	case "tick":

@@ -190,7 +190,11 @@ func (s *script) readInfo(region lease.Region) lease.InfoRead {
 		return lease.InfoRead{Outcome: lease.ReadMalformed}
 	default:
 		safety := s.p.Safety()
-		if key, value, ok := strings.Cut(text, ":"); ok {
+		key, value, ok := strings.Cut(text, ":")
+		if key == "mode" {
+			return lease.InfoRead{Outcome: lease.ReadFound, Info: lease.Info{Safety: safety, Version: "v1", Mode: lease.Mode(value)}}
+		}
+		if ok {
 			safety[key] = value
 		}
 		return lease.InfoRead{Outcome: lease.ReadFound, Info: lease.Info{Safety: safety, Version: "v1"}}

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -67,6 +68,7 @@ type State struct {
 	holder      int // number of the last known holder, or nobody
 	holderEpoch uint64
 
+	consent  consent
 	term     termState
 	onDisk   Authority // found at the start
 	own      ownFlag
@@ -81,7 +83,7 @@ type State struct {
 	alarms   []Notice // notices that still hold
 
 	actions []Action // of the Step under way
-	gates   [20]Gate // room for takeGates
+	gates   [24]Gate // room for takeGates
 }
 
 // A peer is what is known of another region. That of the own one is of its other instances.
@@ -95,6 +97,8 @@ type peer struct {
 	differs  []string  // safety parameters in which it differs from this region
 	degraded []string  // why it is degraded, as its info record says
 	behind   []string  // what of its data is too far behind, as that says
+	mode     Mode      // as that says
+	paused   bool      // an operator has it decide nothing by itself, as that says
 	badFlag  bool      // its flag was malformed when it was last read
 	badInfo  bool      // its info record was
 
@@ -151,6 +155,7 @@ func New(p Params) *State {
 	if v := p.Violations(); len(v) > 0 {
 		panic(fmt.Sprintf("lease: New with bad parameters: %s", v[0].Text))
 	}
+	p.Mode = cmp.Or(p.Mode, ModeAutomatic)
 	s := &State{p: p, safety: p.Safety(), safetyHash: SafetyHash(p.Safety()), self: slices.Index(p.Members, p.Region), holder: nobody, highestBy: nobody}
 	s.resetPeers()
 	s.layers.fenceBy = Never
@@ -164,6 +169,7 @@ func (s *State) resetPeers() {
 	s.peers = make([]peer, len(s.p.Members))
 	for i := range s.peers {
 		s.peers[i].recorded, s.peers[i].saidAt = Never, Never
+		s.peers[i].mode = ModeAutomatic // until it says otherwise
 		s.peers[i].known = i == s.self || slices.Contains(s.p.KnownAbsent, s.p.Members[i])
 	}
 }

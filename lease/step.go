@@ -40,6 +40,7 @@ func (s *State) start(ev Start) {
 	s.onDisk = ev.Saved
 	s.sawEpoch(s.self, ev.Saved.Epoch)
 	s.saved.epoch = ev.Saved.Epoch
+	s.consent.paused = s.now.Add(ev.Paused)
 	if s.shared() {
 		s.become(Follower, ReasonStarting)
 		return
@@ -149,6 +150,14 @@ func (s *State) handle(ev Event) {
 		s.becomeHealth(ev)
 	case Takeover:
 		s.takeover(ev)
+	case Approve:
+		if allOpen(s.ApproveGates(ev.Kind)) {
+			s.permit()
+		}
+	case Pause:
+		if allOpen(s.PauseGates()) {
+			s.pause(ev.For)
+		}
 	case Release:
 		s.release()
 	default:
@@ -164,6 +173,7 @@ func (s *State) advance() {
 	s.endHandOver()
 	s.acquire()
 	s.ask()
+	s.askForApproval()
 	s.writeFlag()
 	s.read()
 	s.writeInfo()

@@ -15,12 +15,13 @@ type TermRecord struct {
 	Duration time.Duration // the holder is not replaced for that long after a beat
 	MayHold  []string      // instances that acted before, and are not known to have stopped: they may hold authority yet
 	Base     TermBase
-	Epoch    uint64 // the highest that any instance has held or pledged to; never falls
+	Pause    time.Duration // what was left of an operator's, when the record was written
+	Epoch    uint64        // the highest that any instance has held or pledged to; never falls
 }
 
 // same reports whether two records are the same.
 func (r TermRecord) same(o TermRecord) bool {
-	return r.Holder == o.Holder && r.Term == o.Term && r.Beat == o.Beat && r.Duration == o.Duration && r.Base == o.Base && r.Epoch == o.Epoch && slices.Equal(r.MayHold, o.MayHold)
+	return r.Holder == o.Holder && r.Term == o.Term && r.Beat == o.Beat && r.Duration == o.Duration && r.Base == o.Base && r.Epoch == o.Epoch && r.Pause == o.Pause && slices.Equal(r.MayHold, o.MayHold)
 }
 
 // A TermBase is the region's authority, as an heir can prove it: it is for Epoch, and its last
@@ -125,20 +126,24 @@ func (s *State) keepTerm() {
 }
 
 // urgent reports whether the holder writes the record at once, rather than with the next beat:
-// authority has begun or ended, or an epoch was pledged to. Heirs and grants wait for it.
+// authority has begun or ended, or an epoch was pledged to, which heirs and grants wait for, or a pause
+// has.
 func (s *State) urgent() bool {
 	t := &s.term
 	if t.held == 0 || t.doubt {
 		return false
 	}
 	next, _ := s.nextRecord()
-	return next.Base.Epoch != t.record.Base.Epoch || next.Epoch != t.record.Epoch
+	return next.Base.Epoch != t.record.Base.Epoch || next.Epoch != t.record.Epoch || (next.Pause > 0) != (t.record.Pause > 0)
 }
 
 // nextRecord is what this instance writes next, if it has anything to write.
 func (s *State) nextRecord() (next TermRecord, write bool) {
 	t := &s.term
-	next = TermRecord{Holder: s.p.Instance, Term: t.held, Beat: t.record.Beat + 1, Duration: s.p.TermDuration, MayHold: t.record.MayHold, Epoch: t.record.Epoch}
+	next = TermRecord{Holder: s.p.Instance, Term: t.held, Beat: t.record.Beat + 1, Duration: s.p.TermDuration, MayHold: t.record.MayHold, Epoch: t.record.Epoch, Pause: t.record.Pause}
+	if t.held > 0 {
+		next.Pause = max(0, s.consent.paused.Sub(s.now))
+	}
 	if s.obeys(RulePledgeOnRecord) {
 		next.Epoch = max(next.Epoch, s.saved.epoch)
 	}

@@ -55,7 +55,7 @@ const (
 	safetySize  = 8 // of lease.SafetyHash, which is hexadecimal
 	termSize    = 3
 
-	flagAuthority, flagHandOver = 1, 2
+	flagAuthority, flagHandOver, flagOrdered = 1, 2, 4
 	// questionDomain keeps the signature of a question from being of use for anything else.
 	questionDomain = "failoverd quorum question\x00"
 )
@@ -104,6 +104,9 @@ func (q Question) Name(zone string, key ed25519.PrivateKey) (string, error) {
 	}
 	if q.HandOver {
 		flags |= flagHandOver
+	}
+	if q.Ordered {
+		flags |= flagOrdered
 	}
 	safety, err := hex.DecodeString(q.Safety)
 	if err != nil || len(safety) != safetySize {
@@ -167,7 +170,7 @@ func ParseName(name, zone string, keys map[lease.Region]ed25519.PublicKey) (Ques
 	}
 	signature, ok := decode(parts[0]+parts[1], ed25519.SignatureSize)
 	payload, ok2 := decode(parts[2], payloadSize)
-	if !ok || !ok2 || payload[0] != version || payload[1+NonceSize+6+8] > flagAuthority|flagHandOver {
+	if !ok || !ok2 || payload[0] != version || payload[1+NonceSize+6+8] > flagAuthority|flagHandOver|flagOrdered {
 		return Question{}, ErrMalformed
 	}
 	key, ok := keys[q.Asker]
@@ -183,7 +186,7 @@ func ParseName(name, zone string, keys map[lease.Region]ed25519.PublicKey) (Ques
 	q.Sent = time.UnixMilli(int64(binary.BigEndian.Uint64(millis)))
 	rest := payload[1+NonceSize+6:]
 	q.Epoch = binary.BigEndian.Uint64(rest)
-	q.Authority, q.HandOver = rest[8]&flagAuthority != 0, rest[8]&flagHandOver != 0
+	q.Authority, q.HandOver, q.Ordered = rest[8]&flagAuthority != 0, rest[8]&flagHandOver != 0, rest[8]&flagOrdered != 0
 	q.Safety = hex.EncodeToString(rest[9 : 9+safetySize])
 	q.Term = binary.BigEndian.Uint64(append(make([]byte, 8-termSize), rest[9+safetySize:]...))
 	return q, nil

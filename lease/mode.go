@@ -1,0 +1,171 @@
+package lease
+
+import "time"
+
+// A Mode says what a region decides by itself (§4, modes). None of them is in the way of fencing,
+// renewing, or pledging to another region.
+type Mode string
+
+const (
+	ModeAutomatic     Mode = "automatic"      // takes, and hands over while it is degraded
+	ModeSemiAutomatic Mode = "semi-automatic" // prepares both, and waits for an operator's approval
+	ModeManual        Mode = "manual"         // does neither without an operator's order
+)
+
+// Modes are all modes, those that act sooner first.
+var Modes = []Mode{ModeAutomatic, ModeSemiAutomatic, ModeManual}
+
+// consent is what operators have said to what this region is to decide (§4, modes).
+type consent struct {
+	until   Instant // it may take, or hand over
+	epoch   uint64  // the highest that was known then: a later holder ends it
+	paused  Instant // until then it does neither by itself, whatever its mode
+	quiet   Instant // until then it raises no flag, so that a region can that needs nobody's word
+	request Request
+}
+
+// A Request is for an operator's approval of what a semi-automatic region would do now (§4, modes).
+// The zero value is none.
+type Request struct {
+	Kind  RequestKind
+	Since Instant // it can be done
+	Until Instant // then it is asked for anew
+}
+
+// A RequestKind is what would be done.
+type RequestKind string
+
+const (
+	RequestTake     RequestKind = "take"
+	RequestHandOver RequestKind = "hand-over"
+)
+
+// permitted reports whether an operator has said that this region is to take, or hand over.
+func (s *State) permitted() bool { return s.now < s.consent.until }
+
+func (s *State) paused() bool { return s.now < s.consent.paused }
+
+// permit takes an operator's word that the region is to take, or hand over, in.
+func (s *State) permit() {
+	s.consent.until, s.consent.epoch = s.now.Add(s.p.ApprovalTimeout), max(s.epoch, s.highest)
+}
+
+// endConsent ends an operator's word: what it was for is done, by this region or another one.
+func (s *State) endConsent() { s.consent.until = 0 }
+
+// ownGates appends the gate of what this region may decide by itself, if it may not decide everything: an
+// operator's word opens it.
+func (s *State) ownGates(gates []Gate) []Gate {
+	gate := Gate{Open: s.permitted(), Evidence: Never, OpensAt: Never}
+	switch {
+	case s.paused():
+		gate.Code, gate.OpensAt = GateNotPaused, s.consent.paused
+	case s.p.Mode == ModeManual:
+		gate.Code = GateOrdered
+	default:
+		return gates
+	}
+	return append(gates, gate)
+}
+
+// approvalGates appends the gate of an approval, where one is needed.
+func (s *State) approvalGates(gates []Gate) []Gate {
+	if s.p.Mode != ModeSemiAutomatic {
+		return gates
+	}
+	return append(gates, Gate{Code: GateApproved, Open: s.permitted(), Evidence: Never, OpensAt: Never})
+}
+
+// approved reports whether the region needs no approval, or has it.
+func (s *State) approved() bool { return s.p.Mode != ModeSemiAutomatic || s.permitted() }
+
+// ApproveGates are the conditions of an Approve, and of its denial: that the region asks for that.
+func (s *State) ApproveGates(kind RequestKind) []Gate {
+	return append([]Gate{
+		commandGate(GateSemiAutomatic, s.p.Mode == ModeSemiAutomatic, s.p.Region),
+		commandGate(GateRequested, s.consent.request.Kind != "" && s.consent.request.Kind == kind, s.p.Region),
+	}, s.instanceAct()...)
+}
+
+// PauseGates are the conditions of a Pause: that this instance acts for the region.
+func (s *State) PauseGates() []Gate { return s.instanceAct() }
+
+// instanceAct is the gate of what only the instance can be told that acts for the region.
+func (s *State) instanceAct() []Gate {
+	if !s.shared() {
+		return nil
+	}
+	return []Gate{commandGate(GateConfirmed, s.confirmed(), s.p.Region)}
+}
+
+// onlyApproval reports whether an approval is all that is missing: of some gates only that one is closed.
+func onlyApproval(gates []Gate) bool {
+	missing := false
+	for _, g := range gates {
+		if !g.Open && g.Code != GateApproved {
+			return false
+		}
+		missing = missing || !g.Open
+	}
+	return missing
+}
+
+// askForApproval keeps the request for an approval true: what the region would do now, if it may.
+func (s *State) askForApproval() {
+	if s.p.Mode != ModeSemiAutomatic {
+		return
+	}
+	kind := RequestKind("")
+	switch {
+	case s.permitted() || s.stopping:
+	case s.leaving() && onlyApproval(s.LeaveGates()):
+		kind = RequestHandOver
+	case s.name == Candidate && onlyApproval(s.takeGates(s.gates[:0])), s.hopesForPledges():
+		kind = RequestTake
+	}
+	r := &s.consent.request
+	switch {
+	case kind == "":
+		s.clear(NoticeApprovalWaiting, "")
+		*r = Request{}
+	case kind == r.Kind && s.now < r.Until:
+	default:
+		if r.Kind != "" && s.name == Candidate && s.letOthersAct() {
+			return
+		}
+		s.clear(NoticeApprovalWaiting, "")
+		*r = Request{kind, s.now, s.now.Add(s.p.ApprovalTimeout)}
+		s.alarm(NoticeApprovalWaiting, "", string(kind))
+	}
+}
+
+// hopesForPledges reports whether a region without authority would ask for pledges now, with an approval.
+func (s *State) hopesForPledges() bool {
+	return s.p.Quorum && (s.name == Standby || s.name == Candidate) && s.handOver.to == nobody && s.leaderless() &&
+		(s.asker.told || s.now >= s.turnToAsk()) && allOpen(s.houseGates(s.gates[:0]))
+}
+
+// letOthersAct ends a candidacy that nobody has approved, where another region acts by itself: its flag would
+// keep that one from raising its own for as long as nobody says anything.
+func (s *State) letOthersAct() bool {
+	for j := range s.peers {
+		if j != s.self && s.peers[j].mode == ModeAutomatic {
+			s.consent.request = Request{}
+			s.clear(NoticeApprovalWaiting, "")
+			s.consent.quiet = s.now.Add(s.longer(s.p.TTL) + time.Duration(len(s.peers))*s.p.Turn())
+			s.withdraw(ReasonUnapproved)
+			return true
+		}
+	}
+	return false
+}
+
+// pause has this region decide nothing by itself for d; for 0 it may again.
+func (s *State) pause(d time.Duration) {
+	s.consent.paused = s.now.Add(d)
+	s.info.changed = true
+	s.endConsent()
+	if d > 0 && s.name == Candidate {
+		s.withdraw(ReasonPaused)
+	}
+}
