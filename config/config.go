@@ -22,7 +22,9 @@ type Config struct {
 	Group   string         `yaml:"group" json:"group"`     // the failover group: which lease
 	Region  lease.Region   `yaml:"region" json:"region"`   // this cluster
 	Members []lease.Region `yaml:"members" json:"members"` // all regions, in order of preference, the same everywhere
-	Mode    string         `yaml:"mode" json:"mode"`       // ModeAutomatic
+	Mode    lease.Mode     `yaml:"mode" json:"mode"`       // what the region decides by itself
+
+	ApprovalTimeout Duration `yaml:"approval_timeout" json:"approval_timeout"` // an operator's word is good for so long
 
 	Lease    Lease    `yaml:"lease" json:"lease"`
 	Witness  Witness  `yaml:"witness" json:"witness"`
@@ -47,9 +49,6 @@ type Config struct {
 	// made by a program. It lets a later problem name its line.
 	doc *document
 }
-
-// ModeAutomatic is the mode in which the daemon takes and fences by itself.
-const ModeAutomatic = "automatic"
 
 // Lease holds the times of the protocol; lease.Params says what each is.
 type Lease struct {
@@ -122,6 +121,7 @@ type Hook struct {
 type API struct {
 	Listen string `yaml:"listen" json:"listen"` // host:port
 	Socket string `yaml:"socket" json:"socket"` // path of the unix socket
+	Group  string `yaml:"group" json:"group"`   // whose members may command; empty: none
 }
 
 // Log says what is logged, and how.

@@ -14,6 +14,7 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 		field{"region", text(&c.Region)},
 		field{"members", list(text[lease.Region], &c.Members)},
 		field{"mode", text(&c.Mode)},
+		field{"approval_timeout", unit(&c.ApprovalTimeout)},
 		field{"lease", section(
 			field{"ttl", unit(&c.Lease.TTL)},
 			field{"renew_interval", unit(&c.Lease.RenewInterval)},
@@ -124,6 +125,7 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 		field{"api", section(
 			field{"listen", text(&c.API.Listen)},
 			field{"socket", text(&c.API.Socket)},
+			field{"group", text(&c.API.Group)},
 		)},
 		field{"state_dir", text(&c.StateDir)},
 		field{"log", section(

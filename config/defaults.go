@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/openova-io/failoverd/lease"
+)
 
 // Default returns the configuration that a file adds to, for a type of witness
 // (WitnessCloudflareKV or WitnessFile): every default, and no required key.
@@ -8,7 +12,7 @@ import "time"
 // standby reads it.
 func Default(witness string) *Config {
 	c := &Config{
-		Mode: ModeAutomatic,
+		Mode: lease.ModeAutomatic, ApprovalTimeout: Duration(15 * time.Minute),
 		Lease: Lease{
 			TTL:            Duration(30 * time.Second),
 			RenewInterval:  Duration(10 * time.Second),

@@ -15,11 +15,12 @@ type key struct {
 
 // keys are those of the file. An element of a list is written [], any name *.
 var keys = map[string]key{
-	"group":     {expected: "the name of the failover group, a DNS label (lower-case letters, digits and -, at most 63) such as rtz-prod", means: "which lease this is"},
-	"region":    {expected: "the name of this region as it is in members, a DNS label (lower-case letters, digits and -, at most 63) such as hz-fsn-rtz-prod", means: "this cluster", limits: "one of `members`"},
-	"members":   {expected: "a list of all regions of the group, in the same order everywhere, such as [fsn, hel]", means: "all regions; where several could take, an earlier one does", limits: "at least two, none twice"},
-	"members[]": {expected: "the name of a region, a DNS label (lower-case letters, digits and -, at most 63) such as hz-fsn-rtz-prod"},
-	"mode":      {expected: "automatic", means: "who decides"},
+	"group":            {expected: "the name of the failover group, a DNS label (lower-case letters, digits and -, at most 63) such as rtz-prod", means: "which lease this is"},
+	"region":           {expected: "the name of this region as it is in members, a DNS label (lower-case letters, digits and -, at most 63) such as hz-fsn-rtz-prod", means: "this cluster", limits: "one of `members`"},
+	"members":          {expected: "a list of all regions of the group, in the same order everywhere, such as [fsn, hel]", means: "all regions; where several could take, an earlier one does", limits: "at least two, none twice"},
+	"members[]":        {expected: "the name of a region, a DNS label (lower-case letters, digits and -, at most 63) such as hz-fsn-rtz-prod"},
+	"mode":             {expected: "automatic, semi-automatic or manual", means: "what the region decides by itself: to take, and to hand over while it is degraded; to prepare both and wait for `failoverd approve`; neither ([operations.md](operations.md))"},
+	"approval_timeout": {expected: "a duration with its unit (ms, s, m, h), such as 15m", means: "what an operator has said to a semi-automatic or manual region is good for so long, and a request is made anew after it", limits: "above 0s"},
 
 	"lease":                 {expected: "a section of keys such as ttl: 30s", means: "the times of the lease"},
 	"lease.ttl":             {expected: "a duration with its unit (ms, s, m, h), such as 30s", means: "how long authority lasts from the sending of a renewal", limits: "at most 1h"},
@@ -149,6 +150,7 @@ var keys = map[string]key{
 	"notifications.webhooks[].ca_file":             {expected: "the absolute path of a file with the certificates of authorities, in PEM, or nothing for the system's"},
 	"notifications.webhooks[].bearer_token_file":   {expected: "the absolute path of a file that holds a token, or nothing to send none", limits: "mode 0600 or 0400"},
 
+	"api.group":  {expected: "the name of a group of this host, such as failoverd-operators, or nothing", means: "its members may command the daemon over the socket, as root and the daemon's own user may; that user has to be root, or a member"},
 	"api":        {expected: "a section with listen and socket", means: "where the daemon is asked and told"},
 	"api.listen": {expected: "a host and a port, such as 127.0.0.1:9713", means: "`/status`, `/metrics`, `/healthz`, `/readyz`; read-only, port 0 is another free port at each start"},
 	"api.socket": {expected: "the absolute path of the control socket, such as /run/failoverd/failoverd.sock", means: "takes commands; other commands of failoverd find the daemon by it", limits: "at most 107 bytes"},
@@ -170,7 +172,6 @@ var later = map[string]string{
 // laterValues are the values of the design that this version does not
 // implement, by key.
 var laterValues = map[string][]string{
-	"mode":         {"semi-automatic", "manual"},
 	"witness.type": {"durable-object", "s3", "etcd", "kubernetes"},
 }
 

@@ -14,6 +14,7 @@ var limitCases = []struct {
 	{"region", "hz-hel-rtz-prod", "hz-nbg-rtz-prod"},
 	{"members", "[hz-fsn-rtz-prod, hz-hel-rtz-prod]", "[hz-fsn-rtz-prod]"},
 	{"members", "[hz-hel-rtz-prod, hz-fsn-rtz-prod]", "[hz-fsn-rtz-prod, hz-hel-rtz-prod, hz-hel-rtz-prod]"},
+	{"approval_timeout", "1ms", "0s"},
 	{"lease.ttl", "1h", "61m"},
 	{"lease.renew_interval", "14.9s", "15s"},
 	{"lease.retry_interval", "9.9s", "10.1s"},

@@ -31,6 +31,14 @@ func (c *Config) document() *document {
 	return &d
 }
 
+// modes are the values of mode.
+var modes = func() (names []string) {
+	for _, m := range lease.Modes {
+		names = append(names, string(m))
+	}
+	return names
+}()
+
 // A validator applies the rules and collects what breaks them. A rule on a
 // value that was refused before is left out: it would only repeat it.
 type validator struct {
@@ -42,7 +50,8 @@ type validator struct {
 func (c *Config) validate(d *document) Problems {
 	v := &validator{document: d, c: c}
 	v.names()
-	v.choice("mode", c.Mode, []string{ModeAutomatic})
+	v.choice("mode", string(c.Mode), modes)
+	v.must(c.ApprovalTimeout > 0, "approval_timeout", "found %v, expected more than 0s: nobody could approve in time", c.ApprovalTimeout)
 	v.witness()
 	v.quorum()
 	v.identity()

@@ -81,8 +81,8 @@ func TestValidateTwice(t *testing.T) {
 	c.Lease.FenceTimeout = config.Duration(time.Hour)
 	for range 2 {
 		err := c.Validate()
-		if err == nil || !strings.Contains(err.Error(), "testdata/valid/full.yaml:22:18: lease.fence_timeout: ") {
-			t.Fatalf("got %v, want line 22", err)
+		if err == nil || !strings.Contains(err.Error(), "testdata/valid/full.yaml:23:18: lease.fence_timeout: ") {
+			t.Fatalf("got %v, want line 23", err)
 		}
 	}
 }
