@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -86,7 +87,7 @@ func TestJournal(t *testing.T) {
 		a.start()
 		b.start()
 		w.until(15 * time.Second)
-		if err := a.agent.SwitchOver(t.Context(), "b", operator); err != nil {
+		if err := a.agent.Command(t.Context(), says(agent.SwitchOver, "b"), false); err != nil {
 			t.Fatal(err)
 		}
 		w.until(20 * time.Second)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/quorum"
 )
@@ -63,10 +64,10 @@ func TestWitnessDown(t *testing.T) {
 		w.lines = nil
 
 		// An operator makes sure that a is down, and says so.
-		if err := b.agent.TakeOver(t.Context(), "c", operator); err == nil {
+		if err := b.agent.Command(t.Context(), says(agent.TakeOver, "c"), false); err == nil {
 			t.Error("it takes over from a region that is no member")
 		}
-		if err := b.agent.TakeOver(t.Context(), "a", operator); err != nil {
+		if err := b.agent.Command(t.Context(), says(agent.TakeOver, "a"), false); err != nil {
 			t.Error(err)
 		}
 		w.until(12*time.Minute + time.Second)
@@ -77,7 +78,10 @@ func TestWitnessDown(t *testing.T) {
 	})
 }
 
-var operator = agent.Operator{User: "ada", Reason: "a test"}
+// says is what an operator says.
+func says(verb string, about lease.Region) audit.Command {
+	return audit.Command{Verb: verb, Region: about, User: "ada", Reason: "a test"}
+}
 
 // TestSwitchOver: authority is handed over in the time of two questions.
 func TestSwitchOver(t *testing.T) {
@@ -89,13 +93,13 @@ func TestSwitchOver(t *testing.T) {
 		w.until(15 * time.Second)
 		w.lines = nil
 		var refused *agent.RefusedError
-		if err := b.agent.SwitchOver(t.Context(), "a", operator); !errors.As(err, &refused) || refused.Gate.Code != lease.GateIsActive {
+		if err := b.agent.Command(t.Context(), says(agent.SwitchOver, "a"), false); !errors.As(err, &refused) || refused.Gate.Code != lease.GateIsActive {
 			t.Errorf("b hands over what it does not have: %v", err)
 		}
-		if err := a.agent.TakeOver(t.Context(), "b", operator); !errors.As(err, &refused) || refused.Gate.Code != lease.GateNotActive {
+		if err := a.agent.Command(t.Context(), says(agent.TakeOver, "b"), false); !errors.As(err, &refused) || refused.Gate.Code != lease.GateNotActive {
 			t.Errorf("a takes over what it has: %v", err)
 		}
-		if err := a.agent.SwitchOver(t.Context(), "b", operator); err != nil {
+		if err := a.agent.Command(t.Context(), says(agent.SwitchOver, "b"), false); err != nil {
 			t.Fatal(err)
 		}
 		w.until(17 * time.Second)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -178,7 +179,7 @@ func (d *director) switchOver(r *region) error {
 	d.say("%s is active, and an operator has it hand over to %s", r.name, to)
 	ctx, cancel := context.WithTimeout(d.ctx, r.params.RequestTimeout)
 	defer cancel()
-	if err := r.run.agent.SwitchOver(ctx, to, agent.Operator{User: "demo", Reason: "the demo shows it"}); err != nil {
+	if err := r.run.agent.Command(ctx, audit.Command{Verb: agent.SwitchOver, Region: to, User: "demo", Reason: "the demo shows it"}, false); err != nil {
 		return fmt.Errorf("switch over from %s to %s: %w", r.name, to, err)
 	}
 	if err := d.takeover("switchover", r, measured.handedOver); err != nil {

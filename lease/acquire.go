@@ -77,13 +77,21 @@ func (s *State) withdraw(why ReasonCode) {
 func (s *State) rank() int {
 	rank := 0
 	for j := range s.peers {
-		switch order := slices.Index(Modes, s.peers[j].mode) - slices.Index(Modes, s.p.Mode); {
-		case j == s.self || order > 0 || order == 0 && j == s.holder:
-		case order < 0 || j < s.self || s.holder == s.self:
+		if s.before(j) {
 			rank++
 		}
 	}
 	return rank
+}
+
+// before reports whether region j is of a better rank.
+func (s *State) before(j int) bool {
+	switch order := slices.Index(Modes, s.peers[j].mode) - slices.Index(Modes, s.p.Mode); {
+	case j == s.self || order > 0 || order == 0 && j == s.holder:
+		return false
+	default:
+		return order < 0 || j < s.self || s.holder == s.self
+	}
 }
 
 // lastEvidence is the newest evidence of any other region, and whose it is.

@@ -154,7 +154,7 @@ func (s *State) HandOverGates(to Region) []Gate {
 func (s *State) TakeoverGates(fenced Region) []Gate {
 	gates := []Gate{commandGate(GateNotActive, s.name == Standby || s.name == Candidate, s.p.Region)}
 	if fenced == "" {
-		return gates
+		return append(gates, commandGate(GateNoHolder, s.leaderless(), ""))
 	}
 	return append(gates,
 		commandGate(GateHasQuorum, s.p.Quorum, ""),

@@ -139,10 +139,21 @@ func (s *State) askForApproval() {
 	}
 }
 
-// hopesForPledges reports whether a region without authority would ask for pledges now, with an approval.
+// hopesForPledges reports whether a region without authority would ask for pledges now, with an approval. One people
+// are asked by is enough: not while one of a better rank would too.
 func (s *State) hopesForPledges() bool {
-	return s.p.Quorum && (s.name == Standby || s.name == Candidate) && s.handOver.to == nobody && s.leaderless() &&
-		(s.asker.told || s.now >= s.turnToAsk()) && allOpen(s.houseGates(s.gates[:0]))
+	if !s.p.Quorum || s.name != Standby && s.name != Candidate || s.handOver.to != nobody || !s.leaderless() || !allOpen(s.houseGates(s.gates[:0])) {
+		return false
+	}
+	if s.asker.told {
+		return true
+	}
+	for j, p := range s.peers {
+		if s.before(j) && p.reached && p.said.fit() {
+			return false
+		}
+	}
+	return s.now >= s.turnToAsk()
 }
 
 // letOthersAct ends a candidacy that nobody has approved, where another region acts by itself: its flag would

@@ -84,6 +84,7 @@ const (
 	GateOtherMember ReasonCode = "another_member"
 	GateNotActive   ReasonCode = "standby_here"
 	GatePeerSilent  ReasonCode = "region_silent"
+	GateNoHolder    ReasonCode = "no_known_holder"
 
 	GateFit           ReasonCode = "another_region_fit"
 	GateHandOverLimit ReasonCode = "hand_over_limit"
@@ -180,9 +181,10 @@ var Reasons = []Reason{
 	{GateOtherMember, Warning, "another member", "authority is handed over to another member of the group", "name one of members, and not this region"},
 
 	{GateNotActive, Warning, "standby here", "only a region that is fenced and holds no authority takes over", "wait until this region is standby, or ask another one"},
+	{GateNoHolder, Warning, "no known holder", "no lease of another region is known that may stand", "use failoverd switchover where it is held; if that region is dead, wait until its lease has run out"},
 	{GatePeerSilent, Critical, "region silent", "a region that is down does not answer through the quorum", "it answers, so it is alive: use failoverd switchover there, or stop it first"},
 
-	{GateFit, Warning, "another region fit", "the region that authority is handed over to is not degraded itself, nor is its data too far behind", "see the health of that region in its failoverd status"},
+	{GateFit, Warning, "another region fit", "the region that authority is handed over to is not degraded itself, nor paused, nor is its data too far behind", "see the health of that region in its failoverd status"},
 	{GateHandOverLimit, Warning, "hand-overs within the limit", "the region has not handed over for being degraded max_handovers times within handover_window, so authority does not go to and fro", "mend what ails the regions; failoverd switchover is not limited"},
 
 	{GateNotPaused, Informational, "not paused", "no operator has this region decide nothing by itself", "failoverd resume ends the pause; failoverd takeover takes in spite of it"},

@@ -10,31 +10,30 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/openova-io/failoverd/agent"
-	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/audit"
 )
 
 // An order is what a command says to the daemon over the control socket.
 type order struct {
-	Region lease.Region `json:"region"`
-	Reason string       `json:"reason"`
+	audit.Command      // but for the user, whom the kernel tells
+	Check         bool `json:"check,omitempty"` // it is only asked whether it would be done
 }
 
-// The paths of the control socket.
-const (
-	pathSwitchover = "/switchover"
-	pathTakeover   = "/takeover"
-)
+// pathCommand is where the control socket takes orders.
+const pathCommand = "/command"
 
-// listenControl opens the control socket. Its file is for the daemon's own user alone: whoever may
-// write to it may command.
-func listenControl(path string) (net.Listener, error) {
+// listenControl opens the control socket. Its file is for the daemon's own user alone, and for a group if one is
+// named: whoever may write to it may command.
+func listenControl(path, group string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("api.socket: %w; change api.socket, or let the daemon write there", err)
 	}
@@ -54,39 +53,63 @@ func listenControl(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api.socket: %w; change api.socket, or let the daemon write there", err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	if err := allow(path, group); err != nil {
 		l.Close()
-		return nil, fmt.Errorf("api.socket: %w", err)
+		return nil, err
 	}
 	return l, nil
+}
+
+// allow says who may write to the control socket.
+func allow(path, group string) error {
+	if err := os.Chmod(path, 0o600); err != nil {
+		return fmt.Errorf("api.socket: %w", err)
+	}
+	if group == "" {
+		return nil
+	}
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		return fmt.Errorf("api.group: %w; make it with groupadd --system %s, or change api.group", err, group)
+	}
+	id, err := strconv.Atoi(g.Gid)
+	if err == nil {
+		err = os.Chown(path, -1, id)
+	}
+	if err == nil {
+		err = os.Chmod(path, 0o660)
+	}
+	if err != nil {
+		return fmt.Errorf("api.group: let group %s command: %w; the daemon has to run as root, or as a member of it (SupplementaryGroups= in its unit)", group, err)
+	}
+	return nil
 }
 
 // controlHandler serves the control socket: commands, and the pages of api.listen.
 func controlHandler(a *agent.Agent, log hclog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	handle := func(path string, do func(context.Context, lease.Region, agent.Operator) error) {
-		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
-			var o order
-			if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&o); err != nil || o.Region == "" || o.Reason == "" {
-				http.Error(w, "want a JSON object with region and reason", http.StatusBadRequest)
-				return
+	mux.HandleFunc("POST "+pathCommand, func(w http.ResponseWriter, r *http.Request) {
+		var o order
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&o); err != nil || o.Reason == "" && !o.Check {
+			http.Error(w, "want a JSON object with verb and reason", http.StatusBadRequest)
+			return
+		}
+		o.User = peer(r.Context())
+		err := a.Command(r.Context(), o.Command, o.Check)
+		var refused *agent.RefusedError
+		if said := []any{"command", o.Verb, "about", o.Region, "user", o.User, "operator_says", o.Reason}; !o.Check {
+			if err != nil {
+				said = append(said, "error", err)
 			}
-			user := peer(r.Context())
-			err := do(r.Context(), o.Region, agent.Operator{User: user, Reason: o.Reason})
-			var refused *agent.RefusedError
-			switch {
-			case errors.As(err, &refused):
-				log.Warn("command refused", "command", path[1:], "about", o.Region, "user", user, "operator_says", o.Reason, "error", err)
-				http.Error(w, err.Error(), http.StatusConflict)
-			case err != nil:
-				http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			default:
-				log.Warn("command", "command", path[1:], "about", o.Region, "user", user, "operator_says", o.Reason)
-			}
-		})
-	}
-	handle(pathSwitchover, a.SwitchOver)
-	handle(pathTakeover, a.TakeOver)
+			log.Warn("command", said...)
+		}
+		switch {
+		case errors.As(err, &refused):
+			http.Error(w, err.Error(), http.StatusConflict)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	})
 	mux.Handle("GET /", a.Handler())
 	return mux
 }
@@ -102,14 +125,14 @@ func overSocket(socket string) *http.Client {
 }
 
 // command gives the daemon an order.
-func command(ctx context.Context, socket, path string, o order) error {
+func command(ctx context.Context, socket string, o order) error {
 	body, err := json.Marshal(o)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://failoverd"+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://failoverd"+pathCommand, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ rests on, when it opens at the earliest by waiting, and what an operator can do.
 
 func printExplain(out io.Writer, s agent.Status) {
 	fmt.Fprintf(out, "%s is %s: %s\n", s.Region, s.State, s.Reason.Text)
+	printMode(out, s)
 	if s.Authority {
 		fmt.Fprintf(out, "It holds authority for epoch %d, for %s more unless it is renewed.\n", s.Epoch, seconds(s.AuthorityRemaining))
 		printLayerTrouble(out, s)

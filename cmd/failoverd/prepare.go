@@ -121,7 +121,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 		}
 		params.Instance += "_" + id
 	}
-	if d.control, err = listenControl(d.cfg.API.Socket); err != nil {
+	if d.control, err = listenControl(d.cfg.API.Socket, d.cfg.API.Group); err != nil {
 		return d, err
 	}
 	var dog *watchdog.Device

@@ -75,6 +75,21 @@ func watchStatus(ctx context.Context, out io.Writer, show func(io.Writer) error)
 	}
 }
 
+// printMode says what the region decides by itself, and what it asks for.
+func printMode(out io.Writer, s agent.Status) {
+	fmt.Fprintf(out, "mode %s", s.Mode)
+	if s.Paused != nil {
+		fmt.Fprintf(out, "; paused for %s more, and decides nothing by itself", seconds(*s.Paused))
+	}
+	if s.Permitted != nil {
+		fmt.Fprintf(out, "; an operator's word to act is good for %s more", seconds(*s.Permitted))
+	}
+	fmt.Fprintln(out)
+	if s.Approval != nil {
+		fmt.Fprintf(out, "%s failoverd approve, or failoverd deny; it asks anew in %s\n", asked(s), seconds(s.Approval.Until))
+	}
+}
+
 func printStatus(out io.Writer, s agent.Status) {
 	fmt.Fprintf(out, "%s of group %s is %s, for %s: %s\n", s.Region, s.Group, s.State, seconds(s.Since), s.Reason.Text)
 	if i := s.Instance; i != nil {
@@ -96,8 +111,9 @@ func printStatus(out io.Writer, s agent.Status) {
 		}
 		fmt.Fprintf(out, "no authority; last known holder: %s\n", holder)
 	}
+	printMode(out, s)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nPEER\tSTATE\tEPOCH\tLAST RECORD\tNOTE")
+	fmt.Fprintln(table, "\nPEER\tSTATE\tEPOCH\tLAST RECORD\tMODE\tNOTE")
 	for _, p := range s.Peers {
 		record, note := "none seen", ""
 		if p.RecordAge != nil {
@@ -115,7 +131,11 @@ func printStatus(out io.Writer, s agent.Status) {
 		case p.RecordAge == nil:
 			note = "a standby is silent"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", p.Region, p.State, p.Epoch, record, note)
+		mode := string(p.Mode)
+		if p.Paused {
+			mode += ", paused"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", p.Region, p.State, p.Epoch, record, mode, note)
 	}
 	table.Flush()
 	fmt.Fprintln(table, "\nLAYER\tSTATE\tNOTE")

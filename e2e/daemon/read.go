@@ -24,7 +24,12 @@ type Status struct {
 	Authority          bool            `json:"authority"`
 	AuthorityRemaining float64         `json:"authority_remaining_seconds"`
 	Holder             lease.Region    `json:"last_known_holder"`
-	Instance           struct {
+	Mode               lease.Mode      `json:"mode"`
+	Paused             *float64        `json:"paused_for_seconds"`
+	Approval           struct {
+		Kind lease.RequestKind `json:"kind"`
+	} `json:"approval"`
+	Instance struct {
 		Acts, Confirmed bool
 		Term            uint64
 		Leader          string

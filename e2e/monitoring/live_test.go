@@ -57,7 +57,7 @@ func TestLive(t *testing.T) {
 	w.fires("a layer can't be activated", func() {
 		must(os.Rename(layer, layer+".away"))
 		must(os.MkdirAll(layer, 0o700))
-		if code, out, err := holder.CLI(t.Context(), "switchover", "--to", string(to.Name), "--reason", "test"); err != nil || code != 0 {
+		if code, out, err := holder.CLI(t.Context(), "switchover", "--to", string(to.Name), "--yes", "--reason", "test"); err != nil || code != 0 {
 			t.Fatalf("switchover: exit code %d, %v: %s", code, err, out)
 		}
 	}, "FailoverdLayersInactive "+string(to.Name))

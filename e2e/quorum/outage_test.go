@@ -51,12 +51,12 @@ func holderDead(t *testing.T, binaries daemon.Binaries) {
 			}
 		}
 	}
-	code, output := w.cli(taker, "takeover", "--peer-is-fenced", string(standbys[1].Name), "--reason", "a mistake")
+	code, output := w.cli(taker, "takeover", "--peer-is-fenced", string(standbys[1].Name), "--yes", "--reason", "a mistake")
 	if code != 1 || !strings.Contains(output, string(lease.GatePeerSilent)) {
 		t.Errorf("takeover from a region that lives: exit code %d, %q; want 1, and the gate %s", code, output, lease.GatePeerSilent)
 	}
 	ordered := now()
-	code, output = w.cli(taker, "takeover", "--peer-is-fenced", string(holder.Name), "--reason", "the power is off there")
+	code, output = w.cli(taker, "takeover", "--peer-is-fenced", string(holder.Name), "--yes", "--reason", "the power is off there")
 	if code != 0 {
 		t.Fatalf("takeover: exit code %d, want 0: %s", code, output)
 	}

@@ -38,7 +38,7 @@ func switchover(t *testing.T, binaries daemon.Binaries) {
 			to = standbys[1]
 		}
 		ordered := now()
-		code, output := w.cli(from, "switchover", "--to", string(to.Name), "--reason", "a test")
+		code, output := w.cli(from, "switchover", "--to", string(to.Name), "--yes", "--reason", "a test")
 		if code != 0 || !strings.Contains(output, string(to.Name)+" is active for epoch") {
 			t.Fatalf("switchover from %s to %s: exit code %d: %s", from.Name, to.Name, code, output)
 		}

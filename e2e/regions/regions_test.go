@@ -194,7 +194,7 @@ func (w *world) meet(r *round, from, to *region, random *rand.Rand) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		// How long it looks for the end is its own business: it is told that it has begun.
-		if _, output, err := from.CLI(ctx, "switchover", "--to", string(to.Name), "--reason", "a test"); err != nil || !strings.Contains(output, "is fencing") {
+		if _, output, err := from.CLI(ctx, "switchover", "--to", string(to.Name), "--yes", "--reason", "a test"); err != nil || !strings.Contains(output, "is fencing") {
 			t.Fatalf("switchover: %v: %s", err, output)
 		}
 	case blind:

@@ -86,9 +86,11 @@ const (
 	TwoTTLs     Break = "two TTLs"
 	LeakedKey   Break = "a leaked key"
 
-	// These break nothing: regions have two or three instances, or all three of three.
+	// These break nothing: regions have two or three instances, or all three of three, or two or three with one
+	// fault on top of the others.
 	Instances Break = "instances"
 	Square    Break = "three of three"
+	CutGivers Break = "cut off while giving authority up"
 )
 
 // DrawBroken is a world that breaks an assumption.
@@ -101,6 +103,10 @@ func DrawBroken(seed uint64, b Break) Config {
 		return DrawInstances(seed)
 	case Square:
 		return DrawSquare(seed)
+	case CutGivers:
+		cfg = DrawInstances(seed)
+		cfg.Faults.CutGivers = true
+		return cfg
 	case StaleBeyond, StaleOthers:
 		cfg.Faults.OwnFresh = b == StaleOthers
 		cfg.Faults.TrueStaleness = 4*(p.TTL+p.Staleness) + p.Staleness

@@ -170,6 +170,19 @@ func (w *world) sweep(r *region, outage time.Duration) {
 	w.crash(r, outage, false)
 }
 
+// cutGiver keeps an instance that gives its region's authority up from saying so on the record, though it can
+// fence its layers, and ends it.
+func (w *world) cutGiver(r *region) {
+	if !w.chaos {
+		return
+	}
+	w.trace("%s can't reach the record, and dies", r.name)
+	r.cutTerm++
+	w.disturb(r)
+	w.mendIn(w.cfg.Params.TTL, func() { r.cutTerm--; w.disturb(r) })
+	w.mendIn(w.upTo(w.cfg.Params.TTL/2), func() { w.crash(r, w.cfg.Params.TTL, false) })
+}
+
 // takeDoomed ends the agent that has just taken, before its flag says "active", if it was doomed, and
 // all that act if they were.
 func (w *world) takeDoomed(r *region) {
@@ -290,7 +303,7 @@ func (w *world) endFaults() {
 		if r.cutOff() {
 			w.disturb(r)
 		}
-		r.cutReads, r.cutWrites, r.garbling, r.diskFull, r.cutAsking, r.cutAsked, r.cutAPI, r.site.down = 0, 0, 0, false, 0, 0, 0, 0
+		r.cutReads, r.cutWrites, r.garbling, r.diskFull, r.cutAsking, r.cutAsked, r.cutAPI, r.cutTerm, r.site.down = 0, 0, 0, false, 0, 0, 0, 0, 0
 		if w.cfg.Faults.Cripple && r.number == 0 {
 			r.cutReads = 1
 		}

@@ -37,7 +37,8 @@ type region struct {
 	inForce   uint64 // the Fence or Activate
 	disturbed Time   // the last time at which the agent was not free to run
 
-	cutAPI int // it can't reach its API server, counted
+	cutAPI  int // it can't reach its API server, counted
+	cutTerm int // ... nor the record of its instances, counted
 
 	cutReads, cutWrites int                  // links to the witness that are cut, counted
 	garbling            int                  // what it writes can't be read by others
@@ -154,6 +155,9 @@ func (r *region) step(ev lease.Event) {
 	// Here, not when it is carried out: the agent may freeze in between.
 	if decision.State == lease.Fencing && decision.Reason == lease.ReasonDegraded && before.State != lease.Fencing {
 		w.checkHandOvers(r)
+	}
+	if w.cfg.Faults.CutGivers && before.State == lease.Active && decision.State == lease.Fencing && decision.Reason.Planned() {
+		w.cutGiver(r)
 	}
 	r.carryOut(actions)
 	r.ticks++

@@ -34,6 +34,7 @@ type Config struct {
 type Faults struct {
 	Chaos     bool          // crashes, freezes, cuts, outages, late and lost writes, disks: at random
 	Duels     bool          // Chaos, with nothing but cuts, and crashes, of holders and candidates, one upon the other
+	CutGivers bool          // Chaos, in which an instance that gives authority up by choice is cut off from its record then, and dies
 	Flapping  bool          // Chaos, with regions that are degraded and recover, again and again
 	Deaths    bool          // only that the holder dies, one death at a time: gaps must keep to Bounds
 	RoundTrip time.Duration // the longest answer without a fault; 0: 200ms

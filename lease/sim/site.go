@@ -35,7 +35,7 @@ type termOp struct {
 func (w *world) askTerm(r *region, op termOp) {
 	op.from, op.life = r, r.life
 	arrive := w.apiTrip()
-	if r.cutOff() || w.lossy && w.rng.IntN(4) == 0 {
+	if r.cutOff() || r.cutTerm > 0 || w.lossy && w.rng.IntN(4) == 0 {
 		switch w.rng.IntN(3) {
 		case 0: // never arrives
 			return

@@ -178,7 +178,7 @@ func (w *world) planned(f *figures) int {
 	ordered := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
 	defer cancel()
-	code, out, err := from.agent.command(ctx, "switchover", "--to", to.Name, "--reason", "a test", "--config", from.Path("failoverd.yaml"))
+	code, out, err := from.agent.command(ctx, "switchover", "--to", to.Name, "--yes", "--reason", "a test", "--config", from.Path("failoverd.yaml"))
 	if err != nil || code != 0 || !strings.Contains(out, to.Name+" is active for epoch") {
 		t.Fatalf("switchover from %s to %s: exit code %d, %v: %s", from.Name, to.Name, code, err, out)
 	}

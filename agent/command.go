@@ -1,0 +1,118 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/openova-io/failoverd/audit"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// The verbs of an audit.Command.
+const (
+	SwitchOver = "switchover" // fence this region and hand its authority over to Region (§4)
+	TakeOver   = "takeover"   // take, as soon as that is safe, and without the pledge of Region, which is down and fenced (§4)
+	Approve    = "approve"    // let a semi-automatic region do what it asks for, Request (§4, modes)
+	Deny       = "deny"       // have it not do so, and decide nothing by itself For a while
+	Pause      = "pause"      // have the region decide nothing by itself For a while
+	Resume     = "resume"     // end that
+)
+
+// A RefusedError says which gate a command found closed.
+type RefusedError struct{ Gate lease.Gate }
+
+func (e *RefusedError) Error() string {
+	why := lease.ReasonOf(e.Gate.Code)
+	text := fmt.Sprintf("refused by the gate %s", e.Gate.Code)
+	if e.Gate.Region != "" {
+		text += fmt.Sprintf(" (%s)", e.Gate.Region)
+	}
+	text += ": " + why.Text
+	if why.Remedy != "" {
+		text += "; " + why.Remedy
+	}
+	return text
+}
+
+// command is an operator's, on its way to the owner.
+type command struct {
+	said  audit.Command
+	event lease.Event
+	gates func(*lease.State) []lease.Gate // that say whether it can be done
+	check bool                            // it is only asked whether it can
+	done  chan error
+}
+
+// Command does what an operator has said, or with check only finds out whether it would be done. It returns when that
+// has begun, or a *RefusedError. It writes to the journal first. Any goroutine may call it.
+func (a *Agent) Command(ctx context.Context, said audit.Command, check bool) error {
+	m := &command{said: said, check: check, done: make(chan error, 1)}
+	switch said.Verb {
+	case SwitchOver:
+		m.event, m.gates = lease.HandOver{To: said.Region}, func(s *lease.State) []lease.Gate { return s.HandOverGates(said.Region) }
+	case TakeOver:
+		until := a.cfg.Clock.Now().Add(a.cfg.Params.RequestTimeout)
+		m.event, m.gates = lease.Takeover{Fenced: said.Region, Until: until}, func(s *lease.State) []lease.Gate { return s.TakeoverGates(said.Region) }
+	case Approve:
+		m.event, m.gates = lease.Approve{Kind: said.Request}, func(s *lease.State) []lease.Gate { return s.ApproveGates(said.Request) }
+	case Deny:
+		m.event, m.gates = lease.Pause{For: said.For}, func(s *lease.State) []lease.Gate { return s.ApproveGates(said.Request) }
+	case Pause:
+		m.event, m.gates = lease.Pause{For: said.For}, (*lease.State).PauseGates
+	case Resume:
+		m.event, m.gates = lease.Pause{}, (*lease.State).PauseGates
+	default:
+		return fmt.Errorf("there is no command %q", said.Verb)
+	}
+	if err := a.give(ctx, m); err != nil || check {
+		return err
+	}
+	if pause, is := m.event.(lease.Pause); is && a.cfg.Term == nil {
+		return a.keepPause(pause.For)
+	}
+	return nil
+}
+
+// keepPause has a pause outlive the agent. Where the region has several instances it is on the record that they share.
+func (a *Agent) keepPause(d time.Duration) error {
+	until := time.Time{}
+	if d > 0 {
+		until = time.Now().Add(d)
+	}
+	if err := a.cfg.Disk.SavePause(until); err != nil {
+		return fmt.Errorf("it is done, and would not outlive a restart of the agent: %w", err)
+	}
+	return nil
+}
+
+// give has the owner obey.
+func (a *Agent) give(ctx context.Context, m *command) error {
+	select {
+	case a.inbox <- m:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-m.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (a *Agent) obey(calls context.Context, m *command) {
+	if !m.check {
+		a.journalCommand(m.said)
+	}
+	for _, g := range m.gates(a.state) {
+		if !g.Open {
+			m.done <- &RefusedError{g}
+			return
+		}
+	}
+	if !m.check {
+		a.step(calls, m.event)
+	}
+	m.done <- nil
+}
