@@ -35,6 +35,8 @@ var (
 	descSignal     = describe("health_signal", "1 for the verdict of a probe: well, ill or unknown.", "probe", "verdict")
 	descLayer      = describe("layer_state", "1 for the state that a layer is in.", "layer", "state")
 	descActing     = describe("instance_acting", "1 if this instance acts for its region, 0 if it follows. Only where a region has several; one that follows knows nothing of witness, peers, gates and layers, and has no series of them.")
+	descMode       = describe("mode", "1 for the mode of the region: what it decides by itself.", "mode")
+	descPaused     = describe("paused", "1 while an operator has the region decide nothing by itself.")
 	descClock      = describe("clock_seconds", "What the clock that the lease goes by (CLOCK_BOOTTIME) shows.")
 	descClockDrift = describe("clock_max_drift_ratio", "lease.max_clock_drift of the configuration.")
 )
@@ -79,6 +81,10 @@ func (c collector) gauge(desc *prometheus.Desc, value float64, labels ...string)
 
 // acting sends what only the instance knows that acts for the region.
 func (c collector) acting(s Status, holder lease.Region) {
+	for _, m := range lease.Modes {
+		c.gauge(descMode, truth(s.Mode == m), string(m))
+	}
+	c.gauge(descPaused, truth(s.Paused != nil))
 	for _, m := range s.Members {
 		c.gauge(descHolder, truth(m == holder), string(m))
 	}
