@@ -139,7 +139,12 @@ func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, fro
 		fmt.Fprintf(table, "  %s\t%.1f s\t= %s\t%s\n", b.Name, b.Value.Seconds(), b.Formula, b.Section)
 	}
 	table.Flush()
-	fmt.Fprintf(out, "\nThe gaps are counted from the last renewal of a region that dies; one that dies\nbetween a renewal's landing and its answer adds up to renew_interval (%v). The\nhand-over is counted from the moment at which the layers are inactive.\n", params.RenewInterval)
+	fmt.Fprintf(out, "\nThe gaps are counted from the last renewal of a region that dies; one that dies\nbetween a renewal's landing and its answer adds up to renew_interval (%v).\n", params.RenewInterval)
+	if params.Quorum {
+		fmt.Fprintln(out, "The hand-over is counted from the moment at which the layers are inactive.")
+	} else {
+		fmt.Fprintln(out, "Without the section quorum nothing is handed over, and an outage of the witness\nends authority.")
+	}
 	if len(frozen) > 0 {
 		fmt.Fprintln(out, "\nAn agent that is frozen while its region is active:")
 	}

@@ -90,10 +90,11 @@ func TestCheck(t *testing.T) {
 			}
 		}
 		mustJSON(t, &result, "check", "--offline", "--config", file)
-		want := 7
+		want, says := 7, "nothing is handed over"
 		if cfg, err := config.Load(file); err == nil && cfg.Quorum != nil {
-			want++ // the hand-over
+			want, says = 8, "The hand-over is counted from" // it is among the bounds
 		}
+		wants(t, out, says)
 		if len(result.Bounds) != want {
 			t.Errorf("%s: got %d bounds, want %d", file, len(result.Bounds), want)
 		}
