@@ -105,8 +105,8 @@ func (j *Journal) resume() (found Found, err error) {
 				return Found{}, err
 			}
 		}
-		if s.torn || packed(name) {
-			break // the next file says what has become of this one
+		if s.torn || packed(name) || s.file.PublicKey != j.publicKey() {
+			break // the next file says what has become of this one, and by which key it is signed
 		}
 		j.name = name
 		j.file, err = j.folder.append(name)
@@ -131,9 +131,7 @@ func (j *Journal) begin(f File) error {
 
 func (j *Journal) beginFile(f File) error {
 	f.After, f.Group, f.Region = j.hash, j.cfg.Group, j.cfg.Region
-	if j.cfg.Key != nil {
-		f.PublicKey = base64.StdEncoding.EncodeToString(j.cfg.Key.Public().(ed25519.PublicKey))
-	}
+	f.PublicKey = j.publicKey()
 	name := fileName(j.seq + 1)
 	file, err := j.folder.append(name)
 	if err != nil {
@@ -144,6 +142,14 @@ func (j *Journal) beginFile(f File) error {
 		return err
 	}
 	return errors.Join(j.sync(), j.folder.sync())
+}
+
+// publicKey is the one that belongs to the key that entries are signed with, in base64; empty without a key.
+func (j *Journal) publicKey() string {
+	if j.cfg.Key == nil {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString(j.cfg.Key.Public().(ed25519.PublicKey))
 }
 
 // Append adds an entry: body is what its kind says. When it fails, all that was there still is, and

@@ -186,7 +186,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("{}"))
 	f.Add([]byte(`{"entry":{"seq":1,"time":"2026-01-01T00:00:00Z","kind":"file","body":{"after":"","group":"g","region":"a"}},"hash":""}` + "\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := scan(b, public)
+		s := scan(b, keys)
 		if s.entries > 0 {
 			t.Errorf("%d entries are signed by the region: %q", s.entries, b)
 		}

@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 )
@@ -20,12 +21,12 @@ type scanned struct {
 	torn    bool   // a crash may have torn that one: the file ends within it
 }
 
-// scan reads a file up to its end, or to the first entry that is not whole. each, if it is not nil, is told every entry,
-// and ends the scan by an error.
-func scan(b []byte, key ed25519.PublicKey, each ...func(Entry) error) (s scanned) {
+// scan reads a file up to its end, or to the first entry that is not whole. All have to be signed by that one of keys which the
+// file names; without keys no signature is looked at. each, if it is not nil, is told every entry, and ends the scan by an error.
+func scan(b []byte, keys []ed25519.PublicKey, each ...func(Entry) error) (s scanned) {
 	for rest := b; len(rest) > 0; {
 		raw, behind, whole := bytes.Cut(rest, []byte("\n"))
-		e, hash, err := s.next(raw, key)
+		e, hash, err := s.next(raw, keys)
 		if err == nil && !whole {
 			err = errors.New("it has no end")
 		}
@@ -49,8 +50,21 @@ func scan(b []byte, key ed25519.PublicKey, each ...func(Entry) error) (s scanned
 	return s
 }
 
+// keyOf is the one of keys that a file names as the one that it is signed with; nil without keys.
+func keyOf(f File, keys []ed25519.PublicKey) (ed25519.PublicKey, error) {
+	for _, key := range keys {
+		if base64.StdEncoding.EncodeToString(key) == f.PublicKey {
+			return key, nil
+		}
+	}
+	if len(keys) > 0 {
+		return nil, fmt.Errorf("the file says that it is signed with the key %q, and that is not the region's", f.PublicKey)
+	}
+	return nil, nil
+}
+
 // next checks one line behind those that were read.
-func (s *scanned) next(raw []byte, key ed25519.PublicKey) (Entry, Hash, error) {
+func (s *scanned) next(raw []byte, keys []ed25519.PublicKey) (Entry, Hash, error) {
 	before := s.hash
 	if s.entries == 0 {
 		f, err := fileOf(raw)
@@ -58,6 +72,10 @@ func (s *scanned) next(raw []byte, key ed25519.PublicKey) (Entry, Hash, error) {
 			return Entry{}, nil, err
 		}
 		s.file, before = f, f.After
+	}
+	key, err := keyOf(s.file, keys)
+	if err != nil {
+		return Entry{}, nil, err
 	}
 	e, hash, err := decode(raw, before, key)
 	switch {

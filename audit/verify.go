@@ -15,15 +15,15 @@ type Verdict struct {
 	First    uint64   `json:"first"`              // the number of the oldest entry; above 1 where older files have gone
 	Last     uint64   `json:"last"`               // and of the newest
 	Hash     Hash     `json:"hash"`               // of the newest: kept elsewhere, it shows later that nothing before it was touched
-	Signed   bool     `json:"signed"`             // every entry is, by the key that was asked for
+	Signed   bool     `json:"signed"`             // every entry is, by a key that was asked for
 	Torn     int64    `json:"torn,omitempty"`     // bytes at the end that an agent has not written to their end (yet)
 	Problems []string `json:"problems,omitempty"` // none: all is as it was written
 }
 
-// Verify checks the journal in a folder, whether an agent writes to it or not. Every entry has to be signed by key; without a
-// key only the hashes are looked at. each, if it is not nil, is told every entry that is whole, in order, and ends it by an error.
+// Verify checks the journal in a folder, whether an agent writes to it or not. Every file has to be signed by one of keys, of
+// which a region has had several if its key was changed; without keys only the hashes are looked at. each, if it is not nil, is told every entry that is whole, in order, and ends it by an error.
 // Verify returns an error only if the folder can't be read, or each has returned one.
-func Verify(path string, key ed25519.PublicKey, each func(file string, e Entry) error) (Verdict, error) {
+func Verify(path string, keys []ed25519.PublicKey, each func(file string, e Entry) error) (Verdict, error) {
 	f, err := openFolder(path)
 	if err != nil {
 		return Verdict{}, fmt.Errorf("read the journal: %w", err)
@@ -33,14 +33,14 @@ func Verify(path string, key ed25519.PublicKey, each func(file string, e Entry) 
 	if err != nil {
 		return Verdict{}, fmt.Errorf("read the journal: %w", err)
 	}
-	v := Verdict{Signed: key != nil}
+	v := Verdict{Signed: len(keys) > 0}
 	for i, name := range names {
 		b, err := f.read(name)
 		if err != nil {
 			return v, fmt.Errorf("read the journal: %w", err)
 		}
 		var stop error
-		s := scan(b, key, func(e Entry) error {
+		s := scan(b, keys, func(e Entry) error {
 			if each != nil {
 				stop = each(name, e)
 			}

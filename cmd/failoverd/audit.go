@@ -44,13 +44,13 @@ Exit codes: 0 all is as it was written; 1 it is not; 2 it could not be looked at
 	}
 	path, output := configFlag(cmd), outputFlag(cmd)
 	dir := cmd.Flags().String("dir", "", "the journal's `folder`; default: that of the configuration")
-	public := cmd.Flags().String("public-key", "", "the region's public `key`; default: that of the configuration")
+	public := cmd.Flags().StringSlice("public-key", nil, "a public `key` of the region; again for one that it had before; default: that of the configuration")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		folder, key, err := journalOf(*path, *dir, *public)
+		folder, keys, err := journalOf(*path, *dir, *public)
 		if err != nil {
 			return usageError{err}
 		}
-		verdict, err := audit.Verify(folder, key, nil)
+		verdict, err := audit.Verify(folder, keys, nil)
 		if err != nil {
 			return usageError{explainJournal(folder, err)}
 		}
@@ -143,9 +143,9 @@ func printReplayed(out io.Writer, r audit.Replayed) {
 	}
 }
 
-// journalOf is the folder of a journal and the key of who wrote it, as flags say, or the configuration where they do not.
-func journalOf(path, dir, public string) (folder string, key ed25519.PublicKey, err error) {
-	if dir == "" || public == "" {
+// journalOf is the folder of a journal and the keys of who wrote it, as flags say, or the configuration where they do not.
+func journalOf(path, dir string, public []string) (folder string, keys []ed25519.PublicKey, err error) {
+	if dir == "" || len(public) == 0 {
 		cfg, err := config.Load(path)
 		if err != nil {
 			return "", nil, fmt.Errorf("%w; or give both --dir and --public-key", err)
@@ -153,14 +153,18 @@ func journalOf(path, dir, public string) (folder string, key ed25519.PublicKey, 
 		if dir == "" {
 			dir = journalPath(cfg)
 		}
-		if public == "" {
-			return dir, cfg.PublicKeys()[cfg.Region], nil
+		if len(public) == 0 {
+			return dir, []ed25519.PublicKey{cfg.PublicKeys()[cfg.Region]}, nil
 		}
 	}
-	if key, err = audit.ParseKey(public); err != nil {
-		return "", nil, fmt.Errorf("--public-key: %w", err)
+	for _, text := range public {
+		key, err := audit.ParseKey(text)
+		if err != nil {
+			return "", nil, fmt.Errorf("--public-key: %w", err)
+		}
+		keys = append(keys, key)
 	}
-	return dir, key, nil
+	return dir, keys, nil
 }
 
 // explainJournal says what to do where there is no journal.

@@ -1,6 +1,7 @@
 package storm
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"path/filepath"
 
@@ -16,7 +17,7 @@ func (w *world) journals() (bad []string) {
 		dir := filepath.Join(i.StateDir(), "audit")
 		key, err := audit.ParseKey(w.keys[i.Name])
 		must(w.t, err)
-		v, err := audit.Verify(dir, key, nil)
+		v, err := audit.Verify(dir, []ed25519.PublicKey{key}, nil)
 		must(w.t, err)
 		for _, p := range v.Problems {
 			bad = append(bad, fmt.Sprintf("%v: journal: %s", i, p))
