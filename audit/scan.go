@@ -58,7 +58,7 @@ func keyOf(f File, keys []ed25519.PublicKey) (ed25519.PublicKey, error) {
 		}
 	}
 	if len(keys) > 0 {
-		return nil, fmt.Errorf("the file says that it is signed with the key %q, and that is not the region's", f.PublicKey)
+		return nil, fmt.Errorf("the file says that it is signed with the key %q, which is not among those to check with; if the region had it before, give it too", f.PublicKey)
 	}
 	return nil, nil
 }
