@@ -86,12 +86,15 @@ func (r row) written() string {
 			return string(b)
 		}
 		return ""
-	case bool, int, string, lease.Region:
-		return fmt.Sprint(x)
 	case []string:
 		if len(x) > 0 {
 			return `["` + strings.Join(x, `", "`) + `"]`
 		}
+		return ""
+	}
+	switch r.value.Kind() {
+	case reflect.Bool, reflect.Int, reflect.String:
+		return fmt.Sprint(r.value)
 	}
 	return ""
 }
@@ -158,6 +161,9 @@ func (r row) line(t *testing.T, other row, must map[string]bool, same []string) 
 		t.Errorf("%s is not in keys", r.path)
 	}
 	value, there := r.written(), other.written()
+	if value == "" && !r.value.IsZero() && r.value.Kind() != reflect.Struct && r.value.Kind() != reflect.Slice {
+		t.Errorf("%s: it is not known how %v is written", r.path, r.value)
+	}
 	switch {
 	case r.optional && !must[r.path]:
 		value = "none"
