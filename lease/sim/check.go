@@ -61,6 +61,23 @@ func (w *world) checkAuthority(r *region, before lease.Decision, now lease.Insta
 	}
 }
 
+// checkWord checks that a region takes by itself only in the mode for it, and while it is not paused (§4, modes).
+func (w *world) checkWord(r *region, before lease.Decision, now lease.Instant, ev lease.Event) {
+	took := before.State != lease.Active && r.decision.State == lease.Active && (r.decision.Reason == lease.ReasonTaken || r.decision.Reason == lease.ReasonPledged)
+	if !took || now < before.PermittedUntil || before.Mode == lease.ModeAutomatic && now >= before.PausedUntil {
+		return
+	}
+	switch ev := ev.(type) {
+	case lease.Approve, lease.Takeover:
+	case lease.Pause:
+		if ev.For > 0 || before.Mode != lease.ModeAutomatic {
+			w.violation("mode: %s, %s, takes when it is paused", r.name, before.Mode)
+		}
+	default:
+		w.violation("mode: %s, %s, takes without a word", r.name, before.Mode)
+	}
+}
+
 // checkPledgers checks that the layers of those who have pledged are inactive
 // when a region takes by their pledges (§4).
 func (w *world) checkPledgers(r *region) {

@@ -183,6 +183,32 @@ func (w *world) cutGiver(r *region) {
 	w.mendIn(w.upTo(w.cfg.Params.TTL/2), func() { w.crash(r, w.cfg.Params.TTL, false) })
 }
 
+// operate is an operator who says something to somebody, again and again. When all faults have ended they have
+// somebody take if nobody does: in a group without an automatic region nobody else would.
+func (w *world) operate() {
+	next := w.upTo(w.cfg.Params.TTL)
+	r := w.regions[w.rng.IntN(len(w.regions))]
+	what := w.rng.IntN(5)
+	if !w.chaos {
+		next, what = w.cfg.Params.TTL/3, 3
+		r.deliver(lease.Pause{})
+	}
+	if r.up {
+		switch what {
+		case 0:
+			r.deliver(lease.Pause{For: w.upTo(4 * w.cfg.Params.TTL)})
+		case 1:
+			r.deliver(lease.Pause{})
+		case 2, 3:
+			r.deliver(lease.Takeover{Until: r.clock.read(w.now).Add(w.cfg.Params.RequestTimeout)})
+			r.deliver(lease.Approve{Kind: r.decision.Request.Kind})
+		case 4:
+			r.deliver(lease.Approve{Kind: r.decision.Request.Kind})
+		}
+	}
+	w.schedule(happening{at: w.now.Add(next), kind: mend, load: w.operate})
+}
+
 // takeDoomed ends the agent that has just taken, before its flag says "active", if it was doomed, and
 // all that act if they were.
 func (w *world) takeDoomed(r *region) {

@@ -56,6 +56,9 @@ type region struct {
 
 func newRegion(w *world, number int, s *site, instance string) *region {
 	r := &region{w: w, index: len(w.regions), number: number, site: s, params: w.cfg.Params}
+	if w.cfg.Faults.Operators { // instances of a region are configured alike
+		r.params.Mode, r.params.ApprovalTimeout = lease.Modes[(int(w.cfg.Seed)+number)%len(lease.Modes)], 4*w.cfg.Params.TTL
+	}
 	r.params.Region, r.params.Instance = w.cfg.Params.Members[number], instance
 	r.name = string(r.params.Region) + instance
 	r.reboot()
@@ -152,6 +155,7 @@ func (r *region) step(ev lease.Event) {
 		r.traceStep(now, ev, actions)
 	}
 	w.checkAuthority(r, before, now)
+	w.checkWord(r, before, now, ev)
 	// Here, not when it is carried out: the agent may freeze in between.
 	if decision.State == lease.Fencing && decision.Reason == lease.ReasonDegraded && before.State != lease.Fencing {
 		w.checkHandOvers(r)

@@ -34,6 +34,7 @@ type Config struct {
 type Faults struct {
 	Chaos     bool          // crashes, freezes, cuts, outages, late and lost writes, disks: at random
 	Duels     bool          // Chaos, with nothing but cuts, and crashes, of holders and candidates, one upon the other
+	Operators bool          // Chaos, in regions of all modes, whose operators approve, deny, order and pause
 	CutGivers bool          // Chaos, in which an instance that gives authority up by choice is cut off from its record then, and dies
 	Flapping  bool          // Chaos, with regions that are degraded and recover, again and again
 	Deaths    bool          // only that the holder dies, one death at a time: gaps must keep to Bounds
@@ -147,6 +148,9 @@ func Run(cfg Config) Result {
 		for _, r := range w.regions {
 			w.flap(r)
 		}
+	}
+	if cfg.Faults.Operators {
+		w.schedule(happening{at: Time(w.settling()), kind: mend, load: w.operate})
 	}
 	if cfg.Faults.Chaos {
 		quietAt := max(0, w.end-Time(Recovery(cfg.Params))-1)

@@ -73,6 +73,28 @@ func TestSoak(t *testing.T) {
 		*firstSeed, next-1, worlds, hours, faults, takes, handOvers, steps, took.Round(time.Millisecond), simulated.Seconds()/took.Seconds())
 }
 
+// TestOperators runs worlds whose regions are of all modes, alone and with instances, and whose operators approve, order
+// and pause as it comes into their heads. They can do no harm, nobody takes against their word, and what has no automatic region comes back by their word.
+func TestOperators(t *testing.T) {
+	takes := 0
+	for seed := range uint64(120) {
+		cfg := Draw(seed)
+		if seed%2 == 1 {
+			cfg = DrawInstances(seed)
+		}
+		if cfg.Faults.Deaths {
+			continue
+		}
+		cfg.Faults.Operators = true
+		r := Run(cfg)
+		takes += r.Takes
+		if r.Violation != "" {
+			t.Errorf("seed %d, at %v: %s", seed, time.Duration(r.At), r.Violation)
+		}
+	}
+	t.Logf("%d takeovers", takes)
+}
+
 // TestDeterminism runs a world twice, and wants the same trace.
 func TestDeterminism(t *testing.T) {
 	trace := func() (lines []string) {
