@@ -17,6 +17,7 @@ const (
 	Deny       = "deny"       // have it not do so, and decide nothing by itself For a while
 	Pause      = "pause"      // have the region decide nothing by itself For a while
 	Resume     = "resume"     // end that
+	Recall     = "recall"     // ask for authority back that was handed over on loan (§4, loan)
 )
 
 // A RefusedError says which gate a command found closed.
@@ -50,7 +51,7 @@ func (a *Agent) Command(ctx context.Context, said audit.Command, check bool) err
 	m := &command{said: said, check: check, done: make(chan error, 1)}
 	switch said.Verb {
 	case SwitchOver:
-		m.event, m.gates = lease.HandOver{To: said.Region}, func(s *lease.State) []lease.Gate { return s.HandOverGates(said.Region) }
+		m.event, m.gates = lease.HandOver{To: said.Region, Loan: said.Loan}, func(s *lease.State) []lease.Gate { return s.HandOverGates(said.Region) }
 	case TakeOver:
 		until := a.cfg.Clock.Now().Add(a.cfg.Params.RequestTimeout)
 		m.event, m.gates = lease.Takeover{Fenced: said.Region, Until: until}, func(s *lease.State) []lease.Gate { return s.TakeoverGates(said.Region) }
@@ -62,6 +63,8 @@ func (a *Agent) Command(ctx context.Context, said audit.Command, check bool) err
 		m.event, m.gates = lease.Pause{For: said.For}, (*lease.State).PauseGates
 	case Resume:
 		m.event, m.gates = lease.Pause{}, (*lease.State).PauseGates
+	case Recall:
+		m.event, m.gates = lease.Recall{}, (*lease.State).RecallGates
 	default:
 		return fmt.Errorf("there is no command %q", said.Verb)
 	}

@@ -65,6 +65,7 @@ type Command struct {
 	Verb    string            `json:"verb"`
 	Region  lease.Region      `json:"region,omitempty"`  // that it is about
 	Request lease.RequestKind `json:"request,omitempty"` // that is approved or denied
+	Loan    bool              `json:"loan,omitempty"`    // of a hand-over: it is wanted back
 	For     time.Duration     `json:"for,omitempty"`     // nanoseconds: of a pause
 	User    string            `json:"user"`              // as the kernel told
 	Reason  string            `json:"reason,omitempty"`

@@ -31,7 +31,7 @@ type stepBody struct {
 var events = byName(
 	lease.Start{}, lease.Tick{}, lease.FlagWritten{}, lease.RoundRead{}, lease.InfoWritten{}, lease.AuthoritySaved{}, lease.LayersFenced{},
 	lease.LayersActive{}, lease.Asked{}, lease.Answered{}, lease.HandOver{}, lease.Health{}, lease.Takeover{}, lease.TermRead{}, lease.TermWritten{},
-	lease.Release{}, lease.Approve{}, lease.Pause{},
+	lease.Release{}, lease.Approve{}, lease.Pause{}, lease.Recall{},
 )
 
 func byName(all ...lease.Event) map[string]reflect.Type {

@@ -50,6 +50,7 @@ func (s *State) take(until Instant, beat uint64, why ReasonCode) {
 	s.authority, s.deadline, s.term.base = true, until, TermBase{s.epoch, beat}
 	s.holder, s.holderEpoch = s.self, s.epoch
 	s.endConsent()
+	s.loan.to, s.loan.recallUntil = nobody, 0
 	s.own.next = s.now // to say "active"
 	if s.own.wrote {
 		s.own.next = max(s.now, s.own.last.Add(s.p.RetryInterval))

@@ -103,7 +103,7 @@ func (s *State) askAll(verb Verb) {
 		a.told, a.willing, a.pledgeAt = false, Never, s.now.Add(s.p.RetryInterval)
 	}
 	every := s.p.RenewInterval
-	if s.leaderless() || s.leaving() {
+	if s.leaderless() || s.leaving() || s.now < s.loan.recallUntil {
 		every = s.p.RetryInterval
 	}
 	a.statusAt = s.now.Add(every)
@@ -114,7 +114,8 @@ func (s *State) askAll(verb Verb) {
 		p := &s.peers[j]
 		p.asked, p.granted = s.newID(), false
 		s.act(Ask{ID: p.asked, Deadline: a.by, To: s.p.Members[j], Question: Question{
-			Verb: verb, Epoch: a.epoch, Authority: s.authority, HandOver: s.handingOverTo(j), Ordered: s.handingOverTo(j) && s.handOver.ordered, Safety: s.safetyHash, Term: s.term.held,
+			Verb: verb, Epoch: a.epoch, Authority: s.authority, HandOver: s.handingOverTo(j), Ordered: s.handingOverTo(j) && s.handOver.ordered,
+			Loan: s.handingOverTo(j) && s.handOver.loan || s.recalling(j), Safety: s.safetyHash, Term: s.term.held,
 		}})
 	}
 	s.count()

@@ -82,8 +82,16 @@ type Answered struct {
 }
 
 // HandOver asks an active region to fence and to hand its authority over to
-// another one, as State.HandOverGates says that it can (§4).
-type HandOver struct{ To Region }
+// another one, as State.HandOverGates says that it can (§4). On loan that one
+// gives it back when it is asked to, by Recall.
+type HandOver struct {
+	To   Region
+	Loan bool
+}
+
+// Recall, as State.RecallGates says that it can be, asks the region that this one has lent its authority to
+// to give it back (§4, loan).
+type Recall struct{}
 
 // Health says how the region is. One that is active and degraded hands its authority over
 // as soon as State.LeaveGates are open, and no other region hands its own over to one that
@@ -150,6 +158,7 @@ func (LayersActive) event()   {}
 func (Asked) event()          {}
 func (Answered) event()       {}
 func (HandOver) event()       {}
+func (Recall) event()         {}
 func (Health) event()         {}
 func (Takeover) event()       {}
 func (Approve) event()        {}

@@ -133,6 +133,7 @@ func (s *State) forget() {
 	s.saved = savedState{epoch: s.saved.epoch}
 	s.info = infoState{}
 	s.consent = consent{}
+	s.loan = loan{from: nobody, to: nobody}
 	s.alarms = nil
 	s.resetPeers()
 	s.term = termState{record: t.record, known: t.known, changed: t.changed, next: s.now, op: t.op, opSent: t.opSent, writes: t.writes}

@@ -59,6 +59,7 @@ func (s *State) giveUp() {
 	s.authority, s.abandon = false, false
 	s.sawEpoch(s.self, s.epoch)
 	s.epoch = 0
+	s.loan.from = nobody
 	s.own.end()
 	s.probe()
 }

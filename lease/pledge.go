@@ -35,11 +35,18 @@ func (s *State) questioned(ev Asked) {
 	} else {
 		s.act(Reply{ID: ev.ID, Answer: a})
 	}
+	if q.Loan && !q.HandOver && s.loan.from == j {
+		s.orderHandOver(HandOver{To: ev.From})
+	}
 	if q.HandOver && !q.Authority && q.Safety == s.safetyHash {
 		s.asker.told = true // the region that asks hands over to this one
 		if q.Ordered {
 			s.permit()
 		}
+		if s.loan.from = nobody; q.Loan {
+			s.loan.from = j
+		}
+		s.loan.recallUntil = 0
 	}
 }
 
@@ -190,6 +197,7 @@ func (s *State) takeover(ev Takeover) {
 type handOver struct {
 	to      int     // nobody for none
 	ordered bool    // by an operator
+	loan    bool    // it is wanted back
 	epoch   uint64  // that was given up
 	until   Instant // once fenced: until then no other region is granted a pledge
 }
@@ -199,7 +207,10 @@ func (s *State) orderHandOver(ev HandOver) {
 	if !allOpen(s.HandOverGates(ev.To)) {
 		return
 	}
-	s.handOver.to, s.handOver.ordered = s.member(ev.To), true
+	s.handOver.to, s.handOver.ordered, s.handOver.loan = s.member(ev.To), true, ev.Loan
+	if ev.Loan {
+		s.loan.to = s.handOver.to
+	}
 	s.abandonAuthority(ReasonHandedOver)
 }
 
@@ -256,7 +267,7 @@ func (s *State) handingOverTo(j int) bool {
 func (s *State) endHandOver() {
 	fenced := s.name == Standby || s.name == Candidate
 	if fenced && (s.now >= s.handOver.until || s.holderEpoch > s.handOver.epoch) {
-		s.handOver.to, s.handOver.ordered = nobody, false
+		s.handOver.to, s.handOver.ordered, s.handOver.loan = nobody, false, false
 	}
 }
 

@@ -18,6 +18,7 @@ type Question struct {
 	Authority bool   // it holds authority
 	HandOver  bool   // it held the lease, is fenced, and hands over to the one that it asks ...
 	Ordered   bool   // ... since an operator has said so
+	Loan      bool   // ... until it asks for it back; or without HandOver, it does
 	Safety    string // SafetyHash of its parameters
 	Term      uint64 // of the instance that asks (§5)
 }

@@ -85,6 +85,7 @@ const (
 	GateNotActive   ReasonCode = "standby_here"
 	GatePeerSilent  ReasonCode = "region_silent"
 	GateNoHolder    ReasonCode = "no_known_holder"
+	GateLent        ReasonCode = "lent_to_another"
 
 	GateFit           ReasonCode = "another_region_fit"
 	GateHandOverLimit ReasonCode = "hand_over_limit"
@@ -181,6 +182,7 @@ var Reasons = []Reason{
 	{GateOtherMember, Warning, "another member", "authority is handed over to another member of the group", "name one of members, and not this region"},
 
 	{GateNotActive, Warning, "standby here", "only a region that is fenced and holds no authority takes over", "wait until this region is standby, or ask another one"},
+	{GateLent, Warning, "lent to another", "this region has handed its authority over on loan, and the other one has said that it is active", "use failoverd switchover where it is active: an agent that was restarted has forgotten the loan"},
 	{GateNoHolder, Warning, "no known holder", "no lease of another region is known that may stand", "use failoverd switchover where it is held; if that region is dead, wait until its lease has run out"},
 	{GatePeerSilent, Critical, "region silent", "a region that is down does not answer through the quorum", "it answers, so it is alive: use failoverd switchover there, or stop it first"},
 

@@ -30,10 +30,16 @@ func (s *script) performAsk(a lease.Ask) string {
 		})
 	}
 	if a.Question.HandOver {
+		if a.Question.Loan {
+			return fmt.Sprintf("tell %s to take, by order, on loan", a.To)
+		}
 		if a.Question.Ordered {
 			return fmt.Sprintf("tell %s to take, by order", a.To)
 		}
 		return fmt.Sprintf("tell %s to take", a.To)
+	}
+	if a.Question.Loan {
+		return fmt.Sprintf("ask %s to give back", a.To)
 	}
 	if a.Question.Verb == lease.VerbStatus {
 		if s.held["answers"] {
@@ -143,6 +149,8 @@ func (s *script) beAsked(td *datadriven.TestData) error {
 			ev.Question.Authority = true
 		case "hand-over":
 			ev.Question.HandOver = true
+		case "loan":
+			ev.Question.Loan = true
 		case "ordered":
 			ev.Question.HandOver, ev.Question.Ordered = true, true
 		case "other-parameters":

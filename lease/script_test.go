@@ -130,7 +130,9 @@ func (s *script) command(td *datadriven.TestData) error {
 	case "told":
 		return s.told(td)
 	case "hand-over":
-		s.step("hand over to "+td.CmdArgs[0].Key, lease.HandOver{To: lease.Region(td.CmdArgs[0].Key)})
+		s.step("hand over to "+td.CmdArgs[0].Key, lease.HandOver{To: lease.Region(td.CmdArgs[0].Key), Loan: td.HasArg("loan")})
+	case "recall":
+		s.step("recall", lease.Recall{})
 	case "health":
 		ev := lease.Health{Degraded: td.CmdArgs[0].Key == "degraded"}
 		if ev.Degraded {

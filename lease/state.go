@@ -79,6 +79,7 @@ type State struct {
 	info     infoState
 	asker    asker
 	handOver handOver
+	loan     loan
 	health   health
 	alarms   []Notice // notices that still hold
 
@@ -160,7 +161,7 @@ func New(p Params) *State {
 	s.resetPeers()
 	s.layers.fenceBy = Never
 	s.asker.init()
-	s.handOver.to = nobody
+	s.handOver.to, s.loan = nobody, loan{from: nobody, to: nobody}
 	return s
 }
 

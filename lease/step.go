@@ -146,6 +146,8 @@ func (s *State) handle(ev Event) {
 		s.answered(ev)
 	case HandOver:
 		s.orderHandOver(ev)
+	case Recall:
+		s.recall()
 	case Health:
 		s.becomeHealth(ev)
 	case Takeover:

@@ -55,7 +55,7 @@ const (
 	safetySize  = 8 // of lease.SafetyHash, which is hexadecimal
 	termSize    = 3
 
-	flagAuthority, flagHandOver, flagOrdered = 1, 2, 4
+	flagAuthority, flagHandOver, flagOrdered, flagLoan = 1, 2, 4, 8
 	// questionDomain keeps the signature of a question from being of use for anything else.
 	questionDomain = "failoverd quorum question\x00"
 )
@@ -107,6 +107,9 @@ func (q Question) Name(zone string, key ed25519.PrivateKey) (string, error) {
 	}
 	if q.Ordered {
 		flags |= flagOrdered
+	}
+	if q.Loan {
+		flags |= flagLoan
 	}
 	safety, err := hex.DecodeString(q.Safety)
 	if err != nil || len(safety) != safetySize {
@@ -170,7 +173,7 @@ func ParseName(name, zone string, keys map[lease.Region]ed25519.PublicKey) (Ques
 	}
 	signature, ok := decode(parts[0]+parts[1], ed25519.SignatureSize)
 	payload, ok2 := decode(parts[2], payloadSize)
-	if !ok || !ok2 || payload[0] != version || payload[1+NonceSize+6+8] > flagAuthority|flagHandOver|flagOrdered {
+	if !ok || !ok2 || payload[0] != version || payload[1+NonceSize+6+8] > flagAuthority|flagHandOver|flagOrdered|flagLoan {
 		return Question{}, ErrMalformed
 	}
 	key, ok := keys[q.Asker]
@@ -187,6 +190,7 @@ func ParseName(name, zone string, keys map[lease.Region]ed25519.PublicKey) (Ques
 	rest := payload[1+NonceSize+6:]
 	q.Epoch = binary.BigEndian.Uint64(rest)
 	q.Authority, q.HandOver, q.Ordered = rest[8]&flagAuthority != 0, rest[8]&flagHandOver != 0, rest[8]&flagOrdered != 0
+	q.Loan = rest[8]&flagLoan != 0
 	q.Safety = hex.EncodeToString(rest[9 : 9+safetySize])
 	q.Term = binary.BigEndian.Uint64(append(make([]byte, 8-termSize), rest[9+safetySize:]...))
 	return q, nil

@@ -31,7 +31,7 @@ var keys = map[lease.Region]ed25519.PublicKey{"fsn": publicOf("fsn"), "hel": pub
 
 func question() quorum.Question {
 	return quorum.Question{
-		Question: lease.Question{Verb: lease.VerbPledge, Epoch: 7, Authority: true, HandOver: true, Ordered: true, Safety: "0011223344556677", Term: 0x123456},
+		Question: lease.Question{Verb: lease.VerbPledge, Epoch: 7, Authority: true, HandOver: true, Ordered: true, Loan: true, Safety: "0011223344556677", Term: 0x123456},
 		Group:    "rtz-prod", Asker: "fsn", To: "hel",
 		Nonce: quorum.Nonce{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Sent: noon,
 	}

@@ -60,7 +60,7 @@ hangs, another takes over; two are never active at once.`,
 	})
 	cmd.AddCommand(runCommand(), checkCommand(), statusCommand(), explainCommand(),
 		historyCommand(), auditCommand(), simulateCommand(), demoCommand(), keygenCommand(), rbacCommand(), versionCommand(),
-		switchoverCommand(), takeoverCommand(), approveCommand(), denyCommand(), pauseCommand(), resumeCommand(), fenceCommand())
+		switchoverCommand(), takeoverCommand(), approveCommand(), denyCommand(), pauseCommand(), resumeCommand(), drillCommand(), fenceCommand())
 	return cmd
 }
 

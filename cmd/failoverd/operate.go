@@ -51,14 +51,8 @@ func operate(cmd *cobra.Command, flags operatorFlags, prepare func(*config.Confi
 		return err
 	}
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	asks := isTerminal(cmd.InOrStdin()) && !*flags.yes
-	switch {
-	case !asks && !*flags.yes:
-		return usageError{errors.New("nobody can be asked here, and --yes is not given: it is for a terminal, or for a script with --yes and --reason")}
-	case !asks && *flags.reason == "":
-		return usageError{errors.New("--reason is needed: it is written to the journal")}
-	case asks && *flags.output == "json":
-		return usageError{errors.New("-o json asks nobody: give --yes and --reason")}
+	if err := flags.check(cmd); err != nil {
+		return err
 	}
 	status, err := getStatus(ctx, overSocket(cfg.API.Socket), "failoverd")
 	if err != nil {
@@ -75,10 +69,8 @@ func operate(cmd *cobra.Command, flags operatorFlags, prepare func(*config.Confi
 	if text {
 		op.plan.print(out)
 	}
-	if op.said.Reason = *flags.reason; asks {
-		if op.said.Reason, err = confirm(cmd.InOrStdin(), out, op.said.Reason); err != nil {
-			return err
-		}
+	if op.said.Reason, err = flags.consent(cmd); err != nil {
+		return err
 	}
 	began := time.Now()
 	if err := command(ctx, cfg.API.Socket, order{Command: op.said}); err != nil {
@@ -97,6 +89,28 @@ func operate(cmd *cobra.Command, flags operatorFlags, prepare func(*config.Confi
 		return errors.Join(printJSON(out, progress), err)
 	}
 	return err
+}
+
+// check refuses what can't be asked about.
+func (f operatorFlags) check(cmd *cobra.Command) error {
+	asks := isTerminal(cmd.InOrStdin()) && !*f.yes
+	switch {
+	case !asks && !*f.yes:
+		return usageError{errors.New("nobody can be asked here, and --yes is not given: it is for a terminal, or for a script with --yes and --reason")}
+	case !asks && *f.reason == "":
+		return usageError{errors.New("--reason is needed: it is written to the journal")}
+	case asks && *f.output == "json":
+		return usageError{errors.New("-o json asks nobody: give --yes and --reason")}
+	}
+	return nil
+}
+
+// consent is why it is to be done, once somebody has said that it is.
+func (f operatorFlags) consent(cmd *cobra.Command) (reason string, err error) {
+	if *f.yes {
+		return *f.reason, nil
+	}
+	return confirm(cmd.InOrStdin(), cmd.OutOrStdout(), *f.reason)
 }
 
 // confirm asks why, unless it was said, and whether to go on.

@@ -3,6 +3,8 @@ package operate_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -154,4 +156,43 @@ func TestDegraded(t *testing.T) {
 	w.await("fsn", "asks to hand over again", asks(lease.RequestHandOver))
 	w.does("fsn", "approve"+why, 0, "the first region that is fit", "is active for epoch")
 	w.await("hel", "is active", active)
+}
+
+// TestDrill: authority goes there and back, by one command.
+func TestDrill(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "mode: manual\n")
+	w.await("fsn", "stands by", standby)
+	w.does("fsn", "drill --to hel --dry-run", 1, "[no ] fsn is active (it is standby)", "checks failed, and nothing was done")
+	w.does("fsn", "takeover"+why, 0)
+	w.await("fsn", "is active", active)
+	w.await("fsn", "hears of all", func(s daemon.Status) bool { return len(s.Alarms) == 0 })
+
+	report := t.TempDir() + "/drill.md"
+	for _, tt := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"", 2, "--to"},
+		{" --to hel", 2, "--yes"},
+		{" --to hel --stay -1s", 2, "--stay"},
+		{" --to hel --window 2-4", 2, "02:00-04:00"},
+		{" --to hel --report /", 2, "--report"},
+		{" --to hel --stay 23h --window 02:00-04:00 --dry-run", 1, "[no ] all of it is within the window 02:00-04:00"},
+		{" --to mars --dry-run", 1, "[no ] mars is another member"},
+		{" --to hel --dry-run", 0, "fsn hands its authority over to hel, and takes it back"},
+	} {
+		w.does("fsn", "drill"+tt.args, tt.code, tt.says)
+	}
+	w.does("fsn", "drill --to hel --stay 2s --report "+report+why, 0, "hel is active", "fsn is active again", "its layers are active again")
+	if text, err := os.ReadFile(report); err != nil || !strings.Contains(string(text), "| fsn is active again |") || strings.Contains(string(text), "not kept") {
+		t.Errorf("the report says\n%s, %v", text, err)
+	}
+	w.does("fsn", "drill --to hel --report "+report+why, 2, "is there already")
+	w.does("fsn", "drill --to nbg --stay 0s -o json"+why, 0, `"done": true`, `"what": "nbg is active"`)
+
+	w.kill("nbg")
+	w.await("fsn", "misses nbg", func(s daemon.Status) bool { return len(s.Alarms) > 0 })
+	w.does("fsn", "drill --to hel"+why, 1, "[no ] nbg answers through the quorum", "checks failed")
 }
