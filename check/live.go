@@ -18,14 +18,14 @@ import (
 type Config struct {
 	Params    lease.Params // of this region
 	Witness   *witness.Witness
-	RoundTrip time.Duration  // of the witness, that the bounds assume
-	Quorum    *client.Config // nil: there is none
-	Window    time.Duration  // by how much the wall clocks of two regions may differ
-	Layers    []layers.Layer // of this region
-	Cluster   *kube.Client   // that they act on; nil if none needs one
-	Needs     []Need         // what else the daemon does in the cluster
-	GPUs      *GPUs          // nil if none is watched
-	Receivers []notify.Receiver
+	RoundTrip time.Duration     // of the witness, that the bounds assume
+	Quorum    *client.Config    // nil: there is none
+	Window    time.Duration     // by how much the wall clocks of two regions may differ
+	Layers    []layers.Layer    // of this region
+	Cluster   *kube.Client      // that they act on; nil if none needs one
+	Needs     []Need            // what else the daemon does in the cluster
+	GPUs      *GPUs             // nil if none is watched
+	Receivers []notify.Receiver // of notifications
 
 	// Waiting is told what is still waited for, whenever that changes, one call at a time. It may be
 	// nil.

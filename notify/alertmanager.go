@@ -33,18 +33,18 @@ func NewAlertmanager(at Endpoint) (*Alertmanager, error) {
 type alertBody struct {
 	Labels      map[string]string `json:"labels"`
 	Annotations map[string]string `json:"annotations"`
-	StartsAt    time.Time         `json:"startsAt"`
-	EndsAt      *time.Time        `json:"endsAt,omitempty"` // of one that has ended; else Alertmanager sets it
+	StartsAt    *time.Time        `json:"startsAt,omitempty"` // both of one that has ended; else Alertmanager sets them, by its own
+	EndsAt      *time.Time        `json:"endsAt,omitempty"`   // clock: one that begins after it ends is refused
 }
 
 // alertOf is the alert for a message. One that is no alarm's ends by itself, since it is told once; it bears the message's id,
 // so that each of them is an alert of its own.
 func alertOf(m *Message) alertBody {
-	a := alertBody{StartsAt: m.Time, Labels: map[string]string{
+	a := alertBody{Labels: map[string]string{
 		"alertname": alert(m.Kind, m.Reason), "failover_group": m.Group, "failover_region": string(m.Region),
 		"reason": string(m.Reason), "severity": string(m.Severity),
 	}, Annotations: map[string]string{
-		"summary": fmt.Sprintf("%s: %s", m.Region, m.Title), "description": m.Text, "runbook_url": m.Runbook,
+		"summary": fmt.Sprintf("%s: %s", m.Region, m.Title), "description": m.Text, "runbook_url": m.Runbook, "time": m.Time.Format(time.RFC3339),
 	}}
 	if m.About != "" {
 		a.Labels["about"] = string(m.About)
@@ -58,11 +58,10 @@ func alertOf(m *Message) alertBody {
 	switch m.Kind {
 	case Alarm:
 	case AlarmEnded:
-		end := m.Time
-		if a.StartsAt = *m.Began; end.Before(a.StartsAt) {
-			end = a.StartsAt // the wall clock was set back
+		a.StartsAt, a.EndsAt = m.Began, &m.Time
+		if m.Time.Before(*m.Began) { // the wall clock was set back
+			a.EndsAt = m.Began
 		}
-		a.EndsAt = &end
 	case Transition:
 		a.Labels["to"] = string(m.To)
 		if m.Epoch > 0 {

@@ -179,8 +179,7 @@ func TestBody(t *testing.T) {
 // An alert is what Alertmanager gets.
 type alert struct {
 	Labels, Annotations map[string]string
-	StartsAt            time.Time
-	EndsAt              *time.Time
+	StartsAt, EndsAt    *time.Time
 }
 
 func alerts(t *testing.T, s *server) (all [][]alert) {
@@ -218,7 +217,7 @@ func TestAlertmanager(t *testing.T) {
 			l := a[0].Labels
 			line := fmt.Sprintf("%d alert at %v: %s %s", len(a), s.requests()[i].at, l["alertname"], l["reason"])
 			if a[0].EndsAt != nil {
-				line += fmt.Sprintf(", ended %v after it began", a[0].EndsAt.Sub(a[0].StartsAt))
+				line += fmt.Sprintf(", ended %v after it began", a[0].EndsAt.Sub(*a[0].StartsAt))
 			}
 			lines = append(lines, line)
 		}
@@ -234,6 +233,11 @@ func TestAlertmanager(t *testing.T) {
 			1 alert at 5m1s: FailoverdWitnessStale witness_stale, ended 5m1s after it began`)
 		if a, b := got[0][0].Labels["notification"], got[1][0].Labels["notification"]; a == b || a == "" {
 			t.Errorf("two transitions bear the ids %q and %q: they are one alert", a, b)
+		}
+		for i, a := range got {
+			if (a[0].StartsAt != nil) != (i == 8) || a[0].Annotations["time"] == "" {
+				t.Errorf("alert %d bears startsAt %v and time %q", i, a[0].StartsAt, a[0].Annotations["time"])
+			}
 		}
 		for i := 3; i < 9; i++ {
 			if a, b := fmt.Sprint(got[i][0].Labels), fmt.Sprint(got[2][0].Labels); a != b {

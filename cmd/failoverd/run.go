@@ -86,8 +86,8 @@ func runDaemon(ctx context.Context, path string, self instance, absent []string)
 	}()
 	defer control.Close()
 	// These go on after ctx ends, until the agent has: a region that stops hands over by the
-	// quorum, what its layers have to tell is what the next one waits for, and the mirror
-	// shows how it ended, as people are told.
+	// quorum, what its layers have to tell is what the next one waits for, the mirror
+	// shows how it ended, and receivers are told.
 	if d.mirror != nil {
 		defer outlive(ctx, d.mirror.Run)()
 	}

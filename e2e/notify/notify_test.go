@@ -9,6 +9,7 @@ import (
 
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/notify"
 )
 
 // TestTold: each transition arrives once, at the webhook and at whom the Alertmanagers tell, of a region that takes, dies and comes
@@ -109,6 +110,31 @@ func TestTold(t *testing.T) {
 		}
 	}
 	t.Logf("the webhook was told %d messages, each once; the pager %d alerts", len(w.hook.told), len(w.pager.told))
+}
+
+// TestWallClock: what an agent tells whose wall clock is wrong by hours arrives all the same.
+func TestWallClock(t *testing.T) {
+	w := &world{t: t, pager: newPager(t)}
+	w.alertmanagers()
+	to, err := notify.NewAlertmanager(notify.Endpoint{URL: w.amURLs[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for region, wrong := range map[lease.Region]time.Duration{"fast": 3 * time.Hour, "slow": -3 * time.Hour} {
+		began := time.Now().Add(wrong)
+		m := notify.Message{ID: "1", Kind: notify.Alarm, Group: "g", Region: region, Reason: lease.NoticeCutOff, Severity: lease.Warning, Time: began}
+		if err := to.Send(t.Context(), &m); err != nil {
+			t.Errorf("a clock that is %s: %v", region, err)
+		}
+		w.await("the pager is told, by a clock that is "+string(region), func() bool { return len(w.pager.pages(region, "firing", nil)) == 1 })
+		m.Kind, m.Began, m.Time = notify.AlarmEnded, &began, began.Add(time.Second)
+		if err := to.Send(t.Context(), &m); err != nil {
+			t.Errorf("a clock that is %s: %v", region, err)
+		}
+		if wrong < 0 {
+			w.await("it is resolved", func() bool { return len(w.pager.pages(region, "resolved", nil)) == 1 })
+		}
+	}
 }
 
 // alarms are the messages of a webhook that are no transitions, and how many alarms hold then.
