@@ -101,6 +101,11 @@ func TestTold(t *testing.T) {
 
 	w.hook.mu.Lock()
 	defer w.hook.mu.Unlock()
+	w.pager.mu.Lock()
+	defer w.pager.mu.Unlock()
+	if got, want := len(w.pager.told), len(w.hook.told); got != want {
+		t.Errorf("the pager was told %d times, the webhook %d: %v", got, want, w.pager.told)
+	}
 	if len(w.hook.refused) > 0 {
 		t.Errorf("the webhook refused %q", w.hook.refused)
 	}

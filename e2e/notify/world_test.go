@@ -32,6 +32,10 @@ const (
 	// lookAgain is how often a condition is looked at.
 	lookAgain = 100 * time.Millisecond
 
+	// peerTimeout is how long the second Alertmanager waits for the first one, and groupInterval how often each looks at an alert. Were
+	// that less, the second one could tell again of what has ended while it waited.
+	peerTimeout, groupInterval = 3 * time.Second, 10 * time.Second
+
 	// token is what both webhooks' requests bear.
 	token = "e2e-token"
 )
@@ -185,9 +189,9 @@ func (w *world) alertmanagers() {
 	for i, gossip := range []string{peer, freeAddress(w.t)} {
 		dir, listen := w.t.TempDir(), freeAddress(w.t)
 		config := w.write(dir, "alertmanager.yaml", fmt.Sprintf(
-			"route: {receiver: pager, group_by: ['...'], group_wait: 200ms, group_interval: 1s, repeat_interval: 4h}\nreceivers: [{name: pager, webhook_configs: [{url: %q, send_resolved: true}]}]\n", w.pager.URL))
+			"route: {receiver: pager, group_by: ['...'], group_wait: 200ms, group_interval: %v, repeat_interval: 4h}\nreceivers: [{name: pager, webhook_configs: [{url: %q, send_resolved: true}]}]\n", groupInterval, w.pager.URL))
 		argv := []string{path, "--config.file=" + config, "--storage.path=" + filepath.Join(dir, "data"), "--web.listen-address=" + listen,
-			"--cluster.listen-address=" + gossip, "--cluster.advertise-address=" + gossip}
+			"--cluster.listen-address=" + gossip, "--cluster.advertise-address=" + gossip, "--cluster.peer-timeout=" + peerTimeout.String()}
 		if i > 0 {
 			argv = append(argv, "--cluster.peer="+peer)
 		}
