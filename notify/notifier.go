@@ -53,7 +53,7 @@ type Notifier struct {
 
 	number uint64         // of the last message
 	step   []lease.Notice // since the last Show
-	holds  []*Message     // the alarms that hold
+	holds  []*Message     // the alarms that hold, in the order of the last Show
 }
 
 // New returns a Notifier that has told nothing yet.
@@ -103,7 +103,8 @@ func (n *Notifier) Show(d lease.Decision, alarms []lease.Notice) {
 	if d.State == lease.Follower {
 		// Another instance tells of the region now. Those that hold for it too must not end.
 		if len(n.holds) > 0 {
-			n.hold(nil)
+			n.holds = nil
+			n.hold()
 		}
 		return
 	}
@@ -113,14 +114,14 @@ func (n *Notifier) Show(d lease.Decision, alarms []lease.Notice) {
 	was := n.holds
 	var holds, begun, ended []*Message
 	for _, h := range was {
-		if !slices.ContainsFunc(alarms, h.of) {
+		if !slices.ContainsFunc(alarms, h.of) || slices.ContainsFunc(step, h.of) { // an alarm that holds begins again only after it has ended
 			m := n.message(AlarmEnded, h.Reason)
 			m.About, m.Detail, m.Began = h.About, h.Detail, &h.Time
 			ended = append(ended, m)
 		}
 	}
 	for _, a := range alarms {
-		if i := slices.IndexFunc(was, func(h *Message) bool { return h.of(a) }); i >= 0 {
+		if i := slices.IndexFunc(was, func(h *Message) bool { return h.of(a) }); i >= 0 && !slices.ContainsFunc(step, was[i].of) {
 			holds = append(holds, was[i])
 			continue
 		}
@@ -128,7 +129,7 @@ func (n *Notifier) Show(d lease.Decision, alarms []lease.Notice) {
 		m.About, m.Detail = a.Region, a.Detail
 		holds, begun = append(holds, m), append(begun, m)
 	}
-	n.hold(holds)
+	n.holds = holds
 	for _, m := range ended {
 		n.tellNotice(m)
 	}
@@ -144,13 +145,13 @@ func (n *Notifier) Show(d lease.Decision, alarms []lease.Notice) {
 		m.About, m.Detail = s.Region, s.Detail
 		n.tellNotice(m)
 	}
+	n.hold()
 }
 
-// hold notes which alarms hold, in the order of the last Show.
-func (n *Notifier) hold(alarms []*Message) {
-	n.holds = alarms
+// hold tells the workers which alarms hold. Nothing of these messages changes any more.
+func (n *Notifier) hold() {
 	for _, w := range n.workers {
-		w.hold(alarms)
+		w.hold(n.holds)
 	}
 }
 

@@ -84,6 +84,8 @@ func TestTold(t *testing.T) {
 			transition taken []
 			alarm witness_stale hel [witness_stale hel]
 			alarm witness_unreachable [witness_stale hel, witness_unreachable]
+			alarm_ended witness_stale hel [witness_unreachable, witness_stale hel]
+			alarm witness_stale hel [witness_unreachable, witness_stale hel]
 			notice split_brain hel [witness_unreachable, witness_stale hel]
 			alarm_ended witness_stale hel [witness_unreachable]
 			notice witness_stale hel [witness_unreachable]
@@ -93,13 +95,15 @@ func TestTold(t *testing.T) {
 			"candidate" to active
 			witness_stale "hel"
 			witness_unreachable ""
+			witness_stale "hel" ended
+			witness_stale "hel"
 			split_brain "hel"
 			witness_stale "hel" ended
 			witness_stale "hel"
 			witness_unreachable "" ended`)
 		m := s.messages(t)
-		if ended := m[5]; ended.Began == nil || !ended.Began.Equal(m[2].Time) || ended.Time.Sub(*ended.Began) != 4*time.Second {
-			t.Errorf("it ended at %v and began at %v, want 4 s before", ended.Time, ended.Began)
+		if ended := m[4]; ended.Began == nil || !ended.Began.Equal(m[2].Time) || ended.Time.Sub(*ended.Began) != 2*time.Second {
+			t.Errorf("it ended at %v and began at %v, want 2 s before", ended.Time, ended.Began)
 		}
 		ids := map[string]bool{}
 		for _, m := range m {

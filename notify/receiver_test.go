@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -248,6 +249,65 @@ func TestDeadConnection(t *testing.T) {
 		w.Transition(toActive)
 		after(time.Second)
 		w.want("webhook/hook", "sent 2")
+	})
+}
+
+// TestCounted has receivers misbehave at random: each message is counted once, whatever became of it.
+func TestCounted(t *testing.T) {
+	const rounds, each = 4, 400
+	for range rounds {
+		inBubble(t, func(t *testing.T) {
+			s := newServer(t, "http")
+			s.set(func(w http.ResponseWriter, r *http.Request) {
+				switch rand.IntN(10) {
+				case 0:
+					w.WriteHeader(400)
+				case 1, 2:
+					w.WriteHeader(500)
+				case 3:
+					hang(w, r)
+				default:
+					time.Sleep(rand.N(time.Second))
+				}
+			})
+			w := begin(t, nil, s.webhook(t, "hook"))
+			for range each {
+				w.Transition(toActive)
+				if rand.IntN(8) == 0 {
+					time.Sleep(rand.N(2 * time.Second))
+				}
+			}
+			after(rand.N(30 * time.Minute))
+			w.stop()
+			n := 0
+			for _, o := range []string{"sent", "refused", "expired", "dropped"} {
+				n += w.counted("webhook/hook", o)
+			}
+			if n != each {
+				t.Errorf("%d messages are counted, of %d", n, each)
+			}
+			ids := map[string]bool{}
+			for _, m := range s.messages(t) {
+				ids[m.ID] = true
+			}
+			if sent := w.counted("webhook/hook", "sent"); len(ids) < sent {
+				t.Errorf("%d messages arrived, and %d are counted as sent", len(ids), sent)
+			}
+		})
+	}
+}
+
+// TestLastAttempt: a receiver that is back when the agent ends is told what waits, however long the pause was to be.
+func TestLastAttempt(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newServer(t, "http")
+		s.set(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "300"); w.WriteHeader(503) })
+		w := begin(t, nil, s.webhook(t, "hook"))
+		w.Transition(toActive)
+		after(time.Minute)
+		s.set(nil)
+		w.stop()
+		w.want("webhook/hook", "sent 1, failed 1")
 	})
 }
 

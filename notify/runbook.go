@@ -19,6 +19,7 @@ var alerts = map[lease.ReasonCode]string{
 	lease.NoticeLayersLate:       "FailoverdLayersNotFenced",
 	lease.NoticePeerUnreachable:  "FailoverdQuorumLost",
 	lease.NoticeTermUnreachable:  "FailoverdTermUnreachable",
+	lease.NoticeApprovalWaiting:  "FailoverdApprovalWaiting",
 	lease.ReasonSplitBrain:       "FailoverdSplitBrain",
 	lease.ReasonRenewalLate:      "FailoverdAuthorityRunningOut",
 	lease.ReasonAuthorityExpired: "FailoverdAuthorityRunningOut",

@@ -83,13 +83,15 @@ func (w *worker) wake() {
 func (w *worker) run(ctx context.Context, patience time.Duration) {
 	w.remind = time.Now().Add(w.receiver.RemindEvery())
 	for ctx.Err() == nil {
-		w.wait(ctx, w.work(ctx))
+		due, _ := w.work(ctx)
+		w.wait(ctx, due)
 	}
+	w.failures, w.next = 0, time.Time{} // there is no time for a pause
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	for last.Err() == nil {
-		due := w.work(last)
-		if w.first() == nil {
+		due, left := w.work(last)
+		if !left {
 			break
 		}
 		w.wait(last, due)
@@ -120,83 +122,70 @@ func (w *worker) wait(ctx context.Context, due time.Time) {
 	}
 }
 
-// work makes an attempt, if one is due, and returns when the next one is; the zero time if none is known.
-func (w *worker) work(ctx context.Context) (due time.Time) {
-	m, holds := w.first(), w.held()
+// work makes an attempt, if one is due. It returns when the next one is, the zero time if none is known, and whether any message
+// is left.
+func (w *worker) work(ctx context.Context) (due time.Time, left bool) {
 	now := time.Now()
+	w.mu.Lock()
+	var m *Message
+	if len(w.waiting) > 0 {
+		m = w.waiting[0]
+	}
+	old := m != nil && now.Sub(m.Time) > usefulFor
+	w.sending = old || m != nil && !now.Before(w.next)
+	sending, holds := w.sending, w.holds
+	w.mu.Unlock()
+	reminds := len(holds) > 0 && w.receiver.RemindEvery() > 0
 	switch {
-	case m != nil && now.Sub(m.Time) > usefulFor:
+	case old:
 		w.lose(m, expired, nil)
-		w.done(m)
-		return now
-	case m != nil && !now.Before(w.next):
-		w.attempt(ctx, func(ctx context.Context) error { return w.receiver.Send(ctx, m) }, m)
-		return time.Now()
-	case len(holds) > 0 && w.receiver.RemindEvery() > 0 && !now.Before(w.remind):
+		return now, w.sent(true)
+	case sending:
+		through := w.attempt(ctx, func(ctx context.Context) error { return w.receiver.Send(ctx, m) }, m)
+		return now, w.sent(through)
+	case reminds && !now.Before(w.remind):
 		w.remind = now.Add(w.receiver.RemindEvery())
 		w.attempt(ctx, func(ctx context.Context) error { return w.receiver.Remind(ctx, holds) }, nil)
-		return time.Now()
+		return now, m != nil
 	}
 	if m != nil {
 		due = w.next
 	}
-	if len(holds) > 0 && w.receiver.RemindEvery() > 0 && (due.IsZero() || w.remind.Before(due)) {
+	if reminds && (due.IsZero() || w.remind.Before(due)) {
 		due = w.remind
 	}
-	return due
+	return due, m != nil
 }
 
-// first is the message that is to be sent, nil if none waits.
-func (w *worker) first() *Message {
+// sent ends the sending of the first message, which goes if it is through with. It reports whether any is left.
+func (w *worker) sent(through bool) (left bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.waiting) == 0 {
-		return nil
-	}
-	return w.waiting[0]
-}
-
-func (w *worker) held() []*Message {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.holds
-}
-
-// done removes a message that is through with.
-func (w *worker) done(m *Message) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.waiting) > 0 && w.waiting[0] == m {
+	if w.sending = false; through {
 		w.waiting = w.waiting[1:]
 	}
+	return len(w.waiting) > 0
 }
 
-// attempt tries to send a message once, or with none to remind.
-func (w *worker) attempt(ctx context.Context, do func(context.Context) error, m *Message) {
-	w.setSending(m != nil)
+// attempt tries to send a message once, or with none to remind. It reports whether the message is through with.
+func (w *worker) attempt(ctx context.Context, do func(context.Context) error, m *Message) (through bool) {
 	trying, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
 	err := do(trying)
-	cancel()
-	w.setSending(false)
-	if err != nil && ctx.Err() != nil {
-		return // the agent ends, and what waits is tried once more
-	}
 	var no *RefusedError
 	switch {
 	case err == nil:
 		if m != nil {
 			w.counts.WithLabelValues(w.receiver.Name(), sent).Inc()
-			w.done(m)
 		}
-		w.failures, w.next = 0, time.Time{}
 		if w.failing {
 			w.failing = false
 			w.log.Info("works again", "receiver", w.receiver.Name())
 		}
+	case ctx.Err() != nil:
+		return false // the agent ends, and what waits is tried once more
 	case m != nil && errors.As(err, &no):
 		w.lose(m, refused, err)
-		w.done(m)
-		w.failures, w.next = 0, time.Time{}
 	default:
 		w.counts.WithLabelValues(w.receiver.Name(), failed).Inc()
 		w.next = time.Now().Add(pause(w.failures, err))
@@ -205,13 +194,10 @@ func (w *worker) attempt(ctx context.Context, do func(context.Context) error, m 
 			w.failing = true
 			w.log.Warn("notifications fail; they are tried again, and the lease goes on without", "receiver", w.receiver.Name(), "error", err)
 		}
+		return false
 	}
-}
-
-func (w *worker) setSending(is bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.sending = is
+	w.failures, w.next = 0, time.Time{}
+	return true
 }
 
 // lose counts a message that will not be sent any more.
