@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/goccy/go-yaml"
 	"github.com/spf13/pflag"
 
 	"github.com/openova-io/failoverd/lease"
@@ -353,4 +354,58 @@ func parses(args []string) error {
 		}
 	}
 	return nil
+}
+
+// TestSnippets looks up every key of each piece of a configuration that a page has: a block of YAML whose keys, at the top, are
+// all those of a configuration.
+func TestSnippets(t *testing.T) {
+	keys := sources(t, "docs/configuration.md", regexp.MustCompile("(?m)^(?:\\| `|## )([a-z_.\\[\\]]+)"))
+	block := regexp.MustCompile("(?s)```yaml\n(.*?)```")
+	indent := regexp.MustCompile(`(?m)^   `)
+	n := 0
+	for _, p := range documents(t) {
+		for _, m := range block.FindAllStringSubmatch(p.text, -1) {
+			text := m[1]
+			if strings.HasPrefix(text, "   ") { // below a step
+				text = indent.ReplaceAllString(text, "")
+			}
+			var tree map[string]any
+			if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
+				continue // several documents, or no mapping
+			}
+			ours := len(tree) > 0
+			for k := range tree {
+				ours = ours && keys[k]
+			}
+			if !ours {
+				continue
+			}
+			n++
+			n++
+			walkKeys(tree, "", func(path string) {
+				if !keys[path] && !strings.HasPrefix(path, "identity.public_keys.") {
+					t.Errorf("%s: there is no key %s", p.path, path)
+				}
+			})
+		}
+	}
+	if n < 7 {
+		t.Errorf("found %d pieces of configurations, want at least 7", n)
+	}
+}
+
+// walkKeys calls each for every key below a node of YAML.
+func walkKeys(node any, at string, each func(path string)) {
+	switch node := node.(type) {
+	case map[string]any:
+		for k, v := range node {
+			path := strings.TrimPrefix(at+"."+k, ".")
+			each(path)
+			walkKeys(v, path, each)
+		}
+	case []any:
+		for _, v := range node {
+			walkKeys(v, at+"[]", each)
+		}
+	}
 }
