@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -88,11 +91,28 @@ func TestInstances(t *testing.T) {
 			t.Errorf("/readyz of the one that acts: %d %s", code, body)
 		}
 
+		// Only the one that acts is told, and its record tells the others.
+		pause := audit.Command{Verb: agent.Pause, For: time.Hour, User: "ada", Reason: "a test"}
+		var refused *agent.RefusedError
+		if err := second.agent.Command(t.Context(), pause, false); !errors.As(err, &refused) || refused.Gate.Code != lease.GateConfirmed {
+			t.Errorf("one that follows is paused: %v; want it refused", err)
+		}
+		if err := first.agent.Command(t.Context(), pause, false); err != nil {
+			t.Error(err)
+		}
+		w.until(3*time.Minute + time.Second)
+
 		// The one that acts freezes: the other one inherits.
 		first.freeze()
 		w.until(3*time.Minute + 10*time.Second)
 		if s := second.agent.Status(); s.State != lease.Active || s.Epoch != epoch || s.Reason.Code != lease.ReasonInherited || s.Layers[0].State != "active" {
 			t.Errorf("the first one froze: the second is %s (%s) for epoch %d; want it active for %d", s.State, s.Reason.Code, s.Epoch, epoch)
+		}
+		if s := second.agent.Status(); s.Paused == nil || *s.Paused < 59*60 {
+			t.Errorf("the region was paused, and its heir is for %v s, want almost an hour", s.Paused)
+		}
+		if err := second.agent.Command(t.Context(), audit.Command{Verb: agent.Resume, User: "ada", Reason: "a test"}, false); err != nil {
+			t.Error(err)
 		}
 		first.thaw()
 		w.until(3*time.Minute + 20*time.Second)
@@ -108,6 +128,8 @@ func TestInstances(t *testing.T) {
 		<-second.done
 		if s := first.agent.Status(); s.State != lease.Active || s.Epoch != epoch {
 			t.Errorf("the second one stopped: the first is %s for epoch %d", s.State, s.Epoch)
+		} else if s.Paused != nil {
+			t.Errorf("the pause was ended, and the first one is paused for %v s", *s.Paused)
 		}
 		if slices.ContainsFunc(b.history, func(s lease.StateName) bool { return s == lease.Active || s == lease.Candidate }) {
 			t.Errorf("b was %v", b.history)

@@ -33,6 +33,7 @@ const (
 	beatAnnotation      = "failover.openova.io/beat"
 	durationAnnotation  = "failover.openova.io/term-duration" // exact, as Go spells it
 	epochAnnotation     = "failover.openova.io/epoch"
+	pauseAnnotation     = "failover.openova.io/pause" // as Go spells a duration
 	baseEpochAnnotation = "failover.openova.io/base-epoch"
 	baseAfterAnnotation = "failover.openova.io/base-after"
 	mayHoldAnnotation   = "failover.openova.io/may-hold" // a JSON array of strings
@@ -57,6 +58,8 @@ func valid(r lease.TermRecord) error {
 		return fmt.Errorf("beat 0: want 1 or more")
 	case r.Duration <= 0 || seconds(r.Duration) > math.MaxInt32:
 		return fmt.Errorf("term duration %v: want more than 0, and what leaseDurationSeconds takes", r.Duration)
+	case r.Pause < 0:
+		return fmt.Errorf("pause %v: want 0s or more", r.Pause)
 	case slices.Contains(r.MayHold, ""):
 		return fmt.Errorf("an instance without a name may hold authority")
 	}
@@ -80,6 +83,7 @@ func encode(o *unstructured.Unstructured, group string, after, r lease.TermRecor
 		beatAnnotation:      strconv.FormatUint(r.Beat, 10),
 		durationAnnotation:  r.Duration.String(),
 		epochAnnotation:     strconv.FormatUint(r.Epoch, 10),
+		pauseAnnotation:     r.Pause.String(),
 		baseEpochAnnotation: strconv.FormatUint(r.Base.Epoch, 10),
 		baseAfterAnnotation: strconv.FormatUint(r.Base.After, 10),
 		mayHoldAnnotation:   string(mayHold),
@@ -115,6 +119,9 @@ func decode(o *unstructured.Unstructured, group string) (lease.TermRecord, error
 	var err error
 	if r.Duration, err = time.ParseDuration(d.bears[durationAnnotation]); err != nil {
 		d.fail("annotation "+durationAnnotation, d.bears[durationAnnotation], "a duration")
+	}
+	if r.Pause, err = time.ParseDuration(d.bears[pauseAnnotation]); err != nil {
+		d.fail("annotation "+pauseAnnotation, d.bears[pauseAnnotation], "a duration")
 	}
 	if err := json.Unmarshal([]byte(d.bears[mayHoldAnnotation]), &r.MayHold); err != nil || r.MayHold == nil {
 		d.fail("annotation "+mayHoldAnnotation, d.bears[mayHoldAnnotation], "a JSON array of names")

@@ -136,5 +136,5 @@ func says(err error, kind func(error) bool) bool {
 // same reports whether two records are the same. Terms and beats name one, but not across a
 // removal of the Lease.
 func same(a, b lease.TermRecord) bool {
-	return a.Holder == b.Holder && a.Term == b.Term && a.Beat == b.Beat && a.Duration == b.Duration && a.Base == b.Base && a.Epoch == b.Epoch && slices.Equal(a.MayHold, b.MayHold)
+	return a.Holder == b.Holder && a.Term == b.Term && a.Beat == b.Beat && a.Duration == b.Duration && a.Base == b.Base && a.Epoch == b.Epoch && a.Pause == b.Pause && slices.Equal(a.MayHold, b.MayHold)
 }

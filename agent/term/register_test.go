@@ -52,7 +52,7 @@ func TestRoundTrip(t *testing.T) {
 	after := lease.TermRecord{}
 	for i, record := range []lease.TermRecord{
 		first,
-		{Holder: "a", Term: 1, Beat: 2, Duration: 1, Epoch: 1<<64 - 1, Base: lease.TermBase{Epoch: 1<<64 - 1, After: 1}},
+		{Holder: "a", Term: 1, Beat: 2, Duration: 1, Epoch: 1<<64 - 1, Pause: time.Hour + 1, Base: lease.TermBase{Epoch: 1<<64 - 1, After: 1}},
 		{Term: 1, Beat: 3, Duration: time.Hour},
 		{Holder: `b"\é`, Term: 1<<31 - 1, Beat: 1<<64 - 1, Duration: time.Second + 1, MayHold: []string{"a", `c,"d`}},
 	} {
@@ -210,7 +210,7 @@ func TestImpossible(t *testing.T) {
 	s := newServer(t)
 	for _, r := range []lease.TermRecord{
 		{Term: 1 << 31, Beat: 1, Duration: 1}, {Beat: 1, Duration: 1}, {Term: 1, Duration: 1},
-		{Term: 1, Beat: 1}, {Term: 1, Beat: 1, Duration: -1}, {Term: 1, Beat: 1, Duration: 1<<63 - 1},
+		{Term: 1, Beat: 1}, {Term: 1, Beat: 1, Duration: -1}, {Term: 1, Beat: 1, Duration: 1, Pause: -1}, {Term: 1, Beat: 1, Duration: 1<<63 - 1},
 		{Term: 1, Beat: 1, Duration: 1, MayHold: []string{""}},
 	} {
 		write(t, s.register(), lease.TermRecord{}, r, lease.TermUnknown, true)
@@ -238,6 +238,7 @@ func TestForeign(t *testing.T) {
 		`term-duration is "soon"`:  annotate(durationAnnotation, "soon"),
 		`term duration -1s`:        annotate(durationAnnotation, "-1s"),
 		`/epoch is "-2"`:           annotate(epochAnnotation, "-2"),
+		`pause is "long"`:          annotate(pauseAnnotation, "long"),
 		`base-epoch is "1e3"`:      annotate(baseEpochAnnotation, "1e3"),
 		`base-after is "x"`:        annotate(baseAfterAnnotation, "x"),
 		`may-hold is "null"`:       annotate(mayHoldAnnotation, "null"),

@@ -47,7 +47,7 @@ func within(t *testing.T) context.Context {
 }
 
 func record(holder string, n uint64) lease.TermRecord {
-	return lease.TermRecord{Holder: holder, Term: n, Beat: n, Epoch: n, Duration: 1500 * time.Millisecond}
+	return lease.TermRecord{Holder: holder, Term: n, Beat: n, Epoch: n, Pause: time.Duration(n), Duration: 1500 * time.Millisecond}
 }
 
 // read is the record as a register reads it.
