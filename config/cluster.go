@@ -14,6 +14,7 @@ import (
 type Kubernetes struct {
 	Kubeconfig string `yaml:"kubeconfig" json:"kubeconfig"` // empty: the service account of the pod that the daemon runs in
 	Namespace  string `yaml:"namespace" json:"namespace"`   // of the daemon's own Lease; empty: that of the pod, or failoverd where it runs in none
+	Commands   bool   `yaml:"commands" json:"commands"`     // an annotation of that Lease commands
 }
 
 // NeedsCluster reports whether anything that is configured needs a cluster: a layer, a

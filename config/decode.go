@@ -54,7 +54,7 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 			field{"private_key_file", text(&c.Identity.PrivateKeyFile)},
 			field{"public_keys", names(&c.Identity.PublicKeys)},
 		)},
-		field{"kubernetes", section(field{"kubeconfig", text(&c.Kubernetes.Kubeconfig)}, field{"namespace", text(&c.Kubernetes.Namespace)})},
+		field{"kubernetes", section(field{"kubeconfig", text(&c.Kubernetes.Kubeconfig)}, field{"namespace", text(&c.Kubernetes.Namespace)}, field{"commands", boolean(&c.Kubernetes.Commands)})},
 		field{"instances", optional(&c.Instances, func(i *Instances) setter {
 			*i = *DefaultInstances()
 			return section(field{"term_duration", unit(&i.TermDuration)}, field{"dns_service", text(&i.DNSService)})

@@ -66,6 +66,7 @@ var keys = map[string]key{
 
 	"kubernetes":            {expected: "a section with kubeconfig and namespace", means: "the cluster that layers act on, and that shows the state ([kubernetes.md](kubernetes.md)); asked only where something needs it"},
 	"kubernetes.kubeconfig": {expected: "the absolute path of a kubeconfig file, or nothing for the service account of the pod", limits: "mode 0600 or 0400"},
+	"kubernetes.commands":   {expected: "true or false, without quotes", means: "whoever may update the Lease that shows the state may command by it ([kubernetes.md](kubernetes.md#commands))"},
 	"kubernetes.namespace":  {expected: "the name of a namespace, a DNS label such as failoverd, or nothing for that of the pod", means: "of the Lease that shows the state, and of that which instances share"},
 
 	"layers":                         {expected: "a section such as httproute or hooks", means: "what is made active and fenced, from the inside out; none: the daemon decides and applies nothing"},

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -49,6 +50,7 @@ type writer struct {
 	mirror *Mirror
 	object *unstructured.Unstructured // as it was written last; nil: not known
 	shown  view
+	answer string // to the last command
 }
 
 // write makes the Lease show a view. It returns a *ForeignError if that would be someone
@@ -74,11 +76,16 @@ func (w *writer) write(ctx context.Context, v view) error {
 		}
 		o := w.object.DeepCopy()
 		v.put(o, m.cfg.Params.Group, m.cfg.Params.Region, m.cfg.Params.TTL)
+		putAnswer(o, w.answer)
+		command := m.takeCommand(o)
 		w.object, err = in.Update(ctx, o, metav1.UpdateOptions{FieldManager: kube.FieldManager})
 		switch {
 		case err == nil:
-			w.wrote(v)
-			return nil
+			if w.wrote(v); command == nil {
+				return nil
+			}
+			w.answer = m.obey(ctx, command, v.requested, time.Now())
+			continue
 		case !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):
 			w.object = nil
 			return err

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -28,6 +29,8 @@ type Mirror struct {
 	queue   *queue
 	wake    chan struct{} // has something when there is news for the Lease
 	tried   chan struct{} // closed when the Lease has been written, or could not be
+
+	command func(context.Context, audit.Command) error // nil: nobody commands by the Lease
 
 	mu   sync.Mutex
 	want view

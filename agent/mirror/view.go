@@ -19,11 +19,13 @@ type view struct {
 	epoch  uint64          // of the holder; 0 if it is not known
 
 	renewed time.Time // when the holder renewed last, as far as this region knows; zero if not at all
+
+	requested lease.RequestKind // that this region asks an operator for; empty for nothing
 }
 
 // look makes a view of what stands in an agent at a time of the wall clock.
 func look(self lease.Region, ttl time.Duration, d lease.Decision, peers []lease.PeerView, now time.Time) view {
-	v := view{state: d.State}
+	v := view{state: d.State, requested: d.Request.Kind}
 	since := func(t lease.Instant) time.Time { return now.Add(-d.Now.Sub(t)) }
 	switch {
 	case d.Authority:
@@ -42,7 +44,7 @@ func look(self lease.Region, ttl time.Duration, d lease.Decision, peers []lease.
 // news reports whether a view differs from one that was shown in more than the time of the
 // last renewal.
 func (v view) news(shown view) bool {
-	return v.state != shown.state || v.holder != shown.holder || v.epoch != shown.epoch
+	return v.state != shown.state || v.holder != shown.holder || v.epoch != shown.epoch || v.requested != shown.requested
 }
 
 // What the Lease bears beside its spec.
@@ -51,9 +53,10 @@ const (
 	groupAnnotation  = "failover.openova.io/group"
 	regionAnnotation = "failover.openova.io/region" // of the agent that writes the Lease
 	stateAnnotation  = "failover.openova.io/state"  // of that region
+	asksAnnotation   = "failover.openova.io/asks"   // what it asks an operator for; empty for nothing
 	noteAnnotation   = "failover.openova.io/note"
 
-	note = "a copy for people: nothing is decided by it, and whoever changes it changes nothing; see failoverd status"
+	note = "a copy for people: whoever changes it changes nothing; with kubernetes.commands the annotation failover.openova.io/command is obeyed; see failoverd status"
 )
 
 // put makes a Lease show a view. An epoch that is not known leaves the one that is there.
@@ -65,7 +68,7 @@ func (v view) put(o *unstructured.Unstructured, group string, self lease.Region,
 	labels[managedBy] = kube.FieldManager
 	o.SetLabels(labels)
 	annotations := map[string]string{
-		groupAnnotation: group, regionAnnotation: string(self), stateAnnotation: string(v.state), noteAnnotation: note,
+		groupAnnotation: group, regionAnnotation: string(self), stateAnnotation: string(v.state), asksAnnotation: string(v.requested), noteAnnotation: note,
 	}
 	spec, _ := o.Object["spec"].(map[string]any) // what is no object is replaced
 	if spec == nil {

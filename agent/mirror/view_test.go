@@ -22,11 +22,11 @@ func TestLook(t *testing.T) {
 		want view
 	}{
 		{"it holds the lease", lease.Decision{Now: 100 * second, State: lease.Active, Authority: true, Epoch: 8, Deadline: 126 * second, Holder: "fsn"},
-			view{lease.Active, "fsn", 8, now.Add(-4 * time.Second)}},
+			view{lease.Active, "fsn", 8, now.Add(-4 * time.Second), ""}},
 		{"it fences, and holds it still", lease.Decision{Now: 100 * second, State: lease.Fencing, Authority: true, Epoch: 8, Deadline: 105 * second, Holder: "fsn"},
-			view{lease.Fencing, "fsn", 8, now.Add(-25 * time.Second)}},
+			view{lease.Fencing, "fsn", 8, now.Add(-25 * time.Second), ""}},
 		{"it has given it up", lease.Decision{Now: 100 * second, State: lease.Standby, Holder: "fsn"}, view{state: lease.Standby}},
-		{"another holds it", lease.Decision{Now: 100 * second, State: lease.Standby, Holder: "hel"}, view{lease.Standby, "hel", 7, now.Add(-5 * time.Second)}},
+		{"another holds it", lease.Decision{Now: 100 * second, State: lease.Standby, Holder: "hel"}, view{lease.Standby, "hel", 7, now.Add(-5 * time.Second), ""}},
 		{"nobody is known", lease.Decision{Now: 100 * second, State: lease.Candidate, Epoch: 9}, view{state: lease.Candidate}},
 	} {
 		if got := look("fsn", 30*time.Second, tt.d, peers, now); got != tt.want {
@@ -38,7 +38,7 @@ func TestLook(t *testing.T) {
 func TestPut(t *testing.T) {
 	// What is there is of no shape at all.
 	o := &unstructured.Unstructured{Object: map[string]any{"spec": "nonsense"}}
-	view{lease.Active, "fsn", 1 << 40, time.Unix(1e9, 5000)}.put(o, "rtz", "fsn", 300*time.Millisecond)
+	view{lease.Active, "fsn", 1 << 40, time.Unix(1e9, 5000), ""}.put(o, "rtz", "fsn", 300*time.Millisecond)
 	spec, _ := o.Object["spec"].(map[string]any)
 	if spec["holderIdentity"] != "fsn" || spec["leaseTransitions"] != int64(math.MaxInt32) || spec["leaseDurationSeconds"] != int64(1) || spec["renewTime"] != "2001-09-09T01:46:40.000005Z" {
 		t.Errorf("got %v", spec)

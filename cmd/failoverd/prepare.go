@@ -182,6 +182,9 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	if d.agent, err = agent.New(of); err != nil {
 		return d, err
 	}
+	if d.mirror != nil && d.cfg.Kubernetes.Commands {
+		d.mirror.Obey(func(ctx context.Context, said audit.Command) error { return d.agent.Command(ctx, said, false) })
+	}
 	if applied.cluster != nil {
 		d.agent.Register(applied.cluster.Metrics)
 		d.agent.Register(d.mirror)
