@@ -15,7 +15,7 @@ import (
 // TestTold: each transition arrives once, at the webhook and at whom the Alertmanagers tell, of a region that takes, dies and comes
 // back; so does a broken assumption, and when it ends its alert is resolved. A receiver that hangs all the time costs no renewal.
 func TestTold(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, "")
 	fsn, hel := w.regions[0], w.regions[1]
 	var renewals daemon.Renewals
 	fsn.Link.Watch(renewals.Watch)
@@ -115,6 +115,31 @@ func TestTold(t *testing.T) {
 		}
 	}
 	t.Logf("the webhook was told %d messages, each once; the pager %d alerts", len(w.hook.told), len(w.pager.told))
+}
+
+// TestApproval: that a region asks for an approval is told once, and when it has that, the alert is resolved.
+func TestApproval(t *testing.T) {
+	w := newWorld(t, "mode: semi-automatic\napproval_timeout: 30m\n")
+	fsn := w.regions[0]
+	for _, r := range w.regions {
+		r.Start(t)
+	}
+	asked := map[string]string{"alertname": "FailoverdApprovalWaiting", "reason": string(lease.NoticeApprovalWaiting), "severity": "critical"}
+	w.await("the pager is told that fsn asks", func() bool { return len(w.pager.pages(fsn.Name, "firing", asked)) > 0 })
+	if code, out, err := fsn.CLI(t.Context(), "approve", "--yes", "--reason", "test"); code != 0 || err != nil {
+		t.Fatalf("approve: exit code %d, %v:\n%s", code, err, out)
+	}
+	w.active(fsn)
+	w.await("... and that it does no more", func() bool { return len(w.pager.pages(fsn.Name, "resolved", asked)) > 0 })
+	w.toldOf(fsn)
+	for _, status := range []string{"firing", "resolved"} {
+		if pages := w.pager.pages(fsn.Name, status, asked); len(pages) != 1 || pages[0].Annotations["detail"] == "" {
+			t.Errorf("the pager was told %d times that it is %s, want once, with what is asked for: %v", len(pages), status, pages)
+		}
+	}
+	if got := alarms(w.hook.of(fsn.Name)); !slices.Equal(got, []string{"alarm approval_waiting, 1 hold", "alarm_ended approval_waiting, 0 hold"}) {
+		t.Errorf("the webhook was told %q", got)
+	}
 }
 
 // TestWallClock: what an agent tells whose wall clock is wrong by hours arrives all the same.

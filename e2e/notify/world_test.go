@@ -216,7 +216,8 @@ func (w *world) alertmanagers() {
 	}
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld is a world in which nothing runs yet but the receivers, with more sections in each region's configuration.
+func newWorld(t *testing.T, more string) *world {
 	w := &world{t: t, pager: newPager(t), hook: newHook(t)}
 	w.hanging = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // before that the server can't notice that the client has gone
@@ -240,7 +241,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.regions = daemon.NewGroup(t, daemon.Build(t, true), params, nil).Regions
 	for _, r := range w.regions {
-		r.Configure(t, "", sections)
+		r.Configure(t, "", sections+more)
 	}
 	return w
 }
