@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the end-to-end tests run beside Go: DNS resolvers, systemd-analyze, promtool, Alertmanager and buildah from
-# Debian's packages; a Kubernetes control plane and the CloudNativePG operator, built by Go into e2e/bin at the versions of
+# Installs what the end-to-end tests run beside Go: DNS resolvers, systemd-analyze, promtool, Alertmanager, buildah and
+# Chromium from Debian's packages; a Kubernetes control plane and the CloudNativePG operator, built by Go into e2e/bin at the versions of
 # go.mod, as are the tools Helm and nfpm, into Go's cache; and Cloudflare's own KV code (npm's wrangler) with the Node
 # that runs it, into e2e/node_modules, at the versions of package-lock.json. The machine's own node, if any, is not used
 # for the tests: Debian's is too old for wrangler. Safe to run again at any time, and quick when up to date.
@@ -33,6 +33,7 @@ for program in promtool prometheus-alertmanager buildah; do
 	apt_install "promtool, Alertmanager and buildah" prometheus prometheus-alertmanager buildah
 	break
 done
+command -v chromium >/dev/null || apt_install Chromium chromium
 
 # Go's cache makes this quick after a change to go.mod; from an empty one it takes long.
 want=$(cat go.mod go.sum | sha256sum | cut -d' ' -f1)
@@ -72,7 +73,7 @@ fi
 # No install scripts: they only fetch or check binaries that come as packages anyway. No optional packages: they
 # are image codecs and other platforms' binaries; the two that are needed here are direct dependencies in
 # package.json. Warnings about npm's own, older node do not concern the node that runs wrangler.
-say "installing node and wrangler with npm ci (about 380 MB)"
+say "installing node, wrangler, playwright-core and axe-core with npm ci (about 400 MB)"
 npm ci --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error ||
 	die "npm ci failed; see above. It needs the npm registry ($(npm config get registry 2>/dev/null))."
 

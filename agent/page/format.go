@@ -37,13 +37,13 @@ func span(seconds float64) string {
 // mark is a sign beside a word, for whoever looks over many of them. It is hidden from who listens.
 func mark(of any) string {
 	switch fmt.Sprint(of) {
-	case "active", "true", "well", "agreed", string(calm):
+	case "active", "true", "open", "well", "agreed", string(calm):
 		return "●"
-	case "inactive", "standby", "follower":
+	case "inactive", "standby", "follower", "closed", "was active":
 		return "○"
 	case "candidate", "fencing":
 		return "◐"
-	case "false", "ill", string(lease.Critical):
+	case "false", "ill", "unhealthy", "differs", "silent", "servfail", "unsigned", "bad_signature", "replayed", string(lease.Critical):
 		return "✕"
 	case string(lease.Warning):
 		return "!"

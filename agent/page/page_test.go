@@ -50,7 +50,7 @@ func fill(v reflect.Value) {
 
 // elements are what the page is made of.
 var elements = strings.Fields(`html head meta title link script body a header p strong span time main section h1 h2 h3 dl dt dd svg rect ul ol li
-	table thead tbody tr th td div code footer`)
+	table thead details summary tbody tr th td div code footer`)
 
 // harmless has a page hold no more than it is made of: no script but its own, nothing that runs or looks otherwise.
 func harmless(t *testing.T, what, page string) (text string) {
@@ -158,21 +158,21 @@ func TestFacts(t *testing.T) {
 		want   []string
 	}{
 		"active": {calmStatus(), []string{
-			"fsn is active", "nothing is wrong", "epoch 7", "27 s left unless it is renewed", "fencing starts in 17 s", "hel can take over", "nbg can take over",
-			"httproute active", "cnpg active", "Witness answers", "1.2 s stale", "1 min 0 s are allowed", "answers , last 3 s ago ; would pledge", "9.9.9.9:53 silent",
+			"fsn is active", "Nothing is wrong", "epoch 7", "27 s left unless it is renewed", "fencing starts in 17 s", "hel can take over; nbg can take over",
+			"httproute active", "cnpg active", "Witness answers", "stale by 1.2 s at least; 1 min 0 s allowed", "If fsn fails", "3 s ago", "it answers; would pledge", "9.9.9.9:53 silent",
 			"taken over by pledges", "2026-11-26 02:32:07 UTC", "standby → active , epoch 7",
 		}},
 		"standby": {standbyStatus(), []string{
 			"No region is known to be active", "act now", "nobody is active", "witness unreachable", "dial tcp: no route to host", "check the way to the witness from this region",
-			"not every member seen · nbg", "start the agent of that region", "Taking over", "1 of 2 closed", "no lease can be hidden", "its evidence is 41 s old", "opens in 49 s at the earliest",
-			"own layers fenced open", "Witness does not answer", "Last known holder: hel", "its info record has never been seen",
+			"not every member seen · nbg", "start the agent of that region", "Taking over", "1 closed, 1 open", "by the witness, this region takes over in 49 s at the earliest", "not fsn: closed is the gate “every member seen”", "no lease can be hidden", "its evidence is 41 s old", "opens in 49 s at the earliest",
+			"Open: own layers fenced", "Witness does not answer", "Last known holder: hel", "its info record has never been seen",
 		}},
 		"degraded": {degraded, []string{
 			"fsn is active", "act now", "authority runs out", "the region is degraded", "gateway 503", "Handing over", "another region fit closed hel", "see the health of that region",
 			"activate: no primary", "cnpg unknown",
 		}},
 		"follower": {follower, []string{
-			"fsn is active", "nothing is wrong with this instance", "two_b follows ; one_a acts", "this instance can prove that the region holds it, for 14 s more",
+			"fsn is active", "Nothing is wrong with this instance", "two_b follows, for 0 s; one_a acts", "knows no more", "this instance can prove that the region holds it, for 14 s more",
 		}},
 		"starting": {agent.Status{Region: "fsn", Group: "g"}, []string{"The agent of fsn is starting"}},
 	} {

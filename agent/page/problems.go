@@ -67,13 +67,13 @@ func problems(v *view, p *lease.Params) (all []problem) {
 	}
 	for _, call := range slices.Sorted(maps.Keys(v.Witness.Trouble)) {
 		// What keeps it from the witness or another region is told above, when it lasts.
-		if !strings.HasPrefix(call, "write_flag") && !strings.HasPrefix(call, "read_round") && !strings.HasPrefix(call, "ask ") {
+		if !ofWitness(call) && !strings.HasPrefix(call, "ask ") {
 			add(problem{lease.Warning, "something fails", strings.ReplaceAll(call, "_", " "), "the agent goes on without it, and tries again", v.Witness.Trouble[call], "mend what the message names"})
 		}
 	}
 	for _, g := range v.Gates {
 		// Of gates that are closed these are not closed for the time being.
-		if !g.Open && !v.Authority && (g.Code == lease.GatePeersKnown || g.Code == lease.GateSameSafety && !alarmed[lease.NoticeSafetyDiffers]) {
+		if !g.Open && !v.Authority && !v.Follows && (g.Code == lease.GatePeersKnown || g.Code == lease.GateSameSafety && !alarmed[lease.NoticeSafetyDiffers]) {
 			add(problem{g.Severity, "this region can't take over: not " + g.Title, string(g.Region), "what must hold, and does not: " + g.Text, "", g.Remedy})
 		}
 	}
@@ -89,6 +89,11 @@ func problems(v *view, p *lease.Params) (all []problem) {
 		return cmp.Compare(rank(a.Severity), rank(b.Severity))
 	})
 	return all
+}
+
+// ofWitness reports whether a call that fails is of the witness.
+func ofWitness(call string) bool {
+	return call == "write_flag" || call == "write_info" || call == "read_round"
 }
 
 // illness is what ails this region and the others.
@@ -121,10 +126,11 @@ func illness(v *view) (all []problem) {
 		}
 	}
 	for _, p := range v.Peers {
-		if len(p.Degraded) > 0 {
+		answers := p.Quorum != nil && p.Quorum.Reached
+		if len(p.Degraded) > 0 || answers && p.Quorum.Degraded {
 			add("another region is degraded", string(p.Region), "it would not serve well, if it took over", strings.Join(p.Degraded, "; "), "see its own page")
 		}
-		if len(p.Behind) > 0 {
+		if len(p.Behind) > 0 || answers && p.Quorum.Behind {
 			add("data of another region is too far behind", string(p.Region), "it would lose that, if it took over", strings.Join(p.Behind, "; "), "see its own page")
 		}
 	}

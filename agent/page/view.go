@@ -2,6 +2,8 @@ package page
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +28,12 @@ type view struct {
 	TTL       float64
 	Remaining float64 // of authority, in percent of the TTL
 	FenceAt   float64 // where fencing starts, in percent of the TTL
+	Rows      []row
 	Fallback  []fallback
 	Paths     []path
-	Resolvers bool // there is a quorum
+	Earliest  float64 // in so many seconds this region takes over at the earliest, by the witness; 0 if that can't be told
+	Resolvers bool    // there is a quorum
+	Calls     []call  // of the witness, that fail
 
 	History        []statedir.Entry // newest first
 	HistoryTrouble string
@@ -43,11 +48,23 @@ type fallback struct {
 	Not    string // empty: nothing
 }
 
+// A call is one that fails.
+type call struct{ Call, Trouble string }
+
+// A row is what is known of a region, this one too.
+type row struct {
+	Region lease.Region
+	State  string
+	Epoch  uint64
+	Heard  *float64 // seconds since anything was heard of it; nil for this region
+	Quorum *agent.PeerQuorum
+	Note   string
+}
+
 // A path is the gates of one way to authority.
 type path struct {
-	Title string
-	Gates []agent.GateStatus
-	Shut  int // how many are not open
+	Title      string
+	Shut, Open []agent.GateStatus
 }
 
 func newView(s agent.Status, p *lease.Params, entries []statedir.Entry, trouble string) *view {
@@ -64,22 +81,95 @@ func newView(s agent.Status, p *lease.Params, entries []statedir.Entry, trouble 
 		v.FenceAt = 100 * p.FenceTimeout.Seconds() / v.TTL
 	}
 	v.Problems = problems(v, p)
-	v.Headline, v.Level, v.Verdict = v.headline(), calm, "nothing is wrong, as far as this agent sees"
+	v.Headline, v.Level, v.Verdict = v.headline(), calm, "Nothing is wrong, as far as this agent sees"
 	if v.Follows {
-		v.Verdict = "nothing is wrong with this instance"
+		v.Verdict = "Nothing is wrong with this instance"
 	}
-	if len(v.Problems) > 0 {
-		v.Level, v.Verdict = v.Problems[0].Severity, "look into it"
+	if n := len(v.Problems); n > 0 {
+		v.Level = v.Problems[0].Severity
+		what, how := "1 problem", "look into it"
+		if n > 1 {
+			what = fmt.Sprintf("%d problems", n)
+		}
 		if v.Level == lease.Critical {
-			v.Verdict = "act now"
+			how = "act now"
+		}
+		v.Verdict = what + ": " + how
+	}
+	v.Paths, v.Rows, v.Fallback = paths(s), v.rows(), v.fallbacks()
+	for _, g := range s.Gates {
+		if !g.Open && g.Path != lease.PathQuorum && g.OpensIn != nil {
+			v.Earliest = max(v.Earliest, *g.OpensIn)
 		}
 	}
-	for _, peer := range s.Peers {
-		v.Fallback = append(v.Fallback, fallback{peer.Region, unfit(peer)})
+	for _, op := range slices.Sorted(maps.Keys(s.Witness.Trouble)) {
+		if ofWitness(op) {
+			v.Calls = append(v.Calls, call{op, s.Witness.Trouble[op]})
+		}
 	}
-	v.Paths = paths(s)
 	return v
 }
+
+// rows are the regions, in the order of the members.
+func (v *view) rows() (all []row) {
+	if v.Starts || v.Follows {
+		return nil // which knows of none
+	}
+	peers := map[lease.Region]agent.PeerStatus{}
+	for _, p := range v.Peers {
+		peers[p.Region] = p
+	}
+	for _, m := range v.Members {
+		if m == v.Region {
+			all = append(all, row{Region: m, State: string(v.State), Epoch: v.Epoch, Note: "this one"})
+			continue
+		}
+		p := peers[m]
+		heard := p.EvidenceAge
+		for _, age := range []*float64{p.RecordAge, answerAge(p)} {
+			if age != nil {
+				heard = min(heard, *age)
+			}
+		}
+		all = append(all, row{m, v.stateOf(p), p.Epoch, &heard, p.Quorum, v.noteOn(p)})
+	}
+	return all
+}
+
+// fallbacks are the regions that are not active, and whether they could be.
+func (v *view) fallbacks() (all []fallback) {
+	if v.Starts || v.Follows {
+		return nil
+	}
+	if v.Region != v.Holder {
+		all = append(all, fallback{v.Region, v.unfitHere()})
+	}
+	for _, p := range v.Peers {
+		if p.Region != v.Holder {
+			all = append(all, fallback{p.Region, unfit(p)})
+		}
+	}
+	return all
+}
+
+// unfitHere is what is known to keep this region from taking over, beside that another one is active.
+func (v *view) unfitHere() string {
+	for _, g := range v.Gates {
+		if g.Path != lease.PathQuorum && !g.Open && slices.Contains(lasting, g.Code) {
+			return "closed is the gate “" + g.Title + "”"
+		}
+	}
+	switch {
+	case v.Health != nil && v.Health.Degraded:
+		return "it is degraded"
+	case len(v.Behind) > 0:
+		return "its data is behind"
+	}
+	return ""
+}
+
+// lasting are gates that, when they are closed, don't open with time.
+var lasting = []lease.ReasonCode{lease.GateStopping, lease.GateLayersFenced, lease.GateSavedGone, lease.GatePeersKnown, lease.GateSameSafety, lease.GateConfirmed}
 
 // headline says who is active. Nothing in it changes with time alone.
 func (v *view) headline() string {
@@ -104,7 +194,7 @@ func (v *view) News() string {
 	for _, p := range v.Problems {
 		titles = append(titles, p.Title)
 	}
-	return fmt.Sprintf("%s: %s. %s", v.Headline, v.Verdict, strings.Join(titles, "; "))
+	return fmt.Sprintf("%s. %s. %s", v.Headline, v.Verdict, strings.Join(titles, "; "))
 }
 
 // unfit is what is known to keep a region from taking over.
@@ -116,8 +206,12 @@ func unfit(p agent.PeerStatus) string {
 		return "it runs with other parameters: " + strings.Join(p.Differs, ", ")
 	case len(p.Degraded) > 0:
 		return "it is degraded: " + strings.Join(p.Degraded, ", ")
+	case p.Quorum != nil && p.Quorum.Reached && p.Quorum.Degraded:
+		return "it is degraded"
 	case len(p.Behind) > 0:
 		return "its data is behind: " + strings.Join(p.Behind, ", ")
+	case p.Quorum != nil && p.Quorum.Reached && p.Quorum.Behind:
+		return "its data is behind"
 	case p.Quorum != nil && !p.Quorum.Reached:
 		return "it does not answer through the resolvers"
 	}
@@ -127,10 +221,12 @@ func unfit(p agent.PeerStatus) string {
 // paths are the gates of taking; those of handing over where that is due.
 func paths(s agent.Status) (all []path) {
 	add := func(title string, gates []agent.GateStatus) {
-		one := path{Title: title, Gates: gates}
+		one := path{Title: title}
 		for _, g := range gates {
-			if !g.Open {
-				one.Shut++
+			if g.Open {
+				one.Open = append(one.Open, g)
+			} else {
+				one.Shut = append(one.Shut, g)
 			}
 		}
 		if len(gates) > 0 {
@@ -163,21 +259,31 @@ func paths(s agent.Status) (all []path) {
 // LastHolder is Status.Holder, which this region's own view of who is active hides.
 func (v *view) LastHolder() lease.Region { return v.Status.Holder }
 
-// StateOf is the state of another region as it says itself, through the quorum, or as its newest record has it.
-func (v *view) StateOf(p agent.PeerStatus) string {
-	if p.Quorum != nil && p.Quorum.Reached && p.Quorum.State != "" {
+// stateOf is the state of another region as it says itself, through the quorum, or as its newest record has it.
+func (v *view) stateOf(p agent.PeerStatus) string {
+	switch {
+	case p.Quorum != nil && p.Quorum.Reached && p.Quorum.State != "":
 		return string(p.Quorum.State)
+	case p.State == string(lease.FlagActive) && p.Region != v.Holder:
+		return "was active" // its lease can have run out, or another one is active by now
 	}
 	return p.State
 }
 
-// NoteOn is what there is to say of another region.
-func (v *view) NoteOn(p agent.PeerStatus) string {
+func answerAge(p agent.PeerStatus) *float64 {
+	if p.Quorum == nil {
+		return nil
+	}
+	return p.Quorum.AnswerAge
+}
+
+// noteOn is what there is to say of another region.
+func (v *view) noteOn(p agent.PeerStatus) string {
 	notes := []string{}
 	if p.Region == v.Holder {
 		notes = append(notes, "holds authority")
 	}
-	if why := unfit(p); why != "" {
+	if why := unfit(p); why != "" && (p.Quorum == nil || p.Quorum.Reached) {
 		notes = append(notes, why)
 	} else if p.RecordAge == nil && p.Quorum == nil {
 		notes = append(notes, "a standby is silent")
@@ -187,6 +293,26 @@ func (v *view) NoteOn(p agent.PeerStatus) string {
 	}
 	return strings.Join(notes, "; ")
 }
+
+// A gate is one, and the page that it is on.
+type gate struct {
+	agent.GateStatus
+	View *view
+}
+
+// Of is what the template of a gate is given.
+func (v *view) Of(g agent.GateStatus) gate { return gate{g, v} }
+
+// Mark is the sign of a gate: that one is closed is nothing bad.
+func (g gate) Mark() string {
+	if g.Open {
+		return "open"
+	}
+	return "closed"
+}
+
+// Ago is how long ago a time of the wall clock was, in seconds.
+func (v *view) Ago(t time.Time) float64 { return v.Now.Sub(t).Seconds() }
 
 // Why is what a reason is called.
 func (v *view) Why(code lease.ReasonCode) string { return lease.ReasonOf(code).Title }

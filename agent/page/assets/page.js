@@ -38,7 +38,8 @@
       if (old.data !== fresh.data) old.data = fresh.data;
       return;
     }
-    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    // Whether details are shown is for who reads them to say.
+    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
     for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
     // Sections come and go: one that is the same is to stay the same node.
     const rest = [...fresh.childNodes];
@@ -72,15 +73,22 @@
     said = fresh.dataset.news;
     heard = Date.now();
     cut = false;
+    document.body.className = "";
     state("on", "Live");
     tick();
   };
 
+  // What was so is not said any more as if it were.
   const lost = (why) => {
+    const facts = byId("facts");
+    const at = new Date(Number(facts.dataset.now)).toISOString().slice(11, 19);
     if (!cut) say(`This page is cut off from the agent: ${why}`);
     cut = true;
-    const at = new Date(Number(byId("facts").dataset.now)).toISOString().slice(11, 19);
-    state("off", `Not live: ${why}. What you see is of ${at} UTC.`);
+    state("off", `Not live: ${why}.`);
+    document.body.className = "stale";
+    document.title = `Cut off · ${facts.dataset.title}`;
+    put(byId("headline"), "Cut off: who is active is not known here");
+    put(document.querySelector(".verdict"), `Last heard at ${at} UTC: ${facts.dataset.headline}. Look at the page of another region.`);
   };
 
   // The server sends something every 5 s at least.
