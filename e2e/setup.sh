@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs what the end-to-end tests run beside Go: DNS resolvers, systemd-analyze, promtool, Alertmanager, buildah and
-# Chromium from Debian's packages; a Kubernetes control plane and the CloudNativePG operator, built by Go into e2e/bin at the versions of
-# go.mod, as are the tools Helm and nfpm, into Go's cache; and Cloudflare's own KV code (npm's wrangler) with the Node
-# that runs it, into e2e/node_modules, at the versions of package-lock.json. The machine's own node, if any, is not used
-# for the tests: Debian's is too old for wrangler. Safe to run again at any time, and quick when up to date.
+# Chromium from Debian's packages; a Kubernetes control plane and the CloudNativePG operator, built by Go into e2e/bin at
+# the versions of go.mod, as are the tools Helm and nfpm, into Go's cache; and Cloudflare's own KV code (npm's wrangler),
+# what drives and judges Chromium (playwright-core, axe-core), and the Node that runs both, into e2e/node_modules, at the
+# versions of package-lock.json. The machine's own node, if any, is not used for the tests: Debian's is too old for
+# wrangler. Safe to run again at any time, and quick when up to date.
 set -eu
 
 cd "$(dirname "$0")"

@@ -38,6 +38,9 @@ func alert(kind Kind, why lease.ReasonCode) string {
 	return otherAlert
 }
 
+// Runbook is where somebody reads on about what holds for a reason.
+func Runbook(why lease.ReasonCode) string { return runbook(Alarm, why) }
+
 // runbook is where somebody reads on.
 func runbook(kind Kind, why lease.ReasonCode) string {
 	switch name, ok := alerts[why]; {

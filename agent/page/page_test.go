@@ -3,6 +3,8 @@ package page
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -71,7 +73,7 @@ func harmless(t *testing.T, what, page string) (text string) {
 			t.Errorf("%s has an element %s", what, n.Data)
 		}
 		for _, a := range n.Attr {
-			own := a.Key == "src" && a.Val == "page.js" || a.Key == "href" && slices.Contains([]string{"icon.svg", "page.css", "#facts", "status", "metrics"}, a.Val)
+			own := a.Key == "src" && a.Val == "page.js" || a.Key == "href" && slices.Contains([]string{"icon.svg", "page.css", "#facts", "status", "metrics"}, a.Val) || a.Key == "href" && runbook(a.Val)
 			if strings.HasPrefix(a.Key, "on") || a.Key == "style" || (a.Key == "src" || a.Key == "href") && !own {
 				t.Errorf("%s has %s with %s=%q", what, n.Data, a.Key, a.Val)
 			}
@@ -81,6 +83,13 @@ func harmless(t *testing.T, what, page string) (text string) {
 		}
 	}
 	return all.String()
+}
+
+// runbook reports whether an address is of a runbook that is there.
+func runbook(address string) bool {
+	name, ok := strings.CutPrefix(address, "https://github.com/openova-io/failoverd/blob/main/docs/runbooks/")
+	_, err := os.Stat(filepath.Join("../../docs/runbooks", filepath.Base(name)))
+	return ok && err == nil
 }
 
 // TestHostile has texts from elsewhere, which may be anything, be shown as texts, in every state.
@@ -149,6 +158,8 @@ func TestFacts(t *testing.T) {
 		Gates: []agent.GateStatus{{ReasonStatus: reason(lease.GateFit), Region: "hel"}}}
 	degraded.Layers[1].State, degraded.Layers[1].Trouble = "unknown", "activate: no primary"
 	degraded.AuthorityRemaining = 11
+	waiting := standbyStatus()
+	waiting.Witness.Up = true
 	follower := agent.Status{
 		Time: time.Now(), Group: "g", Region: "fsn", State: lease.Follower, Reason: reason(lease.ReasonStarting),
 		Instance: &agent.InstanceStatus{Name: "two_b", Leader: "one_a", ProvesFor: 14},
@@ -159,14 +170,15 @@ func TestFacts(t *testing.T) {
 	}{
 		"active": {calmStatus(), []string{
 			"fsn is active", "Nothing is wrong", "epoch 7", "27 s left unless it is renewed", "fencing starts in 17 s", "hel can take over; nbg can take over",
-			"httproute active", "cnpg active", "Witness answers", "stale by 1.2 s at least; 1 min 0 s allowed", "If fsn fails", "3 s ago", "it answers; would pledge", "9.9.9.9:53 silent",
+			"httproute active", "cnpg active", "Witness answers", "1.2 s stale at least, 1 min 0 s allowed", "If fsn fails", "3 s ago", "it answers; would pledge", "9.9.9.9:53 silent",
 			"taken over by pledges", "2026-11-26 02:32:07 UTC", "standby → active , epoch 7",
 		}},
 		"standby": {standbyStatus(), []string{
 			"No region is known to be active", "act now", "nobody is active", "witness unreachable", "dial tcp: no route to host", "check the way to the witness from this region",
-			"not every member seen · nbg", "start the agent of that region", "Taking over", "1 closed, 1 open", "by the witness, this region takes over in 49 s at the earliest", "not fsn: closed is the gate “every member seen”", "no lease can be hidden", "its evidence is 41 s old", "opens in 49 s at the earliest",
-			"Open: own layers fenced", "Witness does not answer", "Last known holder: hel", "its info record has never been seen",
+			"not every member seen · nbg", "start the agent of that region", "Taking over", "1 closed, 1 open", "not fsn: closed is the gate “every member seen”", "no lease can be hidden", "its evidence is 41 s old", "opens in 49 s at the earliest",
+			"Open: own layers fenced", "Runbook", "Witness does not answer", "Last known holder: hel", "its info record has never been seen",
 		}},
+		"waiting": {waiting, []string{"by the witness, this region takes over in 49 s at the earliest", "act now"}},
 		"degraded": {degraded, []string{
 			"fsn is active", "act now", "authority runs out", "the region is degraded", "gateway 503", "Handing over", "another region fit closed hel", "see the health of that region",
 			"activate: no primary", "cnpg unknown",

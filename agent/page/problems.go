@@ -11,24 +11,29 @@ import (
 	"github.com/openova-io/failoverd/gpu"
 	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/notify"
 )
 
 // A problem is something that is wrong, and what to do.
 type problem struct {
 	Severity lease.Severity
 	Title    string
-	About    string // a region, or a part of this one
+	About    string // a region, or a part of this one; several, if all else is the same
 	Text     string
 	Detail   string
 	Remedy   string
+	Runbook  string // where to read on
 }
+
+// noHolder is the runbook of what no reason is of: an agent can't know that nobody is active.
+const noHolder = "https://github.com/openova-io/failoverd/blob/main/docs/runbooks/FailoverdNoHolder.md"
 
 // problems are all that the status tells of, the worst first.
 func problems(v *view, p *lease.Params) (all []problem) {
 	add := func(of problem) { all = append(all, of) }
 	reason := func(code lease.ReasonCode, about, detail string) {
 		r := lease.ReasonOf(code)
-		add(problem{r.Severity, r.Title, about, r.Text, detail, r.Remedy})
+		add(problem{r.Severity, r.Title, about, r.Text, detail, r.Remedy, notify.Runbook(code)})
 	}
 	if v.Starts {
 		return nil
@@ -36,7 +41,7 @@ func problems(v *view, p *lease.Params) (all []problem) {
 	alarmed := map[lease.ReasonCode]bool{}
 	for _, a := range v.Alarms {
 		alarmed[a.Code] = true
-		add(problem{a.Severity, a.Title, string(a.Region), a.Text, a.Detail, a.Remedy})
+		add(problem{a.Severity, a.Title, string(a.Region), a.Text, a.Detail, a.Remedy, notify.Runbook(a.Code)})
 	}
 
 	// As the alert FailoverdAuthorityRunningOut has it.
@@ -47,11 +52,11 @@ func problems(v *view, p *lease.Params) (all []problem) {
 	case v.State == lease.Active && v.AuthorityRemaining < late:
 		add(problem{lease.Critical, "authority runs out", string(v.Region),
 			"the lease is not being renewed: the region fences before its authority ends, and another one takes over",
-			"", "check the way to the witness from this region"})
+			"", "check the way to the witness from this region", notify.Runbook(lease.ReasonRenewalLate)})
 	case v.Holder == "" && !v.Follows && v.State != lease.Fencing:
 		add(problem{lease.Critical, "nobody is active", "",
 			"no region has shown that it holds authority for as long as a lease lasts",
-			"", "see under “Taking over” which gate is closed, and when it opens; look at the pages of the other regions, which may know more"})
+			"", v.wayOut(), noHolder})
 	}
 	if i := v.Instance; i != nil && i.Acts && !i.Confirmed && !alarmed[lease.NoticeTermUnreachable] {
 		reason(lease.GateConfirmed, i.Name, i.Trouble)
@@ -59,7 +64,7 @@ func problems(v *view, p *lease.Params) (all []problem) {
 	for _, l := range v.Layers {
 		if l.Trouble != "" {
 			add(problem{lease.Warning, "a layer is in trouble", l.Name, fmt.Sprintf("it is %s, and was kept from what the region has it do", l.State),
-				l.Trouble, "mend what keeps it; it is tried again until it is done"})
+				l.Trouble, "mend what keeps it; it is tried again until it is done", ""})
 		}
 	}
 	if !v.Witness.Up && !v.Follows && !alarmed[lease.NoticeWitnessDown] {
@@ -68,16 +73,16 @@ func problems(v *view, p *lease.Params) (all []problem) {
 	for _, call := range slices.Sorted(maps.Keys(v.Witness.Trouble)) {
 		// What keeps it from the witness or another region is told above, when it lasts.
 		if !ofWitness(call) && !strings.HasPrefix(call, "ask ") {
-			add(problem{lease.Warning, "something fails", strings.ReplaceAll(call, "_", " "), "the agent goes on without it, and tries again", v.Witness.Trouble[call], "mend what the message names"})
+			add(problem{lease.Warning, "something fails", strings.ReplaceAll(call, "_", " "), "the agent goes on without it, and tries again", v.Witness.Trouble[call], "mend what the message names", ""})
 		}
 	}
 	for _, g := range v.Gates {
 		// Of gates that are closed these are not closed for the time being.
 		if !g.Open && !v.Authority && !v.Follows && (g.Code == lease.GatePeersKnown || g.Code == lease.GateSameSafety && !alarmed[lease.NoticeSafetyDiffers]) {
-			add(problem{g.Severity, "this region can't take over: not " + g.Title, string(g.Region), "what must hold, and does not: " + g.Text, "", g.Remedy})
+			add(problem{g.Severity, "this region can't take over: not " + g.Title, string(g.Region), "what must hold, and does not: " + g.Text, "", g.Remedy, ""})
 		}
 	}
-	all = append(all, illness(v)...)
+	all = together(append(all, illness(v)...))
 	loud := map[lease.Severity]int{lease.Critical: 0, lease.Warning: 1}
 	slices.SortStableFunc(all, func(a, b problem) int {
 		rank := func(s lease.Severity) int {
@@ -91,6 +96,36 @@ func problems(v *view, p *lease.Params) (all []problem) {
 	return all
 }
 
+// wayOut is what to do when nobody is active.
+func (v *view) wayOut() string {
+	ways := []string{}
+	if !v.Witness.Up {
+		ways = append(ways, "mend the way to the witness")
+	}
+	for _, p := range v.Peers {
+		if p.Quorum != nil && !p.Quorum.Reached && !p.Quorum.DeclaredFenced {
+			ways = append(ways, fmt.Sprintf("start the agent of %s; or, if that region is down for certain and stays down: failoverd takeover --peer-is-fenced %s", p.Region, p.Region))
+		}
+	}
+	return strings.Join(append(ways, "see under “Taking over” what this region waits for, and on the pages of the others, which may know more"), "; ")
+}
+
+// together makes one of those that differ in what they are about alone.
+func together(all []problem) (fewer []problem) {
+	for _, p := range all {
+		i := slices.IndexFunc(fewer, func(q problem) bool {
+			q.About = p.About
+			return q == p
+		})
+		if i < 0 {
+			fewer = append(fewer, p)
+		} else if !slices.Contains(strings.Split(fewer[i].About, ", "), p.About) {
+			fewer[i].About += ", " + p.About
+		}
+	}
+	return fewer
+}
+
 // ofWitness reports whether a call that fails is of the witness.
 func ofWitness(call string) bool {
 	return call == "write_flag" || call == "write_info" || call == "read_round"
@@ -99,7 +134,7 @@ func ofWitness(call string) bool {
 // illness is what ails this region and the others.
 func illness(v *view) (all []problem) {
 	add := func(title, about, text, detail, remedy string) {
-		all = append(all, problem{lease.Warning, title, about, text, detail, remedy})
+		all = append(all, problem{lease.Warning, title, about, text, detail, remedy, ""})
 	}
 	if h := v.Health; h != nil && h.Degraded {
 		text, ill := "another region should be active rather than this one", []string{}

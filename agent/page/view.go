@@ -98,7 +98,7 @@ func newView(s agent.Status, p *lease.Params, entries []statedir.Entry, trouble 
 	}
 	v.Paths, v.Rows, v.Fallback = paths(s), v.rows(), v.fallbacks()
 	for _, g := range s.Gates {
-		if !g.Open && g.Path != lease.PathQuorum && g.OpensIn != nil {
+		if s.Witness.Up && !g.Open && g.Path != lease.PathQuorum && g.OpensIn != nil {
 			v.Earliest = max(v.Earliest, *g.OpensIn)
 		}
 	}
