@@ -15,7 +15,7 @@ import (
 // says that it is stuck.
 const stuckAfter = 5 * time.Second
 
-// Handler serves the read-only pages: /metrics, /healthz, /readyz, /status.
+// Handler serves the read-only pages for programs: /metrics, /healthz, /readyz, /status. That for people is in package page.
 //
 // /readyz says yes once the agent has begun; one that follows, while it can act in the other's place
 // at no cost. So whoever restarts the instances of a region waits for it before the next one.

@@ -160,11 +160,17 @@ func TestFacts(t *testing.T) {
 	degraded.AuthorityRemaining = 11
 	waiting := standbyStatus()
 	waiting.Witness.Up = true
+	asks := standbyStatus()
+	asks.Mode, asks.Approval, asks.Holder = lease.ModeSemiAutomatic, &agent.ApprovalStatus{Kind: lease.RequestTake, Since: 70, Until: 230}, "hel"
+	asks.Alarms = []agent.AlarmStatus{{ReasonStatus: reason(lease.NoticeApprovalWaiting)}}
+	asks.Gates[1].Open, asks.Peers[0].Mode, asks.Peers[1].Known, asks.Peers[1].Paused = true, lease.ModeManual, true, true
+	pauses := calmStatus()
+	pauses.Mode, pauses.Paused = lease.ModeAutomatic, of(3600)
 	follower := agent.Status{
 		Time: time.Now(), Group: "g", Region: "fsn", State: lease.Follower, Reason: reason(lease.ReasonStarting),
 		Instance: &agent.InstanceStatus{Name: "two_b", Leader: "one_a", ProvesFor: 14},
 	}
-	for name, of := range map[string]struct {
+	for name, tt := range map[string]struct {
 		status agent.Status
 		want   []string
 	}{
@@ -179,6 +185,11 @@ func TestFacts(t *testing.T) {
 			"Open: own layers fenced", "Runbook", "Witness does not answer", "Last known holder: hel", "its info record has never been seen",
 		}},
 		"waiting": {waiting, []string{"by the witness, this region takes over in 49 s at the earliest", "act now"}},
+		"asks": {asks, []string{
+			"semi-automatic; asks to take over, for 1 min 10 s now: failoverd approve or failoverd deny; asks anew in 3 min 50 s", "approval waiting",
+			"Do: failoverd approve, or failoverd deny;", "fsn, when an operator approves; hel, when an operator orders it to; not nbg: it is paused",
+		}},
+		"pauses": {pauses, []string{"automatic; paused for 1 h 0 min more, and decides nothing by itself", "Nothing is wrong"}},
 		"degraded": {degraded, []string{
 			"fsn is active", "act now", "authority runs out", "the region is degraded", "gateway 503", "Handing over", "another region fit closed hel", "see the health of that region",
 			"activate: no primary", "cnpg unknown",
@@ -188,9 +199,9 @@ func TestFacts(t *testing.T) {
 		}},
 		"starting": {agent.Status{Region: "fsn", Group: "g"}, []string{"The agent of fsn is starting"}},
 	} {
-		_, page := newWorld(t, of.status, quick).get("/")
+		_, page := newWorld(t, tt.status, quick).get("/")
 		text := strings.Join(strings.Fields(strings.ReplaceAll(harmless(t, name, page), "·", "")), " ")
-		for _, want := range of.want {
+		for _, want := range tt.want {
 			want = strings.Join(strings.Fields(strings.ReplaceAll(want, "·", "")), " ")
 			// Elements end words here.
 			if !strings.Contains(strings.ReplaceAll(text, " ", ""), strings.ReplaceAll(want, " ", "")) {

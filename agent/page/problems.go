@@ -99,6 +99,12 @@ func problems(v *view, p *lease.Params) (all []problem) {
 // wayOut is what to do when nobody is active.
 func (v *view) wayOut() string {
 	ways := []string{}
+	switch {
+	case v.Approval != nil:
+		ways = append(ways, "failoverd approve, or failoverd deny")
+	case v.Mode == lease.ModeManual:
+		ways = append(ways, "failoverd takeover here, or in another region")
+	}
 	if !v.Witness.Up {
 		ways = append(ways, "mend the way to the witness")
 	}

@@ -42,10 +42,11 @@ type view struct {
 // calm is the level of a page without problems.
 const calm lease.Severity = "calm"
 
-// A fallback is another region, and what is known to keep it from taking over.
+// A fallback is a region that is not active, and what is known to keep it from taking over.
 type fallback struct {
 	Region lease.Region
 	Not    string // empty: nothing
+	When   string // what it waits for, too
 }
 
 // A call is one that fails.
@@ -142,15 +143,21 @@ func (v *view) fallbacks() (all []fallback) {
 		return nil
 	}
 	if v.Region != v.Holder {
-		all = append(all, fallback{v.Region, v.unfitHere()})
+		all = append(all, fallback{v.Region, v.unfitHere(), waits[v.Mode]})
 	}
 	for _, p := range v.Peers {
 		if p.Region != v.Holder {
-			all = append(all, fallback{p.Region, unfit(p)})
+			all = append(all, fallback{p.Region, unfit(p), waits[p.Mode]})
 		}
 	}
 	return all
 }
+
+// waits are what a region waits for in a mode before it takes.
+var waits = map[lease.Mode]string{lease.ModeSemiAutomatic: "an operator approves", lease.ModeManual: "an operator orders it to"}
+
+// paused is what keeps a region from taking over that an operator has paused.
+const paused = "it is paused, and decides nothing by itself"
 
 // unfitHere is what is known to keep this region from taking over, beside that another one is active.
 func (v *view) unfitHere() string {
@@ -160,6 +167,8 @@ func (v *view) unfitHere() string {
 		}
 	}
 	switch {
+	case v.Paused != nil:
+		return paused
 	case v.Health != nil && v.Health.Degraded:
 		return "it is degraded"
 	case len(v.Behind) > 0:
@@ -204,6 +213,8 @@ func unfit(p agent.PeerStatus) string {
 		return "its info record has never been seen"
 	case len(p.Differs) > 0:
 		return "it runs with other parameters: " + strings.Join(p.Differs, ", ")
+	case p.Paused:
+		return paused
 	case len(p.Degraded) > 0:
 		return "it is degraded: " + strings.Join(p.Degraded, ", ")
 	case p.Quorum != nil && p.Quorum.Reached && p.Quorum.Degraded:
@@ -287,6 +298,9 @@ func (v *view) noteOn(p agent.PeerStatus) string {
 		notes = append(notes, why)
 	} else if p.RecordAge == nil && p.Quorum == nil {
 		notes = append(notes, "a standby is silent")
+	}
+	if p.Mode != "" && p.Mode != lease.ModeAutomatic {
+		notes = append(notes, string(p.Mode))
 	}
 	if p.Quorum != nil && p.Quorum.DeclaredFenced {
 		notes = append(notes, "declared down and fenced by an operator")
