@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"strings"
@@ -144,8 +145,8 @@ func TestEnd(t *testing.T) {
 		for ok := true; ok; {
 			_, ok = s.event()
 		}
-		if err := s.w.t.Context().Err(); err != nil {
-			t.Fatalf("stream %d has not ended: %v", n+1, err)
+		if s.err != io.EOF {
+			t.Fatalf("stream %d has not ended, but %v", n+1, s.err)
 		}
 	}
 	w.await("no stream is left", func() bool { return len(w.page.open) == 0 })

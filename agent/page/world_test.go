@@ -179,6 +179,7 @@ type stream struct {
 	code int
 	head http.Header
 	body *bufio.Reader
+	err  error // that has ended it
 	end  func()
 }
 
@@ -213,6 +214,7 @@ func (s *stream) event() (data string, ok bool) {
 	for {
 		line, err := s.body.ReadString('\n')
 		if err != nil {
+			s.err = err
 			return "", false
 		}
 		line = strings.TrimSuffix(line, "\n")

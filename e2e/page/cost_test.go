@@ -21,11 +21,10 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// TestCost has 50 open pages cost the lease nothing: it takes as many steps from one renewal to the next, and each renewal is
+// testCost has 50 open pages cost the lease nothing: it takes as many steps from one renewal to the next, and each renewal is
 // acknowledged.
-func TestCost(t *testing.T) {
-	t.Parallel()
-	group := daemon.NewGroup(t, daemon.Build(t, true), times("fsn", "hel"), nil)
+func testCost(t *testing.T, binaries daemon.Binaries) {
+	group := daemon.NewGroup(t, binaries, times("fsn", "hel"), nil)
 	fsn, hel := group.Regions[0], group.Regions[1]
 	renewals := &daemon.Renewals{}
 	fsn.Link.Watch(renewals.Watch)

@@ -12,10 +12,20 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// TestPage looks at the pages of three regions while nothing is wrong, and while the active one dies, is ill and loses its way.
+// TestPage looks at the pages of three regions, at that of an instance that follows, and at what open pages cost.
 func TestPage(t *testing.T) {
-	t.Parallel()
-	regions := newGroup(t)
+	binaries := daemon.Build(t, true)
+	for name, test := range map[string]func(*testing.T, daemon.Binaries){"regions": testRegions, "follower": testFollower, "cost": testCost} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, binaries)
+		})
+	}
+}
+
+// testRegions looks while nothing is wrong, and while the active region dies, is ill and loses its way.
+func testRegions(t *testing.T, binaries daemon.Binaries) {
+	regions := newGroup(t, binaries)
 	b := newBrowser(t)
 	holder, standbys := settle(t, regions)
 
@@ -261,10 +271,9 @@ func failover(t *testing.T, b *browser, dead, standby, small *tab, holder *regio
 	small.shot("failover-phone")
 }
 
-// TestFollower has the page of an instance that follows say who acts.
-func TestFollower(t *testing.T) {
-	t.Parallel()
-	group := daemon.NewGroup(t, daemon.Build(t, true), times("fsn", "hel"), nil)
+// testFollower has the page of an instance that follows say who acts.
+func testFollower(t *testing.T, binaries daemon.Binaries) {
+	group := daemon.NewGroup(t, binaries, times("fsn", "hel"), nil)
 	plane := cluster.Planes(t)[0]
 	fsn := group.Regions[0]
 	fsn.Configure(t, "", fmt.Sprintf("kubernetes: {kubeconfig: %q, namespace: %s}\ninstances: {term_duration: 1s}\n", plane.Kubeconfig, plane.Namespace(t)))

@@ -46,7 +46,7 @@ type region struct {
 }
 
 // newGroup is three regions that run, with a quorum over real resolvers, and a probe each.
-func newGroup(t *testing.T) (regions []*region) {
+func newGroup(t *testing.T, binaries daemon.Binaries) (regions []*region) {
 	t.Helper()
 	params := times("fsn", "hel", "nbg")
 	lab := resolvers.Start(t, params.Members)
@@ -59,7 +59,7 @@ func newGroup(t *testing.T) (regions []*region) {
 			quorum.Resolvers[m] = append(quorum.Resolvers[m], resolver.Address)
 		}
 	}
-	for _, r := range daemon.NewGroup(t, daemon.Build(t, true), params, quorum).Regions {
+	for _, r := range daemon.NewGroup(t, binaries, params, quorum).Regions {
 		of := &region{Region: r}
 		looked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			if of.ill.Load() {
