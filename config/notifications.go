@@ -88,11 +88,15 @@ func (v *validator) receiver(key, value, section, caFile, tokenFile string) {
 	v.must(caFile == "", key, "found %s, expected https: %s has no effect without", quote(value), section+".ca_file")
 }
 
-// WebhookSecrets are those of one webhook.
+// WebhookSecrets are those of one webhook. They print as Secrets do.
 type WebhookSecrets struct {
 	Key         []byte // that messages are signed with
 	BearerToken string // empty: none
 }
+
+// Format keeps them out of everything that package fmt prints, and MarshalText out of JSON and YAML.
+func (WebhookSecrets) Format(f fmt.State, _ rune)   { io.WriteString(f, hidden) }
+func (WebhookSecrets) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // loadNotifications reads the secrets of the section.
 func (v *validator) loadNotifications(s *Secrets) {

@@ -95,8 +95,13 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	k, err := json.Marshal(s.Webhooks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed = append(printed, string(k), fmt.Sprintf("%v %+v %#v %s %x", s.Webhooks, s.Webhooks, s.Webhooks, s.Webhooks, s.Webhooks))
 	for _, p := range append(printed, string(j), fmt.Sprintf("%+v", c)) {
-		if strings.Contains(p, "Hunter2") || strings.Contains(p, fmt.Sprintf("%x", token)) || strings.Contains(p, fmt.Sprint([]byte(s.PrivateKey)[:4])[1:]) {
+		if strings.Contains(p, "Hunter2") || strings.Contains(p, fmt.Sprintf("%x", token)) || strings.Contains(p, fmt.Sprint([]byte(s.PrivateKey)[:4])[1:]) || strings.Contains(p, fmt.Sprint(s.Webhooks[0].Key[:4])[1:6]) {
 			t.Errorf("got %q, which holds a secret", p)
 		}
 	}

@@ -1,7 +1,9 @@
 package config_test
 
 import (
+	"encoding/pem"
 	"math"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -180,6 +182,47 @@ func TestCheckFiles(t *testing.T) {
 		c.Layers.Hooks[0].Fence[0], c.Witness.File.Dir = tt.program, tt.dir
 		if err := c.CheckFiles(); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("got %v, want %s", err, tt.want)
+		}
+	}
+}
+
+// TestCheckAuthorities gives each receiver of notifications a file of certificates that is none.
+func TestCheckAuthorities(t *testing.T) {
+	dir := t.TempDir()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	good, plain, huge := filepath.Join(dir, "good"), filepath.Join(dir, "plain"), filepath.Join(dir, "huge")
+	for name, data := range map[string][]byte{
+		good:  pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+		plain: []byte("no certificate"), huge: make([]byte, 2<<20),
+	} {
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ file, want string }{
+		{good, ""}, {"", ""},
+		{plain, plain + " holds no certificate"},
+		{huge, "larger than 1 MiB"},
+		{dir + "/none", "no such file"},
+		{dir, "is a directory"},
+	} {
+		c := made(t)
+		c.Notifications = &config.Notifications{
+			Alertmanager: &config.Alertmanager{URLs: []string{"https://a:9093"}, CAFile: tt.file},
+			Webhooks:     []config.Webhook{{Name: "hook", URL: "https://h", SecretFile: "/s", CAFile: tt.file}},
+		}
+		err := c.CheckFiles()
+		if tt.want == "" {
+			if err != nil {
+				t.Errorf("%s: got %v, want no error", tt.file, err)
+			}
+			continue
+		}
+		for _, key := range []string{"notifications.alertmanager.ca_file: ", "notifications.webhooks[0].ca_file: "} {
+			if err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: got %v, want %s%s", tt.file, err, key, tt.want)
+			}
 		}
 	}
 }
