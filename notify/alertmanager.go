@@ -96,10 +96,10 @@ func (a *Alertmanager) Remind(ctx context.Context, all []*Message) error {
 	if err != nil {
 		return &RefusedError{fmt.Errorf("encode the alerts: %w", err)}
 	}
-	return a.client.do(ctx, http.MethodPost, "/api/v2/alerts", http.Header{"Content-Type": {"application/json"}}, body)
+	return a.client.do(ctx, http.MethodPost, a.client.url.JoinPath("api/v2/alerts"), http.Header{"Content-Type": {"application/json"}}, body)
 }
 
 // Check implements Receiver. It asks for the status.
 func (a *Alertmanager) Check(ctx context.Context) error {
-	return a.client.do(ctx, http.MethodGet, "/api/v2/status", nil, nil)
+	return a.client.do(ctx, http.MethodGet, a.client.url.JoinPath("api/v2/status"), nil, nil)
 }

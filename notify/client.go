@@ -51,9 +51,7 @@ func newClient(at Endpoint) (*client, error) {
 }
 
 // do sends a request, and judges the answer by its status. Its body is not read.
-func (c *client) do(ctx context.Context, method, path string, header http.Header, body []byte) error {
-	to := *c.url
-	to.Path = strings.TrimSuffix(to.Path, "/") + path
+func (c *client) do(ctx context.Context, method string, to *url.URL, header http.Header, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, method, to.String(), bytes.NewReader(body))
 	if err != nil {
 		return c.bare(err)

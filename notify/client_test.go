@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,39 @@ func TestSecretsHidden(t *testing.T) {
 		if _, err := notify.NewWebhook("hook", notify.Endpoint{URL: url}, key); err == nil || strings.Contains(err.Error(), "Hunter2") {
 			t.Errorf("%s: got %v, want an error without the secret", url, err)
 		}
+	}
+}
+
+// TestURL: a webhook's URL is what it is, to its last slash; an Alertmanager's is what its API's begin with.
+func TestURL(t *testing.T) {
+	for _, tt := range []struct{ url, hook, alerts string }{
+		{"http://example.com", "/", "/api/v2/alerts"},
+		{"http://example.com/", "/", "/api/v2/alerts"},
+		{"http://example.com/a", "/a", "/a/api/v2/alerts"},
+		{"http://example.com/a/b%2Fc/", "/a/b%2Fc/", "/a/b%2Fc/api/v2/alerts"},
+	} {
+		inBubble(t, func(t *testing.T) {
+			s := newServer(t, "http")
+			var got []string
+			s.set(func(_ http.ResponseWriter, r *http.Request) { got = append(got, r.RequestURI) })
+			at := notify.Endpoint{URL: tt.url, Dial: s.dial}
+			hook, err := notify.NewWebhook("hook", at, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			am, err := notify.NewAlertmanager(at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range []notify.Receiver{hook, am} {
+				if err := r.Send(t.Context(), &notify.Message{ID: "1"}); err != nil {
+					t.Error(err)
+				}
+			}
+			if want := []string{tt.hook, tt.alerts}; !slices.Equal(got, want) {
+				t.Errorf("%s: got %q, want %q", tt.url, got, want)
+			}
+		})
 	}
 }
 

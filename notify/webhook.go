@@ -39,7 +39,7 @@ func (w *Webhook) Send(ctx context.Context, m *Message) error {
 	header.Set("webhook-id", m.ID)
 	header.Set("webhook-timestamp", strconv.FormatInt(now.Unix(), 10))
 	header.Set("webhook-signature", Sign(w.key, m.ID, now, body))
-	return w.client.do(ctx, http.MethodPost, "", header, body)
+	return w.client.do(ctx, http.MethodPost, w.client.url, header, body)
 }
 
 // RemindEvery implements Receiver: a webhook remembers.

@@ -16,8 +16,8 @@ const calm = 15 * time.Second
 
 // TestLive has Prometheus watch three agents, first in calm, then through faults, each of which its alert is to fire for. The alerts
 // that do not fire here have their unit test alone: those of instances (they need an API server), of clocks (nobody can have one run
-// slow for one process), of two holders (which there never are), of GPUs, of notifications that are given up (after minutes), and of a wrong scrape
-// configuration.
+// slow for one process), of two holders (which there never are), of GPUs, of notifications that are given up (which takes minutes), and of
+// a wrong scrape configuration.
 func TestLive(t *testing.T) {
 	w := newWorld(t)
 	must := func(err error) {
