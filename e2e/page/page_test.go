@@ -3,6 +3,7 @@ package page_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -49,6 +50,7 @@ func testRegions(t *testing.T, binaries daemon.Binaries) {
 	light.accessible("standby")
 	light.shot("standby")
 	facts(t, b, holder.Region, standbys[0].Region)
+	crowded(t, b, standbys[1].Region)
 
 	failover(t, b, active, standby, small, holder, standbys)
 	holder.Start(t)
@@ -180,6 +182,26 @@ func facts(t *testing.T, b *browser, holder, standby *daemon.Region) {
 			t.Errorf("without JavaScript the page of %s does not say how to get the newest:\n%s", of.Name, text)
 		}
 	}
+}
+
+// crowded has a page for which there is no stream be kept new all the same, and live when there is one again.
+func crowded(t *testing.T, b *browser, of *daemon.Region) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for code := http.StatusOK; code == http.StatusOK; {
+		code = open(t, ctx, of).StatusCode
+	}
+	var before, after string
+	tab := b.open(of.Address(), desk)
+	now := `document.getElementById("facts").dataset.now`
+	tab.evaluate(now, &before)
+	tab.await("it is kept new, and says how", func() bool {
+		tab.evaluate(now, &after)
+		return after != before && strings.Contains(tab.text(), "too many pages are open")
+	})
+	cancel()
+	tab.await("it is live", func() bool { return strings.Contains(tab.text(), "Live") })
 }
 
 // failover kills the active region, and has the pages of the others show who follows.

@@ -3,7 +3,6 @@
 {
   const byId = (id) => document.getElementById(id);
   const live = byId("live"), news = byId("news");
-  const reloadable = live.textContent;
 
   // Of the server's clock, so that this machine's may be wrong.
   let ahead = 0;
@@ -62,7 +61,7 @@
     put(live, text);
   };
 
-  let said = byId("facts").dataset.news, heard = 0, cut = false;
+  let said = byId("facts").dataset.news, heard = Date.now(), cut = false;
   const take = (html) => {
     const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("facts");
     if (!fresh) return;
@@ -102,10 +101,20 @@
     events.onerror = () => {
       if (events.readyState !== EventSource.CLOSED) return lost("the agent does not answer");
       // It said no, as it does to one that is too many. That is final for an EventSource.
-      lost("the agent has no room for this page, or is another version; reload for the newest");
-      again = setTimeout(open, 10000);
+      reload();
     };
     heard = Date.now();
+  };
+  const reload = async () => {
+    try {
+      const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(silence) });
+      if (!answer.ok) throw answer.status;
+      take(await answer.text());
+      state("on", "Every 10 s: too many pages are open");
+    } catch {
+      lost("the agent does not answer");
+    }
+    again = setTimeout(open, 10000);
   };
   // A page that nobody looks at holds no stream.
   const look = () => {
@@ -113,8 +122,8 @@
       clearTimeout(again);
       events?.close();
       events = undefined;
-      state("", reloadable);
     } else if (!events) {
+      if (Date.now() - heard > silence) lost("it was hidden, and asks the agent again");
       open();
     }
   };
