@@ -164,6 +164,8 @@ func TestFacts(t *testing.T) {
 	asks.Mode, asks.Approval, asks.Holder = lease.ModeSemiAutomatic, &agent.ApprovalStatus{Kind: lease.RequestTake, Since: 70, Until: 230}, "hel"
 	asks.Alarms = []agent.AlarmStatus{{ReasonStatus: reason(lease.NoticeApprovalWaiting)}}
 	asks.Gates[1].Open, asks.Peers[0].Mode, asks.Peers[1].Known, asks.Peers[1].Paused = true, lease.ModeManual, true, true
+	alone := calmStatus()
+	alone.Peers[0].Quorum, alone.Peers[1].Quorum, alone.Peers[1].Mode = nil, nil, lease.ModeManual
 	pauses := calmStatus()
 	pauses.Mode, pauses.Paused = lease.ModeAutomatic, of(3600)
 	follower := agent.Status{
@@ -189,6 +191,7 @@ func TestFacts(t *testing.T) {
 			"semi-automatic; asks to take over, for 1 min 10 s now: failoverd approve or failoverd deny; asks anew in 3 min 50 s", "approval waiting",
 			"Do: failoverd approve, or failoverd deny;", "fsn, when an operator approves; hel, when an operator orders it to; not nbg: it is paused",
 		}},
+		"no quorum": {alone, []string{"hel can take over, if its agent runs, which can't be seen without the quorum; nbg can take over, when an operator orders it to and if its agent runs"}},
 		"pauses": {pauses, []string{"automatic; paused for 1 h 0 min more, and decides nothing by itself", "Nothing is wrong"}},
 		"degraded": {degraded, []string{
 			"fsn is active", "act now", "authority runs out", "the region is degraded", "gateway 503", "Handing over", "another region fit closed hel", "see the health of that region",

@@ -12,7 +12,7 @@ import (
 type fallback struct {
 	Region lease.Region
 	Not    string // empty: nothing
-	When   string // what it waits for, too
+	When   string // what else it takes
 }
 
 // A row is what is known of a region, this one too.
@@ -61,14 +61,18 @@ func (v *view) fallbacks() (all []fallback) {
 	}
 	for _, p := range v.Peers {
 		if p.Region != v.Holder {
-			all = append(all, fallback{p.Region, unfit(p), waits[p.Mode]})
+			when := waits[p.Mode]
+			if p.Quorum == nil { // and a standby writes nothing
+				when = strings.TrimPrefix(when+" and if its agent runs, which can't be seen without the quorum", " and ")
+			}
+			all = append(all, fallback{p.Region, unfit(p), when})
 		}
 	}
 	return all
 }
 
-// waits are what a region waits for in a mode before it takes.
-var waits = map[lease.Mode]string{lease.ModeSemiAutomatic: "an operator approves", lease.ModeManual: "an operator orders it to"}
+// waits are what a region waits for in a mode, before it takes.
+var waits = map[lease.Mode]string{lease.ModeSemiAutomatic: "when an operator approves", lease.ModeManual: "when an operator orders it to"}
 
 // paused is what keeps a region from taking over that an operator has paused.
 const paused = "it is paused, and decides nothing by itself"
