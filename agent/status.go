@@ -144,7 +144,7 @@ type PeerStatus struct {
 	Differs     []string     `json:"differs,omitempty"`
 	Degraded    []string     `json:"degraded,omitempty"` // why it is, as its info record says
 	Behind      []string     `json:"behind,omitempty"`   // what of its data is too far behind, as that says
-	Mode        lease.Mode   `json:"mode"`               // as that says
+	Mode        lease.Mode   `json:"mode"`               // as that says; empty before it has been seen
 	Paused      bool         `json:"paused"`             // an operator has it decide nothing by itself, as that says
 	Quorum      *PeerQuorum  `json:"quorum,omitempty"`   // nil without a quorum
 }
@@ -270,6 +270,9 @@ func (a *Agent) Status() Status {
 		}
 		if peer.State == "" {
 			peer.State = "unknown"
+		}
+		if !p.Known {
+			peer.Mode = "" // it has not said
 		}
 		if a.cfg.Params.Quorum {
 			peer.Quorum = &PeerQuorum{

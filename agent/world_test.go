@@ -183,6 +183,9 @@ func (r *region) start() {
 	}
 	params := w.params
 	params.Region = r.name
+	if r.saved.Safety == "" {
+		r.saved.Safety = lease.SafetyHash(params.Safety())
+	}
 	var term agent.TermRegister
 	if r.instance != "" {
 		params.Instance, params.TermDuration, term = r.instance, 4*time.Second, r.term

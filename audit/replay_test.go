@@ -161,12 +161,12 @@ func TestEveryEvent(t *testing.T) {
 		}
 	}
 	full := []lease.Event{
-		lease.Start{Incarnation: 1<<64 - 1, BootID: "b", Saved: lease.Authority{Epoch: 3, Deadline: lease.Never, BootID: "b", Term: 4}, Version: "v"},
+		lease.Start{Incarnation: 1<<64 - 1, BootID: "b", Saved: lease.Authority{Epoch: 3, Deadline: lease.Never, BootID: "b", Term: 4, Safety: "0011223344556677"}, Version: "v"},
 		lease.RoundRead{ID: 3, Flags: []lease.FlagRead{{Outcome: lease.ReadMalformed, Flag: lease.Flag{State: lease.FlagActive, Epoch: 1, WriteID: lease.NewWriteID(1, 2), Term: 3}}}},
 		lease.Asked{ID: 1, From: "b", Question: lease.Question{Verb: lease.VerbPledge, Epoch: 1, Authority: true, HandOver: true, Safety: "s", Term: 2}},
 		lease.Answered{ID: 1, From: "b", Reached: true, CutOff: true, Answer: lease.Answer{State: lease.Active, Authority: true, Remaining: 5, Epoch: 1, Whose: "c", Granted: true, Why: "w", Safety: "s", Degraded: true, Term: 2, Behind: true}},
 		lease.Health{Degraded: true, Causes: []string{"x"}, Behind: []string{"y"}},
-		lease.TermRead{ID: 1, Outcome: lease.ReadFound, Record: lease.TermRecord{Holder: "1", Term: 2, Beat: 3, Duration: 4, MayHold: []string{"2"}, Epoch: 7, Base: lease.TermBase{Epoch: 5, After: 6}}},
+		lease.TermRead{ID: 1, Outcome: lease.ReadFound, Record: lease.TermRecord{Holder: "1", Term: 2, Beat: 3, Duration: 4, MayHold: []string{"2"}, Epoch: 7, Base: lease.TermBase{Epoch: 5, After: 6, Safety: "s"}}},
 	}
 	for _, ev := range full {
 		body, err := json.Marshal(Step{Now: 12, Event: ev})

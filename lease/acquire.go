@@ -47,7 +47,7 @@ func (s *State) doubtCandidacy() {
 // gives: the flag that stands, or the pledges. beat is one that was known to be written when that
 // was sent.
 func (s *State) take(until Instant, beat uint64, why ReasonCode) {
-	s.authority, s.deadline, s.term.base = true, until, TermBase{s.epoch, beat}
+	s.authority, s.deadline, s.term.base = true, until, TermBase{s.epoch, beat, s.safetyHash}
 	s.holder, s.holderEpoch = s.self, s.epoch
 	s.endConsent()
 	s.loan.to, s.loan.recallUntil = nobody, 0

@@ -40,6 +40,7 @@ type Authority struct {
 	Deadline Instant `json:"deadline"`
 	BootID   string  `json:"boot_id"`
 	Term     uint64  `json:"term,omitempty"` // of the instance; 0 in a region of one (§5)
+	Safety   string  `json:"safety"`         // SafetyHash of the parameters that it was acquired and extended with
 }
 
 // SaveAuthority puts the authority on disk, in order and durably; one that has

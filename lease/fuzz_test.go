@@ -20,7 +20,7 @@ func FuzzStep(f *testing.F) {
 		p := defaults()
 		p.Members, p.Quorum = []lease.Region{"b", "a", "c"}, true
 		z.p, z.s = p, lease.New(p).Strict()
-		saved := lease.Authority{Epoch: 7, Deadline: epochOfClock.Add(20 * time.Second), BootID: "boot"}
+		saved := lease.Authority{Epoch: 7, Deadline: epochOfClock.Add(20 * time.Second), BootID: "boot", Safety: lease.SafetyHash(p.Safety())}
 		if len(story) > 0 && story[0]&1 == 0 {
 			saved = lease.Authority{}
 		}

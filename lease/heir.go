@@ -12,7 +12,7 @@ func (s *State) provable() Instant {
 	switch {
 	case t.kept.Epoch > 0:
 		return t.kept.Deadline
-	case t.record.Base.Epoch == 0:
+	case t.record.Base.Epoch == 0 || !s.asBefore(t.record.Base.Safety):
 		return 0
 	}
 	at := Instant(0)
@@ -52,7 +52,7 @@ func (s *State) lead(before TermRecord) {
 	t := &s.term
 	var inherited Authority
 	if until := s.provable(); until > s.now {
-		inherited = Authority{Epoch: t.record.Base.Epoch, Deadline: until, BootID: s.bootID}
+		inherited = Authority{Epoch: t.record.Base.Epoch, Deadline: until, BootID: s.bootID, Safety: s.safetyHash}
 		if t.kept.Epoch > 0 {
 			inherited.Epoch = t.kept.Epoch
 		}
@@ -90,7 +90,7 @@ func (s *State) follow(why ReasonCode) {
 // the last, and hands the region over (§5).
 func (s *State) resign() {
 	t := &s.term
-	kept, base := Authority{Term: t.held}, TermBase{}
+	kept, base := Authority{Term: t.held, Safety: s.safetyHash}, TermBase{}
 	if s.authority && !s.abandon {
 		kept.Epoch, kept.Deadline, base = s.epoch, s.deadline, t.base
 	}

@@ -33,7 +33,7 @@ func (s *State) extend(sent Instant, beat uint64) {
 	if !s.authority || s.abandon || until <= s.deadline {
 		return
 	}
-	s.deadline, s.term.base = until, TermBase{s.epoch, beat}
+	s.deadline, s.term.base = until, TermBase{s.epoch, beat, s.safetyHash}
 	s.act(Extend{Deadline: until})
 	s.save(Authority{Epoch: s.epoch, Deadline: until, BootID: s.bootID})
 	if s.name == Fencing && s.now < until.Add(-s.p.FenceTimeout) {
@@ -92,12 +92,12 @@ func (s *State) releaseRegion() {
 // ended is authority that has ended, of this region or of one that it has pledged to:
 // what is left of it on disk is its epoch, which a restart must not use again.
 func (s *State) ended(epoch uint64) Authority {
-	return Authority{Epoch: epoch, Deadline: s.now, BootID: s.bootID, Term: s.term.held}
+	return Authority{Epoch: epoch, Deadline: s.now, BootID: s.bootID, Term: s.term.held, Safety: s.safetyHash}
 }
 
 // save puts authority on disk, or that it has ended (§5).
 func (s *State) save(a Authority) {
-	a.Term = s.term.held
+	a.Term, a.Safety = s.term.held, s.safetyHash
 	s.saved.order, s.saved.removal = s.newID(), a.Deadline <= s.now
 	s.saved.deadline, s.saved.epoch = max(s.saved.deadline, a.Deadline), max(s.saved.epoch, a.Epoch)
 	s.act(SaveAuthority{ID: s.saved.order, Deadline: s.now.Add(s.p.RequestTimeout), Authority: a})

@@ -15,7 +15,7 @@ func resumed(t *testing.T, strict bool) *lease.State {
 		s.Strict()
 	}
 	actions, d := s.Step(epochOfClock, lease.Start{Incarnation: 1, BootID: "boot-1",
-		Saved: lease.Authority{Epoch: 4, Deadline: epochOfClock.Add(30 * time.Second), BootID: "boot-1"}})
+		Saved: lease.Authority{Epoch: 4, Deadline: epochOfClock.Add(30 * time.Second), BootID: "boot-1", Safety: lease.SafetyHash(defaults().Safety())}})
 	if d.State != lease.Active || len(actions) == 0 {
 		t.Fatalf("got %v, want a region that goes on", d.State)
 	}

@@ -216,7 +216,7 @@ var Reasons = []Reason{
 	{NoticePeerUnreachable, Warning, "region unreachable", "a region does not answer through the DNS resolvers, so while the witness is down authority can't go on, nor be handed over", "check that its agent runs and that its delegation is right: failoverd check --live"},
 	{NoticeCutOff, Warning, "cut off", "no DNS resolver answers this region anything: it is cut off itself", "check this region's way out, and quorum.resolvers"},
 	{NoticePeerFenced, Critical, "declared fenced", "an operator has said that a region is down and fenced: its pledge is not waited for until it shows a sign of life", "keep that region down until this one renews at the witness again"},
-	{NoticeSavedUnusable, Informational, "saved authority unusable", "the authority on disk is of another boot, has run out, or makes no sense, so the region fences first", ""},
+	{NoticeSavedUnusable, Informational, "saved authority unusable", "the authority on disk is of another boot or other safety parameters, has run out, or makes no sense, so the region fences first", ""},
 }
 
 // ReasonOf returns what there is to say about code.

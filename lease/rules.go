@@ -53,6 +53,7 @@ const (
 	RulePledgeOfTerm
 	RuleOwnRecord
 	RulePledgeOnRecord
+	RuleSavedSafety
 	ruleCount
 )
 
@@ -114,6 +115,7 @@ var Rules = [ruleCount]RuleText{
 	{RulePledgeOfTerm, "pledge-of-term", "§5", "a region takes by the pledge of an instance only when it has itself pledged to no other instance of that region for longer(TTL)"},
 	{RuleOwnRecord, "own-record", "§5", "a record of the own, first seen, is a sign that another instance may live: it may have landed on top of the other's"},
 	{RulePledgeOnRecord, "pledge-on-record", "§5", "the epoch of a pledge is on the shared record before the answer leaves"},
+	{RuleSavedSafety, "saved-safety", "§5", "authority on disk, or on the shared record, is of use with the same safety parameters only"},
 }
 
 // obeys reports whether s follows r; always, but in a mutant.

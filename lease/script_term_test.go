@@ -43,6 +43,7 @@ func (s *script) setRecord(td *datadriven.TestData) error {
 			r.Beat, err = strconv.ParseUint(arg.Vals[0], 10, 64)
 		case "base":
 			_, err = fmt.Sscanf(arg.Vals[0], "%d@%d", &r.Base.Epoch, &r.Base.After)
+			r.Base.Safety = lease.SafetyHash(s.p.Safety())
 		case "epoch":
 			r.Epoch, err = strconv.ParseUint(arg.Vals[0], 10, 64)
 		case "may-hold":

@@ -140,7 +140,7 @@ func (s *script) setSaved(text string) error {
 	text, term, _ := strings.Cut(text, "/")
 	epoch, deadline, _ := strings.Cut(text, "@")
 	n, err := strconv.ParseUint(epoch, 10, 64)
-	s.disk = lease.Authority{Epoch: n, Deadline: epochOfClock.Add(seconds(deadline)), BootID: "boot-1"}
+	s.disk = lease.Authority{Epoch: n, Deadline: epochOfClock.Add(seconds(deadline)), BootID: "boot-1", Safety: lease.SafetyHash(s.p.Safety())}
 	if err == nil && term != "" {
 		s.disk.Term, err = strconv.ParseUint(term, 10, 64)
 	}

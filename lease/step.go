@@ -63,7 +63,7 @@ func (s *State) begin(saved Authority, resumed, why ReasonCode) {
 	s.asker.init()
 	sameBoot := saved.BootID == s.bootID && s.bootID != "" || !s.obeys(RuleBootID)
 	stands := s.now < saved.Deadline && saved.Deadline <= s.now.Add(s.p.TTL) || !s.obeys(RuleSavedDeadline)
-	if saved.Epoch > 0 && sameBoot && stands {
+	if saved.Epoch > 0 && sameBoot && stands && s.asBefore(saved.Safety) {
 		s.authority, s.epoch, s.deadline = true, saved.Epoch, saved.Deadline
 		if !s.obeys(RuleSavedDeadline) {
 			s.deadline = s.now.Add(s.p.TTL)
@@ -76,7 +76,11 @@ func (s *State) begin(saved Authority, resumed, why ReasonCode) {
 		return
 	}
 	if saved.Epoch > 0 {
-		s.act(Notice{Reason: NoticeSavedUnusable, Detail: fmt.Sprintf("epoch %d, deadline %d, boot %s; now %d, boot %s", saved.Epoch, saved.Deadline, saved.BootID, s.now, s.bootID)})
+		detail := fmt.Sprintf("epoch %d, deadline %d, boot %s; now %d, boot %s", saved.Epoch, saved.Deadline, saved.BootID, s.now, s.bootID)
+		if saved.Safety != s.safetyHash {
+			detail += ", and other safety parameters than then"
+		}
+		s.act(Notice{Reason: NoticeSavedUnusable, Detail: detail})
 	}
 	if saved.Epoch > 0 && sameBoot && s.now < saved.Deadline {
 		// No authority lasts that long, so the record is wrong, or of another
@@ -86,6 +90,12 @@ func (s *State) begin(saved Authority, resumed, why ReasonCode) {
 	}
 	s.become(Fencing, why)
 	s.orderFence(why)
+}
+
+// asBefore reports whether authority that was acquired with some parameters may be gone on with: the other
+// regions wait by those, and do not know of new ones yet (§5).
+func (s *State) asBefore(safety string) bool {
+	return safety == s.safetyHash || !s.obeys(RuleSavedSafety)
 }
 
 // expire ends what time alone ends.

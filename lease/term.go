@@ -27,8 +27,9 @@ func (r TermRecord) same(o TermRecord) bool {
 // A TermBase is the region's authority, as an heir can prove it: it is for Epoch, and its last
 // base was sent after the holder knew that beat After was written. The zero value is none.
 type TermBase struct {
-	Epoch uint64
-	After uint64
+	Epoch  uint64
+	After  uint64
+	Safety string // SafetyHash of the parameters that the authority is held with
 }
 
 // termState is what an instance knows of its region's term. The zero value is that of a region

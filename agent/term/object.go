@@ -28,16 +28,17 @@ func LeaseName(group string, region lease.Region) string {
 // What the Lease bears beside its spec. The holder and the term are in the spec; the rest of
 // that is for people.
 const (
-	managedBy           = "app.kubernetes.io/managed-by"
-	groupAnnotation     = "failover.openova.io/group"
-	beatAnnotation      = "failover.openova.io/beat"
-	durationAnnotation  = "failover.openova.io/term-duration" // exact, as Go spells it
-	epochAnnotation     = "failover.openova.io/epoch"
-	pauseAnnotation     = "failover.openova.io/pause" // as Go spells a duration
-	baseEpochAnnotation = "failover.openova.io/base-epoch"
-	baseAfterAnnotation = "failover.openova.io/base-after"
-	mayHoldAnnotation   = "failover.openova.io/may-hold" // a JSON array of strings
-	noteAnnotation      = "failover.openova.io/note"
+	managedBy            = "app.kubernetes.io/managed-by"
+	groupAnnotation      = "failover.openova.io/group"
+	beatAnnotation       = "failover.openova.io/beat"
+	durationAnnotation   = "failover.openova.io/term-duration" // exact, as Go spells it
+	epochAnnotation      = "failover.openova.io/epoch"
+	pauseAnnotation      = "failover.openova.io/pause" // as Go spells a duration
+	baseEpochAnnotation  = "failover.openova.io/base-epoch"
+	baseAfterAnnotation  = "failover.openova.io/base-after"
+	baseSafetyAnnotation = "failover.openova.io/base-safety"
+	mayHoldAnnotation    = "failover.openova.io/may-hold" // a JSON array of strings
+	noteAnnotation       = "failover.openova.io/note"
 
 	note = "the instances of this region agree by it on which of them acts: do not edit it, and do not remove it while more than one runs"
 )
@@ -79,15 +80,16 @@ func encode(o *unstructured.Unstructured, group string, after, r lease.TermRecor
 	o.SetLabels(labels)
 	mayHold, _ := json.Marshal(append([]string{}, r.MayHold...)) // strings always can be
 	kube.SetAnnotations(o, map[string]string{
-		groupAnnotation:     group,
-		beatAnnotation:      strconv.FormatUint(r.Beat, 10),
-		durationAnnotation:  r.Duration.String(),
-		epochAnnotation:     strconv.FormatUint(r.Epoch, 10),
-		pauseAnnotation:     r.Pause.String(),
-		baseEpochAnnotation: strconv.FormatUint(r.Base.Epoch, 10),
-		baseAfterAnnotation: strconv.FormatUint(r.Base.After, 10),
-		mayHoldAnnotation:   string(mayHold),
-		noteAnnotation:      note,
+		groupAnnotation:      group,
+		beatAnnotation:       strconv.FormatUint(r.Beat, 10),
+		durationAnnotation:   r.Duration.String(),
+		epochAnnotation:      strconv.FormatUint(r.Epoch, 10),
+		pauseAnnotation:      r.Pause.String(),
+		baseEpochAnnotation:  strconv.FormatUint(r.Base.Epoch, 10),
+		baseAfterAnnotation:  strconv.FormatUint(r.Base.After, 10),
+		baseSafetyAnnotation: r.Base.Safety,
+		mayHoldAnnotation:    string(mayHold),
+		noteAnnotation:       note,
 	})
 	spec, _ := o.Object["spec"].(map[string]any) // one that was read is an object
 	if spec == nil {
@@ -115,7 +117,7 @@ func decode(o *unstructured.Unstructured, group string) (lease.TermRecord, error
 	if got := d.bears[groupAnnotation]; got != group {
 		d.fail("annotation "+groupAnnotation, got, group)
 	}
-	r := lease.TermRecord{Beat: d.number(beatAnnotation), Epoch: d.number(epochAnnotation), Base: lease.TermBase{Epoch: d.number(baseEpochAnnotation), After: d.number(baseAfterAnnotation)}}
+	r := lease.TermRecord{Beat: d.number(beatAnnotation), Epoch: d.number(epochAnnotation), Base: lease.TermBase{Epoch: d.number(baseEpochAnnotation), After: d.number(baseAfterAnnotation), Safety: d.bears[baseSafetyAnnotation]}}
 	var err error
 	if r.Duration, err = time.ParseDuration(d.bears[durationAnnotation]); err != nil {
 		d.fail("annotation "+durationAnnotation, d.bears[durationAnnotation], "a duration")

@@ -52,7 +52,7 @@ func TestRoundTrip(t *testing.T) {
 	after := lease.TermRecord{}
 	for i, record := range []lease.TermRecord{
 		first,
-		{Holder: "a", Term: 1, Beat: 2, Duration: 1, Epoch: 1<<64 - 1, Pause: time.Hour + 1, Base: lease.TermBase{Epoch: 1<<64 - 1, After: 1}},
+		{Holder: "a", Term: 1, Beat: 2, Duration: 1, Epoch: 1<<64 - 1, Pause: time.Hour + 1, Base: lease.TermBase{Epoch: 1<<64 - 1, After: 1, Safety: "0011223344556677"}},
 		{Term: 1, Beat: 3, Duration: time.Hour},
 		{Holder: `b"\é`, Term: 1<<31 - 1, Beat: 1<<64 - 1, Duration: time.Second + 1, MayHold: []string{"a", `c,"d`}},
 	} {

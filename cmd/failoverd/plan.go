@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -137,5 +138,5 @@ func modeText(mode lease.Mode, paused bool) string {
 	if paused {
 		return " (" + string(mode) + ", paused)"
 	}
-	return " (" + string(mode) + ")"
+	return " (" + cmp.Or(string(mode), "its mode is not known") + ")"
 }

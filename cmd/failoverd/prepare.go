@@ -247,7 +247,7 @@ func authorityStands(cfg *config.Config) bool {
 	saved, err := statedir.ReadAuthority(cfg.StateDir)
 	boot, bootErr := agent.BootClock{}.BootID()
 	now := agent.BootClock{}.Now()
-	return err == nil && bootErr == nil && saved.BootID == boot && now < saved.Deadline && saved.Deadline <= now.Add(time.Duration(cfg.Lease.TTL))
+	return err == nil && bootErr == nil && saved.BootID == boot && saved.Safety == lease.SafetyHash(cfg.Params().Safety()) && now < saved.Deadline && saved.Deadline <= now.Add(time.Duration(cfg.Lease.TTL))
 }
 
 // askWitness reads the own flag once. A witness that refuses this configuration

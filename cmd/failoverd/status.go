@@ -131,7 +131,7 @@ func printStatus(out io.Writer, s agent.Status) {
 		case p.RecordAge == nil:
 			note = "a standby is silent"
 		}
-		mode := string(p.Mode)
+		mode := cmp.Or(string(p.Mode), "-")
 		if p.Paused {
 			mode += ", paused"
 		}

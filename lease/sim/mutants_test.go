@@ -49,7 +49,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleCompleteRound}, Unbroken, 17, "liveness:"},
 	{[]lease.Rule{lease.RuleReadBack}, StaleBeyond, 4, "overlap:"},
 	{[]lease.Rule{lease.RulePeersKnown}, TwoSpaces, 0, "overlap:"},
-	{[]lease.Rule{lease.RuleSameSafety}, TwoTTLs, 17, "overlap:"},
+	{[]lease.Rule{lease.RuleSameSafety}, TwoTTLs, 41, "overlap:"},
 	{[]lease.Rule{lease.RuleBootID}, Unbroken, 112, "liveness:"},
 	{[]lease.Rule{lease.RuleSavedDeadline}, Unbroken, 0, "epoch:"},
 	{[]lease.Rule{lease.RuleLayersFencedFirst}, Unbroken, 3, "layers:"},
@@ -60,7 +60,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleAnswerToQuestion}, Unbroken, 569, "overlap:"},
 	{[]lease.Rule{lease.RuleAskWithHope}, Unbroken, 21, "gap"},
 	{[]lease.Rule{lease.RuleActiveAnswer}, StaleOthers, 3, "overlap:"},
-	{[]lease.Rule{lease.RulePledgeSameSafety}, TwoTTLs, 63, "overlap:"},
+	{[]lease.Rule{lease.RulePledgeSameSafety}, TwoTTLs, 209, "overlap:"},
 	{[]lease.Rule{lease.RuleFencedUntilSeen}, Unbroken, 440, "overlap:"},
 	{[]lease.Rule{lease.RuleHandOverLimit}, Unbroken, 12, "hand-overs:"},
 	{[]lease.Rule{lease.RuleTermConfirmed}, Instances, 271, "overlap:"},
@@ -103,6 +103,8 @@ func TestMutants(t *testing.T) {
 		lease.RuleHigherEpochFences: true, // a test of its own: it prevents no overlap, it ends one
 		// Three changes of the instance within a TTL are too rare here: they are scripts, saved_term and pledge_of_term.
 		lease.RuleSavedTerm: true, lease.RulePledgeOfTerm: true,
+		// A crash while the file has another TTL already, and the info record that says so is lost: the script restart.
+		lease.RuleSavedSafety: true,
 	}
 	for _, m := range mutants {
 		for _, r := range m.without {
