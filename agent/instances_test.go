@@ -119,7 +119,7 @@ func TestInstances(t *testing.T) {
 		if s := first.agent.Status(); s.State != lease.Follower || s.Reason.Code != lease.ReasonSuperseded || s.Instance.Leader != "2" {
 			t.Errorf("thawed, the first one is %s (%s), %+v", s.State, s.Reason.Code, s.Instance)
 		}
-		if got := shared.record; len(got.MayHold) != 0 || got.Term != 2 {
+		if got, _, _ := shared.Read(t.Context()); len(got.MayHold) != 0 || got.Term != 2 {
 			t.Errorf("thawed, the first one follows: the record says %+v", got)
 		}
 

@@ -38,7 +38,7 @@ func (s *State) questioned(ev Asked) {
 	if q.Loan && !q.HandOver && s.loan.from == j {
 		s.orderHandOver(HandOver{To: ev.From})
 	}
-	if q.HandOver && !q.Authority && q.Safety == s.safetyHash {
+	if q.HandOver && !q.Authority && q.Safety == s.safetyHash && !s.authority { // else it has taken already, and is told again
 		s.asker.told = true // the region that asks hands over to this one
 		if q.Ordered {
 			s.permit()
@@ -129,10 +129,13 @@ func (s *State) grant(j int, q Question) {
 	if q.Epoch > s.saved.epoch {
 		s.remember(q.Epoch)
 	}
+	a := &s.asker
+	if j == s.handOver.to {
+		a.statusAt = min(a.statusAt, s.now.Add(s.p.RetryInterval/4)) // whoever has ordered it waits to hear that it is active
+	}
 	if !s.obeys(RuleGrantVoids) {
 		return
 	}
-	a := &s.asker
 	if a.verb == VerbPledge {
 		s.endQuestions()
 		a.pledgeAt = s.now.Add(s.p.RetryInterval)

@@ -235,8 +235,8 @@ func (s *State) termRead(ev TermRead) {
 			t.kept, t.fenced, t.backAt, t.resigns = Authority{}, false, 0, false
 		}
 		t.next = t.opSent.Add(s.beatInterval())
-		if t.resigns {
-			t.next = s.now
+		if _, write := s.nextRecord(); write {
+			t.next = s.now // by the next read the holder will have beaten again, and it would be refused
 		}
 	}
 }
