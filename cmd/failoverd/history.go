@@ -18,7 +18,9 @@ func historyCommand() *cobra.Command {
 		Use:   "history",
 		Short: "Says what was: the region's changes of state",
 		Long: `Prints the changes of state that the agent of this region has recorded in
-state_dir, oldest first. It works with and without a running agent.`,
+state_dir, oldest first, and what the journal says of each: who has commanded it
+and why, and after what time each layer was what the new state has it be. It works
+with and without a running agent.`,
 		Example: "  failoverd history --limit 20\n  failoverd history -o json",
 		Args:    noArgs,
 	}
@@ -36,11 +38,12 @@ state_dir, oldest first. It works with and without a running agent.`,
 		if err != nil {
 			return err
 		}
+		all, err := episodes(cfg, entries)
+		if err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "no more is known of these: %v\n", err)
+		}
 		if *output == "json" {
-			if entries == nil {
-				entries = []statedir.Entry{}
-			}
-			return printJSON(cmd.OutOrStdout(), entries)
+			return printJSON(cmd.OutOrStdout(), all)
 		}
 		if len(entries) == 0 {
 			fmt.Fprintf(cmd.OutOrStdout(), "nothing has been recorded in %s\n", cfg.StateDir)
@@ -48,12 +51,15 @@ state_dir, oldest first. It works with and without a running agent.`,
 		}
 		table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "TIME\tREGION\tFROM\tTO\tEPOCH\tWHY")
-		for _, e := range entries {
+		for _, e := range all {
 			from := e.From
 			if from == "" {
 				from = "-"
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", e.Time.Format(time.RFC3339), e.Region, from, e.To, e.Epoch, lease.ReasonOf(e.Reason).Title)
+			for _, line := range e.details() {
+				fmt.Fprintf(table, "\t\t\t\t\t  %s\n", line)
+			}
 		}
 		return table.Flush()
 	}
