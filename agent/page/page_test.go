@@ -192,7 +192,7 @@ func TestFacts(t *testing.T) {
 			"Do: failoverd approve, or failoverd deny;", "fsn, when an operator approves; hel, when an operator orders it to; not nbg: it is paused",
 		}},
 		"no quorum": {alone, []string{"hel can take over, if its agent runs, which can't be seen without the quorum; nbg can take over, when an operator orders it to and if its agent runs"}},
-		"pauses": {pauses, []string{"automatic; paused for 1 h 0 min more, and decides nothing by itself", "Nothing is wrong"}},
+		"pauses":    {pauses, []string{"automatic; paused for 1 h 0 min more, and decides nothing by itself", "Nothing is wrong"}},
 		"degraded": {degraded, []string{
 			"fsn is active", "act now", "authority runs out", "the region is degraded", "gateway 503", "Handing over", "another region fit closed hel", "see the health of that region",
 			"activate: no primary", "cnpg unknown",
