@@ -20,6 +20,9 @@ const (
 	Recall     = "recall"     // ask for authority back that was handed over on loan (§4, loan)
 )
 
+// MaxPause is the longest pause: one that is forgotten must end.
+const MaxPause = 30 * 24 * time.Hour
+
 // A RefusedError says which gate a command found closed.
 type RefusedError struct{ Gate lease.Gate }
 
@@ -49,14 +52,17 @@ type command struct {
 // has begun, or a *RefusedError. It writes to the journal first. Any goroutine may call it.
 func (a *Agent) Command(ctx context.Context, said audit.Command, check bool) error {
 	m := &command{said: said, check: check, done: make(chan error, 1)}
+	until := a.cfg.Clock.Now().Add(a.cfg.Params.RequestTimeout)
+	if (said.Verb == Pause || said.Verb == Deny) && (said.For <= 0 || said.For > MaxPause) {
+		return fmt.Errorf("%s for %v: want more than 0s, and at most %v", said.Verb, said.For, MaxPause)
+	}
 	switch said.Verb {
 	case SwitchOver:
 		m.event, m.gates = lease.HandOver{To: said.Region, Loan: said.Loan}, func(s *lease.State) []lease.Gate { return s.HandOverGates(said.Region) }
 	case TakeOver:
-		until := a.cfg.Clock.Now().Add(a.cfg.Params.RequestTimeout)
 		m.event, m.gates = lease.Takeover{Fenced: said.Region, Until: until}, func(s *lease.State) []lease.Gate { return s.TakeoverGates(said.Region) }
 	case Approve:
-		m.event, m.gates = lease.Approve{Kind: said.Request}, func(s *lease.State) []lease.Gate { return s.ApproveGates(said.Request) }
+		m.event, m.gates = lease.Approve{Kind: said.Request, Until: until}, func(s *lease.State) []lease.Gate { return s.ApproveGates(said.Request) }
 	case Deny:
 		m.event, m.gates = lease.Pause{For: said.For}, func(s *lease.State) []lease.Gate { return s.ApproveGates(said.Request) }
 	case Pause:

@@ -34,6 +34,8 @@ func (s *State) raise(why ReasonCode) {
 // doubtCandidacy ends a candidacy that can't succeed as it is.
 func (s *State) doubtCandidacy() {
 	switch {
+	case !allOpen(s.ownGates(s.gates[:0])):
+		s.withdraw(ReasonUnapproved) // the word has run out: it would hold others up for ever
 	case s.now >= max(s.reader.lastComplete(), s.since).Add(s.p.TTL) && s.obeys(RuleBlindFallsBack):
 		s.withdraw(ReasonBlind) // it would only hold others up
 	case s.epoch <= s.highest && s.obeys(RuleEpochAbove):
@@ -49,7 +51,13 @@ func (s *State) doubtCandidacy() {
 func (s *State) take(until Instant, beat uint64, why ReasonCode) {
 	s.authority, s.deadline, s.term.base = true, until, TermBase{s.epoch, beat, s.safetyHash}
 	s.holder, s.holderEpoch = s.self, s.epoch
+	if !s.permitted() {
+		s.loan.from = nobody // it was lent by a word that has come to nothing
+	}
 	s.endConsent()
+	for j := range s.peers {
+		s.peers[j].grant = nil // none leaves any more
+	}
 	s.loan.to, s.loan.recallUntil = nobody, 0
 	s.own.next = s.now // to say "active"
 	if s.own.wrote {
@@ -87,12 +95,17 @@ func (s *State) rank() int {
 
 // before reports whether region j is of a better rank.
 func (s *State) before(j int) bool {
-	switch order := slices.Index(Modes, s.peers[j].mode) - slices.Index(Modes, s.p.Mode); {
-	case j == s.self || order > 0 || order == 0 && j == s.holder:
+	switch sooner := s.sooner(j); {
+	case j == s.self || sooner < 0 || sooner == 0 && j == s.holder:
 		return false
 	default:
-		return order < 0 || j < s.self || s.holder == s.self
+		return sooner > 0 || j < s.self || s.holder == s.self
 	}
+}
+
+// sooner tells by its mode whether region j acts sooner than this one: above 0 if it does, below 0 if later.
+func (s *State) sooner(j int) int {
+	return slices.Index(Modes, s.p.Mode) - slices.Index(Modes, s.peers[j].mode)
 }
 
 // lastEvidence is the newest evidence of any other region, and whose it is.

@@ -122,6 +122,10 @@ func (s *State) wake() Instant {
 	due(s.consent.paused)
 	due(s.consent.quiet)
 	due(s.consent.request.Until)
+	due(s.consent.fenced)
+	if s.consent.request.Kind != "" {
+		due(s.blipUntil())
+	}
 	if s.leaving() {
 		due(s.limitOpensAt())
 	}

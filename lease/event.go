@@ -103,8 +103,12 @@ type Health struct {
 }
 
 // Approve, as State.ApproveGates says that it can be, is an operator's word that a semi-automatic region may do
-// what it asks for (§4, modes).
-type Approve struct{ Kind RequestKind }
+// what it asks for (§4, modes). It is of no use after Until: an agent that was frozen when it was given is not to act
+// by it when it thaws.
+type Approve struct {
+	Kind  RequestKind
+	Until Instant
+}
 
 // Pause has the region that this instance acts for decide nothing by itself for a while, whatever its mode; For 0
 // ends that (§4, modes). What it holds it goes on with, and it fences and pledges as ever.

@@ -152,7 +152,7 @@ func (s *State) HandOverGates(to Region) []Gate {
 // TakeoverGates are the conditions of a Takeover: that this region could take, and if a region is
 // named, that there is nothing against an operator's word that it is down (§4).
 func (s *State) TakeoverGates(fenced Region) []Gate {
-	gates := []Gate{commandGate(GateNotActive, s.name == Standby || s.name == Candidate, s.p.Region)}
+	gates := append([]Gate{commandGate(GateNotActive, s.name == Standby || s.name == Candidate, s.p.Region)}, s.instanceAct()...)
 	if fenced == "" {
 		return append(gates, commandGate(GateNoHolder, s.leaderless(), ""))
 	}

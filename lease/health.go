@@ -31,7 +31,7 @@ func (s *State) leave() {
 		return
 	}
 	h.handOvers = append(h.handOvers, s.now)
-	s.handOver.to, s.handOver.ordered = s.fit(), s.permitted()
+	s.handOver.to, s.handOver.ordered = s.fit(s.p.Mode != ModeAutomatic), s.permitted()
 	s.endConsent()
 	s.abandonAuthority(ReasonDegraded)
 }
@@ -46,7 +46,7 @@ func (s *State) LeaveGates() []Gate {
 			gates = append(gates, commandGate(GateEveryoneWilling, s.willing(j) && s.now < s.peers[j].saidAt.Add(s.p.RequestTimeout), s.p.Members[j]))
 		}
 	}
-	gates = append(gates, commandGate(GateFit, s.fit() != nobody, ""))
+	gates = append(gates, commandGate(GateFit, s.fit(s.p.Mode != ModeAutomatic) != nobody, ""))
 	opens := s.limitOpensAt()
 	limit := commandGate(GateHandOverLimit, s.p.MaxHandOvers > 0 && opens == Never || !s.obeys(RuleHandOverLimit), s.p.Region)
 	limit.OpensAt = opens
@@ -69,9 +69,9 @@ func (s *State) willing(j int) bool { return s.peers[j].reached && s.peers[j].sa
 
 // fit is the first other region that answers and is neither degraded nor behind, or nobody. One that
 // takes by an operator's word alone is none, but for a region that hands over by such a word.
-func (s *State) fit() int {
+func (s *State) fit(ordered bool) int {
 	for j := range s.peers {
-		if j != s.self && s.willing(j) && s.peers[j].said.fit() && (!s.peers[j].said.Waits || s.p.Mode != ModeAutomatic) {
+		if j != s.self && s.willing(j) && s.peers[j].said.fit() && (!s.peers[j].said.Waits || ordered) {
 			return j
 		}
 	}

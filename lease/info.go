@@ -13,6 +13,7 @@ func (s *State) writeInfo() {
 		return
 	}
 	s.info.order, s.info.by, s.info.changed = s.newID(), s.now.Add(s.p.RequestTimeout), false
+	s.info.paused = s.paused()
 	s.info.notBefore = s.now.Add(s.p.RetryInterval)
 	s.act(WriteInfo{ID: s.info.order, Deadline: s.info.by, Info: Info{Safety: s.safety, Version: s.version, Degraded: s.health.causes, Behind: s.health.behind, Mode: s.p.Mode, Paused: s.paused()}})
 }
@@ -20,7 +21,7 @@ func (s *State) writeInfo() {
 // infoDue is when the own info record is to be written next: soon when it is not true any
 // more, but no more often than a store takes it.
 func (s *State) infoDue() Instant {
-	if s.info.changed {
+	if s.info.changed || s.info.paused != s.paused() {
 		return min(s.info.next, s.info.notBefore)
 	}
 	return s.info.next

@@ -22,6 +22,8 @@ type consent struct {
 	paused  Instant // until then it does neither by itself, whatever its mode
 	quiet   Instant // until then it raises no flag, so that a region can that needs nobody's word
 	request Request
+	seen    Instant // the last time at which that could have been done
+	fenced  Instant // until then a region that an operator has said to be fenced counts as that, for one without authority
 }
 
 // A Request is for an operator's approval of what a semi-automatic region would do now (§4, modes).
@@ -47,7 +49,7 @@ func (s *State) paused() bool { return s.now < s.consent.paused }
 
 // permit takes an operator's word that the region is to take, or hand over, in.
 func (s *State) permit() {
-	s.consent.until, s.consent.epoch = s.now.Add(s.p.ApprovalTimeout), max(s.epoch, s.highest)
+	s.consent.until, s.consent.epoch, s.consent.quiet = s.now.Add(s.p.ApprovalTimeout), s.highest, 0
 }
 
 // endConsent ends an operator's word: what it was for is done, by this region or another one.
@@ -124,7 +126,11 @@ func (s *State) askForApproval() {
 		kind = RequestTake
 	}
 	r := &s.consent.request
+	if kind != "" {
+		s.consent.seen = s.now
+	}
 	switch {
+	case kind == "" && s.stillAsks(): // a read or a round that was lost is no reason to wake people twice
 	case kind == "":
 		s.clear(NoticeApprovalWaiting, "")
 		*r = Request{}
@@ -139,6 +145,25 @@ func (s *State) askForApproval() {
 	}
 }
 
+// stillAsks reports whether a request stands, though it could not be done for a moment.
+func (s *State) stillAsks() bool {
+	if s.permitted() || s.stopping || s.paused() || s.now >= s.blipUntil() {
+		return false
+	}
+	switch s.consent.request.Kind {
+	case RequestTake:
+		return (s.name == Standby || s.name == Candidate) && s.leaderless()
+	case RequestHandOver:
+		return s.leaving()
+	}
+	return false
+}
+
+// blipUntil is when a request has ended that can't be done any more: a round of reads or questions may be lost.
+func (s *State) blipUntil() Instant {
+	return s.consent.seen.Add(s.p.RequestTimeout + s.p.RetryInterval)
+}
+
 // hopesForPledges reports whether a region without authority would ask for pledges now, with an approval. One people
 // are asked by is enough: not while one of a better rank would too.
 func (s *State) hopesForPledges() bool {
@@ -149,7 +174,8 @@ func (s *State) hopesForPledges() bool {
 		return true
 	}
 	for j, p := range s.peers {
-		if s.before(j) && p.reached && p.said.fit() {
+		// Not by who held last: two that both think that they did would each leave it to the other.
+		if sooner := s.sooner(j); (sooner > 0 || sooner == 0 && j < s.self) && p.reached && p.said.fit() {
 			return false
 		}
 	}
@@ -175,8 +201,11 @@ func (s *State) letOthersAct() bool {
 func (s *State) pause(d time.Duration) {
 	s.consent.paused = s.now.Add(d)
 	s.info.changed = true
+	if d <= 0 {
+		return // what was ordered meanwhile stands
+	}
 	s.endConsent()
-	if d > 0 && s.name == Candidate {
+	if s.name == Candidate {
 		s.withdraw(ReasonPaused)
 	}
 }

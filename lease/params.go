@@ -144,7 +144,7 @@ func (p Params) Violations() []Violation {
 	must(p.MaxClockDrift <= 0.1, "lease.max_clock_drift", "lease.max_clock_drift = %.3g%%, want at most 10%%: a clock that is worse is broken", 100*p.MaxClockDrift)
 	must(p.TermDuration > 0 || p.TermDuration == 0 && p.Instance == "", "instances.term_duration", "instances.term_duration = %v, want more than 0", p.TermDuration)
 	must(p.Mode == "" || slices.Contains(Modes, p.Mode), "mode", "mode is %q, want one of %v", p.Mode, Modes)
-	must(p.ApprovalTimeout > 0 || p.ApprovalTimeout == 0 && (p.Mode == "" || p.Mode == ModeAutomatic), "approval_timeout", "approval_timeout = %v, want more than 0", p.ApprovalTimeout)
+	must(p.ApprovalTimeout >= 0, "approval_timeout", "approval_timeout = %v, want 0 (for 15m) or more", p.ApprovalTimeout)
 	must(p.MaxHandOvers >= 0, "health.max_handovers", "health.max_handovers = %d, want 0 or more", p.MaxHandOvers)
 	must(p.MaxHandOvers == 0 || p.HandOverWindow > 0, "health.handover_window", "health.handover_window = %v, want more than 0", p.HandOverWindow)
 	if len(out) > 0 {

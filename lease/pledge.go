@@ -82,7 +82,7 @@ func (s *State) refusal(j int, q Question) ReasonCode {
 		return GateAlone
 	case s.handingOverTo(s.handOver.to) && s.handOver.to != j && !q.Authority:
 		return RefusedHandingOver
-	case !q.Authority && j > s.self && (s.name == Candidate || s.asker.verb == VerbPledge) && s.obeys(RuleGrantOrder):
+	case !q.Authority && j > s.self && (s.name == Candidate && s.approved() || s.asker.verb == VerbPledge) && s.obeys(RuleGrantOrder):
 		return RefusedCandidate
 	case !s.epochServes(j, q) && s.obeys(RuleGrantEpoch):
 		return RefusedEpoch
@@ -189,6 +189,7 @@ func (s *State) takeover(ev Takeover) {
 	}
 	s.act(Notice{Reason: NoticePeerFenced, Region: ev.Fenced})
 	s.peers[s.member(ev.Fenced)].fenced = true
+	s.consent.fenced = s.consent.until
 	s.asker.told = true
 	s.asker.pledgeAt = s.now
 	if s.asker.verb == VerbPledge {
@@ -223,7 +224,7 @@ func (s *State) successor() int {
 	if !s.p.Quorum {
 		return nobody
 	}
-	if to := s.fit(); to != nobody {
+	if to := s.fit(false); to != nobody {
 		return to
 	}
 	first := nobody

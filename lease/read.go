@@ -194,6 +194,9 @@ func (s *State) sawActive(j int, epoch uint64) {
 	if epoch > s.consent.epoch {
 		s.endConsent()
 	}
+	if epoch > s.holderEpoch {
+		s.asker.told = false // somebody else has taken what it was told of
+	}
 	if epoch >= s.holderEpoch {
 		s.holder, s.holderEpoch = j, epoch
 	}

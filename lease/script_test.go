@@ -163,7 +163,7 @@ func (s *script) command(td *datadriven.TestData) error {
 				return nil
 			}
 		}
-		s.step("an operator approves", lease.Approve{Kind: kind})
+		s.step("an operator approves", lease.Approve{Kind: kind, Until: epochOfClock.Add(s.now + s.p.RequestTimeout)})
 	case "pause":
 		s.step("an operator says: pause", lease.Pause{For: seconds(td.CmdArgs[0].Key)})
 	case "resume":

@@ -35,6 +35,9 @@ var transitions = map[StateName][]StateName{
 // namespace that was emptied fills again. It costs 24 writes a day.
 const infoInterval = time.Hour
 
+// defaultApprovalTimeout is how long an operator's word is good for where nothing is configured.
+const defaultApprovalTimeout = 15 * time.Minute
+
 // A State is one region's side of the protocol. It is not safe for concurrent
 // use: one goroutine owns it.
 type State struct {
@@ -146,6 +149,7 @@ type infoState struct {
 	by    Instant
 	next  Instant
 
+	paused    bool // as it was last written
 	changed   bool // since it was last written
 	notBefore Instant
 }
@@ -156,7 +160,7 @@ func New(p Params) *State {
 	if v := p.Violations(); len(v) > 0 {
 		panic(fmt.Sprintf("lease: New with bad parameters: %s", v[0].Text))
 	}
-	p.Mode = cmp.Or(p.Mode, ModeAutomatic)
+	p.Mode, p.ApprovalTimeout = cmp.Or(p.Mode, ModeAutomatic), cmp.Or(p.ApprovalTimeout, defaultApprovalTimeout)
 	s := &State{p: p, safety: p.Safety(), safetyHash: SafetyHash(p.Safety()), self: slices.Index(p.Members, p.Region), holder: nobody, highestBy: nobody}
 	s.resetPeers()
 	s.layers.fenceBy = Never

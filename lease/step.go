@@ -109,6 +109,10 @@ func (s *State) expire() {
 		s.infoFailed()
 	}
 	s.expireQuestions()
+	if !s.authority && s.consent.fenced > 0 && s.now >= s.consent.fenced {
+		s.endFencedWords() // by a later word, which knows nothing of it, nobody is to take without that region's pledge
+		s.consent.fenced = 0
+	}
 	// §2: once the deadline has passed it cannot be extended.
 	if s.authority && s.now >= s.deadline && s.obeys(RuleNoRevival) {
 		s.authority = false
@@ -163,7 +167,7 @@ func (s *State) handle(ev Event) {
 	case Takeover:
 		s.takeover(ev)
 	case Approve:
-		if allOpen(s.ApproveGates(ev.Kind)) {
+		if s.now <= ev.Until && allOpen(s.ApproveGates(ev.Kind)) {
 			s.permit()
 		}
 	case Pause:

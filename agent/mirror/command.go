@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,11 @@ const (
 // commandAge is how old a command may be when it is found: one that was given to an agent that was down is not
 // what its author wants any more.
 const commandAge = 5 * time.Minute
+
+// maxCommand is the longest command that is looked at: the answer has it again, and an object bears no more than so much.
+const maxCommand = 512
+
+var errCommand = errors.New("want it as on the command line: switchover --to REGION, takeover [--peer-is-fenced REGION], approve, deny --for TIME, pause --for TIME or resume")
 
 // Obey has the mirror pass on what people command by annotations of the Lease. Whoever may update that may command:
 // without Obey nothing does. It is called before Run.
@@ -70,12 +76,15 @@ func (m *Mirror) obey(ctx context.Context, c *asked, requested lease.RequestKind
 		answer = err.Error()
 	}
 	m.cfg.Log.Warn("command on the Lease", "command", c.text, "by", c.by, "operator_says", c.reason, "answer", answer)
-	return fmt.Sprintf("%s %s: %s", now.UTC().Format(time.RFC3339), c.text, answer)
+	return fmt.Sprintf("%s %.*s: %s", now.UTC().Format(time.RFC3339), maxCommand, c.text, answer)
 }
 
 // parse reads a command as the command line spells it. An approval is of what the region asks for now.
 func (c *asked) parse(requested lease.RequestKind) (audit.Command, error) {
 	words := strings.Fields(c.text)
+	if !slices.Contains([]string{"switchover", "takeover", "approve", "deny", "pause", "resume"}, words[0]) || len(c.text) > maxCommand {
+		return audit.Command{}, errCommand
+	}
 	said := audit.Command{Verb: words[0], User: "kubernetes/" + c.by, Reason: c.reason}
 	if c.reason == "" {
 		return said, fmt.Errorf("the annotation %s is missing: it is written to the journal", reasonAnnotation)
@@ -84,7 +93,7 @@ func (c *asked) parse(requested lease.RequestKind) (audit.Command, error) {
 	switch {
 	case len(words) == 1:
 	case len(words) != 3 || words[1] != flag || flag == "":
-		return said, errors.New("want it as on the command line: switchover --to REGION, takeover [--peer-is-fenced REGION], approve, deny --for TIME, pause --for TIME or resume")
+		return said, errCommand
 	}
 	switch said.Verb {
 	case "approve":

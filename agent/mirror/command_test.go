@@ -53,6 +53,7 @@ func TestObey(t *testing.T) {
 		{text: "pause --for long", reason: "r", answer: "above 0s"},
 		{text: "pause --until noon", reason: "r", answer: "as on the command line"},
 		{text: "approve everything", reason: "r", answer: "as on the command line"},
+		{text: "recall", reason: "r", answer: "as on the command line"},
 		{text: "resume --for 2h", reason: "r", answer: "as on the command line"},
 	} {
 		t.Run(tt.text, func(t *testing.T) {

@@ -13,9 +13,6 @@ import (
 	"github.com/openova-io/failoverd/config"
 )
 
-// maxPause is the longest pause: one that is forgotten must end.
-const maxPause = 30 * 24 * time.Hour
-
 func pauseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pause --for TIME",
@@ -46,8 +43,8 @@ Exit codes: 0 done; 1 refused; 2 the command line or the configuration is wrong.
 
 // pauseFor is an operation that has the region decide nothing by itself for a while.
 func pauseFor(said audit.Command, s agent.Status, who string) (operation, error) {
-	if said.For <= 0 || said.For > maxPause {
-		return operation{}, usageError{fmt.Errorf("--for %v: want more than 0s, and at most %s", said.For, short(maxPause))}
+	if said.For <= 0 || said.For > agent.MaxPause {
+		return operation{}, usageError{fmt.Errorf("--for %v: want more than 0s, and at most %s", said.For, short(agent.MaxPause))}
 	}
 	op := operation{said: said, aside: fmt.Sprintf("%s decides nothing by itself until %s; failoverd resume ends that", s.Region, time.Now().Add(said.For).Format(time.DateTime))}
 	op.plan.Title = fmt.Sprintf("%s decides nothing by itself for %s:", who, short(said.For))

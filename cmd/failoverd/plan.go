@@ -103,6 +103,9 @@ func (p *plan) takeSteps(cfg *config.Config, s agent.Status, wait time.Duration)
 	for _, peer := range s.Peers {
 		if peer.Quorum != nil && peer.Quorum.Reached {
 			p.note("%s answers: it is %s%s", peer.Region, peer.Quorum.State, modeText(peer.Mode, peer.Paused))
+			if peer.Quorum.State == lease.Candidate {
+				p.note("%s is about to take itself, and may be in the way: failoverd deny there first", peer.Region)
+			}
 		} else {
 			p.note("%s does not answer%s", peer.Region, modeText(peer.Mode, peer.Paused))
 		}

@@ -201,9 +201,9 @@ func (w *world) operate() {
 			r.deliver(lease.Pause{})
 		case 2, 3:
 			r.deliver(lease.Takeover{Until: r.clock.read(w.now).Add(w.cfg.Params.RequestTimeout)})
-			r.deliver(lease.Approve{Kind: r.decision.Request.Kind})
+			fallthrough
 		case 4:
-			r.deliver(lease.Approve{Kind: r.decision.Request.Kind})
+			r.deliver(lease.Approve{Kind: r.decision.Request.Kind, Until: r.clock.read(w.now).Add(w.cfg.Params.RequestTimeout)})
 		}
 	}
 	w.schedule(happening{at: w.now.Add(next), kind: mend, load: w.operate})
