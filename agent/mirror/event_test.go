@@ -42,7 +42,7 @@ func TestEventWords(t *testing.T) {
 		note    string
 	}{
 		{lease.Notice{Reason: lease.NoticeWitnessDown, Detail: "writing the own flag"}, notice, true, "witness unreachable: reads or writes of the witness fail; writing the own flag"},
-		{lease.Notice{Reason: lease.NoticeSavedUnusable}, notice, false, "saved authority unusable: the authority on disk is of another boot, has run out, or makes no sense, so the region fences first"},
+		{lease.Notice{Reason: lease.NoticeSavedUnusable}, notice, false, "saved authority unusable: the authority on disk is of another boot or other safety parameters, has run out, or makes no sense, so the region fences first"},
 		{lease.Notice{Reason: lease.NoticePeerUnreachable, Region: "hel"}, noticeEnded, false, "region unreachable no more (hel)"},
 	} {
 		k, note := ofNotice(tt.n, tt.action)

@@ -183,8 +183,11 @@ func TestLate(t *testing.T) {
 	r := s.register()
 	write(t, r, lease.TermRecord{}, first, lease.TermAcked, false)
 	ctx, cancel := context.WithCancel(t.Context())
-	s.with(func(_ http.ResponseWriter, do func()) { cancel(); do() })
-	if got, err := r.Write(ctx, first, next(first)); got != lease.TermUnknown || !errors.Is(err, context.Canceled) {
+	gone := make(chan struct{}) // an answer of nothing could come before it is noticed that nobody waits any more
+	s.with(func(_ http.ResponseWriter, do func()) { cancel(); do(); <-gone })
+	got, err := r.Write(ctx, first, next(first))
+	close(gone)
+	if got != lease.TermUnknown || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, %v; want that it is not known", got, err)
 	}
 	read(t, r, next(first))
