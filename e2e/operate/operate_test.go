@@ -106,7 +106,7 @@ func TestSemiAutomatic(t *testing.T) {
 func TestPause(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
-	w.await("fsn", "is active", active)
+	w.makeActive("fsn")
 	w.await("hel", "stands by", standby)
 	w.await("nbg", "stands by", standby)
 	w.does("hel", "takeover --peer-is-fenced fsn"+why, 1, "region_silent")
