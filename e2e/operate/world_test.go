@@ -90,7 +90,9 @@ func (w *world) await(name lease.Region, what string, holds func(daemon.Status) 
 // makeActive has a region be active, in a group that elects one by itself.
 func (w *world) makeActive(name lease.Region) {
 	w.t.Helper()
-	s := w.await(name, "knows of a holder", func(s daemon.Status) bool { return s.Holder != "" && (s.State == lease.Standby || s.State == lease.Active) })
+	s := w.await(name, "knows of a holder", func(s daemon.Status) bool {
+		return s.Holder != "" && (s.State == lease.Standby || s.State == lease.Active)
+	})
 	if s.Holder != name {
 		w.await(s.Holder, "is active", active)
 		w.await(name, "stands by", standby)
