@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,11 +63,11 @@ func layerNames(s agent.Status, fencing bool) string {
 	if len(names) == 0 {
 		return "it has none"
 	}
-	text := strings.Join(names, ", ")
 	if fencing {
-		return "from the outside in: " + text
+		slices.Reverse(names)
+		return "from the outside in: " + strings.Join(names, ", ")
 	}
-	return "from the inside out: " + text
+	return "from the inside out: " + strings.Join(names, ", ")
 }
 
 // handOverSteps are those of authority that goes to another region; to is empty if nobody has said to which.
