@@ -19,8 +19,8 @@ type TermRecord struct {
 	Epoch    uint64        // the highest that any instance has held or pledged to; never falls
 }
 
-// same reports whether two records are the same.
-func (r TermRecord) same(o TermRecord) bool {
+// Same reports whether two records are the same. Terms and beats name one, but not across a removal.
+func (r TermRecord) Same(o TermRecord) bool {
 	return r.Holder == o.Holder && r.Term == o.Term && r.Beat == o.Beat && r.Duration == o.Duration && r.Base == o.Base && r.Epoch == o.Epoch && r.Pause == o.Pause && slices.Equal(r.MayHold, o.MayHold)
 }
 
@@ -216,7 +216,7 @@ func (s *State) termRead(ev TermRead) {
 		ev.Record = t.record
 		ev.Record.Beat, ev.Record.Base = 0, TermBase{}
 	}
-	if !t.known || !ev.Record.same(t.record) {
+	if !t.known || !ev.Record.Same(t.record) {
 		if ev.Record.Beat < t.record.Beat {
 			t.readings = t.readings[:0] // somebody has removed it: what was read before proves nothing
 		}

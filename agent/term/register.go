@@ -3,7 +3,6 @@ package term
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -89,7 +88,7 @@ func (r *Register) Write(ctx context.Context, after, record lease.TermRecord) (l
 		return lease.TermUnknown, fmt.Errorf("write the record of the instances: %w", err)
 	}
 	stored, err := decode(o, r.group)
-	if err == nil && !same(stored, record) {
+	if err == nil && !stored.Same(record) {
 		err = &ForeignError{o.GetNamespace(), o.GetName(), "the API server has stored another record than it was sent"}
 	}
 	if err != nil {
@@ -109,12 +108,12 @@ func (r *Register) object(ctx context.Context, bears lease.TermRecord) (*unstruc
 	r.mu.Lock()
 	o, is := r.seen, r.is
 	r.mu.Unlock()
-	if o == nil || !same(is, bears) {
+	if o == nil || !is.Same(bears) {
 		var err error
 		if o, is, _, err = r.read(ctx); err != nil {
 			return nil, err
 		}
-		if o == nil || !same(is, bears) {
+		if o == nil || !is.Same(bears) {
 			return nil, nil
 		}
 	}
@@ -131,10 +130,4 @@ func (r *Register) remember(o *unstructured.Unstructured, record lease.TermRecor
 // Status, such as a 404 of a proxy before it, says nothing about the Lease.
 func says(err error, kind func(error) bool) bool {
 	return kind(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
-}
-
-// same reports whether two records are the same. Terms and beats name one, but not across a
-// removal of the Lease.
-func same(a, b lease.TermRecord) bool {
-	return a.Holder == b.Holder && a.Term == b.Term && a.Beat == b.Beat && a.Duration == b.Duration && a.Base == b.Base && a.Epoch == b.Epoch && a.Pause == b.Pause && slices.Equal(a.MayHold, b.MayHold)
 }

@@ -38,7 +38,7 @@ func write(t *testing.T, r *Register, after, record lease.TermRecord, want lease
 func read(t *testing.T, r *Register, want lease.TermRecord) {
 	t.Helper()
 	got, found, err := r.Read(t.Context())
-	if err != nil || found != (want.Beat > 0) || !same(got, want) {
+	if err != nil || found != (want.Beat > 0) || !got.Same(want) {
 		t.Fatalf("got %+v, %v, %v; want %+v", got, found, err, want)
 	}
 }
@@ -262,7 +262,7 @@ func TestForeign(t *testing.T) {
 			before := s.stored
 			got, found, err := s.register().Read(t.Context())
 			var foreign *ForeignError
-			if !errors.As(err, &foreign) || found || !same(got, lease.TermRecord{}) {
+			if !errors.As(err, &foreign) || found || !got.Same(lease.TermRecord{}) {
 				t.Fatalf("got %+v, %v, %v; want a ForeignError", got, found, err)
 			}
 			for _, want := range []string{says, "failoverd-rtz.fsn", "delete it while at most one instance"} {
@@ -313,7 +313,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		again := &unstructured.Unstructured{Object: map[string]any{}}
 		encode(again, "rtz", lease.TermRecord{}, r, time.Unix(1, 0))
-		if got, err := decode(again, "rtz"); err != nil || !same(got, r) || slices.Contains(r.MayHold, "") {
+		if got, err := decode(again, "rtz"); err != nil || !got.Same(r) || slices.Contains(r.MayHold, "") {
 			t.Errorf("got %+v, %v; want %+v", got, err, r)
 		}
 	})
