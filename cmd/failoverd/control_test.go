@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestControlGroup: the socket is for the daemon's user alone, or for a group too that is named.
+func TestControlGroup(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := user.LookupGroupId(me.Gid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for group, want := range map[string]os.FileMode{"": 0o600, own.Name: 0o660} {
+		path := filepath.Join(t.TempDir(), "socket")
+		l, err := listenControl(path, group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("group %q: mode %04o, want %04o", group, got, want)
+		}
+		if gid := strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Gid)); gid != me.Gid {
+			t.Errorf("group %q: it is of group %s, want %s", group, gid, me.Gid)
+		}
+	}
+	if _, err := listenControl(filepath.Join(t.TempDir(), "socket"), "no-such-group"); err == nil || !strings.Contains(err.Error(), "groupadd") {
+		t.Errorf("a group that is not there: %v, want how to make it", err)
+	}
+}
