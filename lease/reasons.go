@@ -151,7 +151,7 @@ var Reasons = []Reason{
 	{ReasonResigned, Informational, "resigned", "this instance stops, and leaves the region to another one", ""},
 	{ReasonNoAgent, Critical, "no agent", "no agent runs here, and failoverd fence was run in its place", "start the agent, and see its log for why it does not run"},
 	{ReasonPaused, Informational, "paused", "an operator has this region decide nothing by itself for a while: the candidate withdraws", "failoverd resume ends it"},
-	{ReasonUnapproved, Informational, "not approved", "nobody has approved that the candidate takes, and it falls silent for a while: another region may that needs no approval", "failoverd approve when it asks again"},
+	{ReasonUnapproved, Informational, "not approved", "nobody has approved that the candidate takes, or the order to take has run out: it falls silent, since its flag would keep other regions from taking", "failoverd approve when it asks again, or failoverd takeover"},
 	{ReasonHandedOver, Informational, "handed over", "an operator has asked for authority to be handed over: the region fences, and tells the other one to take", ""},
 	{ReasonDegraded, Warning, "degraded", "the region is degraded and another one is not: it fences, and tells the other one to take", "see degraded in failoverd status for what ails it"},
 	{ReasonSplitBrain, Critical, "two active regions", "another region is active with a higher epoch while this one held authority: an assumption of the protocol is broken; this region fences at once", "check that the witness is as fresh as witness.staleness says, and that all regions run with the same configuration; compare the data of both regions"},
