@@ -61,12 +61,6 @@ type Lease struct {
 	MaxClockDrift  Percent  `yaml:"max_clock_drift" json:"max_clock_drift"`
 }
 
-// The types of witness, as witness.type names them.
-const (
-	WitnessCloudflareKV = "cloudflare-kv" // Cloudflare Workers KV
-	WitnessFile         = "file"          // a directory that all regions see
-)
-
 // Witness says which store holds the flags, and how stale it may be. Exactly
 // the section that belongs to Type is set.
 type Witness struct {
@@ -76,19 +70,6 @@ type Witness struct {
 
 	CloudflareKV *CloudflareKV `yaml:"cloudflare_kv,omitempty" json:"cloudflare_kv,omitempty"`
 	File         *FileWitness  `yaml:"file,omitempty" json:"file,omitempty"`
-}
-
-// CloudflareKV is a namespace of Cloudflare Workers KV.
-type CloudflareKV struct {
-	AccountID    string `yaml:"account_id" json:"account_id"`
-	NamespaceID  string `yaml:"namespace_id" json:"namespace_id"`
-	APITokenFile string `yaml:"api_token_file" json:"api_token_file"`
-	BaseURL      string `yaml:"base_url" json:"base_url"` // empty: the public API
-}
-
-// FileWitness is a directory that every region of the group sees.
-type FileWitness struct {
-	Dir string `yaml:"dir" json:"dir"`
 }
 
 // Identity is what records are signed and checked with.

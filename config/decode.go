@@ -24,22 +24,7 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 			field{"fence_timeout", unit(&c.Lease.FenceTimeout)},
 			field{"max_clock_drift", unit(&c.Lease.MaxClockDrift)},
 		)},
-		field{"witness", section(
-			field{"type", text(&c.Witness.Type)},
-			field{"staleness", unit(&c.Witness.Staleness)},
-			field{"prefix", text(&c.Witness.Prefix)},
-			field{"cloudflare_kv", optional(&c.Witness.CloudflareKV, func(kv *CloudflareKV) setter {
-				return section(
-					field{"account_id", text(&kv.AccountID)},
-					field{"namespace_id", text(&kv.NamespaceID)},
-					field{"api_token_file", text(&kv.APITokenFile)},
-					field{"base_url", text(&kv.BaseURL)},
-				)
-			})},
-			field{"file", optional(&c.Witness.File, func(f *FileWitness) setter {
-				return section(field{"dir", text(&f.Dir)})
-			})},
-		)},
+		field{"witness", witness(&c.Witness)},
 		field{"quorum", optional(&c.Quorum, func(q *Quorum) setter {
 			*q = *DefaultQuorum("")
 			return section(

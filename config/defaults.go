@@ -7,7 +7,7 @@ import (
 )
 
 // Default returns the configuration that a file adds to, for a type of witness
-// (WitnessCloudflareKV or WitnessFile): every default, and no required key.
+// (WitnessFile, for one): every default, and no required key.
 // Two defaults depend on the witness: its staleness bound, and how often a
 // standby reads it.
 func Default(witness string) *Config {

@@ -104,25 +104,13 @@ func (v *validator) loadNotifications(s *Secrets) {
 	if n == nil {
 		return
 	}
-	token := func(key, name string, into *string) {
-		if name == "" {
-			return
-		}
-		data, err := readSecret(name, maxTokenFile)
-		if err == nil {
-			if *into, err = parseToken(data); err != nil {
-				err = fmt.Errorf("%s: %w", name, err)
-			}
-		}
-		v.must(err == nil, key, "%v", err)
-	}
 	if a := n.Alertmanager; a != nil {
-		token("notifications.alertmanager.bearer_token_file", a.BearerTokenFile, &s.AlertmanagerToken)
+		s.AlertmanagerToken = v.token("notifications.alertmanager.bearer_token_file", a.BearerTokenFile)
 	}
 	s.Webhooks = make([]WebhookSecrets, len(n.Webhooks))
 	for i, w := range n.Webhooks {
 		at := fmt.Sprintf("notifications.webhooks[%d]", i)
-		token(at+".bearer_token_file", w.BearerTokenFile, &s.Webhooks[i].BearerToken)
+		s.Webhooks[i].BearerToken = v.token(at+".bearer_token_file", w.BearerTokenFile)
 		data, err := readSecret(w.SecretFile, maxTokenFile)
 		if err == nil {
 			if s.Webhooks[i].Key, err = parseWebhookSecret(strings.TrimSpace(string(data))); err != nil {

@@ -15,10 +15,15 @@ import (
 // "secrets(hidden)", whatever the verb.
 type Secrets struct {
 	PrivateKey ed25519.PrivateKey // this region's key
-	APIToken   string             // Cloudflare's; empty for another witness
+	Witness    WitnessSecrets
 
 	AlertmanagerToken string           // empty: none is sent
 	Webhooks          []WebhookSecrets // by their number in notifications.webhooks
+}
+
+// WitnessSecrets are those of a witness, as far as its store has them.
+type WitnessSecrets struct {
+	Token string // what requests carry
 }
 
 const hidden = "secrets(hidden)"
@@ -43,7 +48,7 @@ const (
 func (c *Config) LoadSecrets() (*Secrets, error) {
 	v := &validator{document: c.document(), c: c}
 	s := &Secrets{}
-	const keyPath, tokenPath = "identity.private_key_file", "witness.cloudflare_kv.api_token_file"
+	const keyPath = "identity.private_key_file"
 	if data, err := readSecret(c.Identity.PrivateKeyFile, maxKeyFile); err != nil {
 		v.must(false, keyPath, "%v", err)
 	} else if s.PrivateKey, err = ParsePrivateKey(data); err != nil {
@@ -51,18 +56,29 @@ func (c *Config) LoadSecrets() (*Secrets, error) {
 	} else if err := c.belongs(s.PrivateKey); err != nil {
 		v.must(false, keyPath, "%s: %v", c.Identity.PrivateKeyFile, err)
 	}
-	if kv := c.Witness.CloudflareKV; kv != nil {
-		if data, err := readSecret(kv.APITokenFile, maxTokenFile); err != nil {
-			v.must(false, tokenPath, "%v", err)
-		} else if s.APIToken, err = parseToken(data); err != nil {
-			v.must(false, tokenPath, "%s: %v", kv.APITokenFile, err)
-		}
-	}
+	s.Witness = v.loadWitness("witness", &c.Witness)
 	v.loadNotifications(s)
 	if err := v.problems.err(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// token reads the file of a token that is named at a path; none if no file is.
+func (v *validator) token(at, name string) string {
+	if name == "" {
+		return ""
+	}
+	data, err := readSecret(name, maxTokenFile)
+	if err != nil {
+		v.must(false, at, "%v", err)
+		return ""
+	}
+	token, err := parseToken(data)
+	if err != nil {
+		v.must(false, at, "%s: %v", name, err)
+	}
+	return token
 }
 
 // tooOpen reports whether anybody but a user can read or change a secret's file. One of root's

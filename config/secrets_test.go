@@ -65,7 +65,7 @@ func TestLoadSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.APIToken != token {
+	if s.Witness.Token != token {
 		t.Errorf("token: got another one than was written")
 	}
 	if got, want := config.PublicKey(s.PrivateKey), c.Identity.PublicKeys[c.Region]; got != want {

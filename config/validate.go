@@ -52,7 +52,7 @@ func (c *Config) validate(d *document) Problems {
 	v.names()
 	v.choice("mode", string(c.Mode), modes)
 	v.must(c.ApprovalTimeout > 0, "approval_timeout", "found %v, expected more than 0s: nobody could approve in time", c.ApprovalTimeout)
-	v.witness()
+	v.witness("witness", &c.Witness)
 	v.quorum()
 	v.identity()
 	v.kubernetes()

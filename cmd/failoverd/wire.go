@@ -9,9 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/openova-io/failoverd/config"
-	"github.com/openova-io/failoverd/lease/witness"
-	"github.com/openova-io/failoverd/lease/witness/cloudflarekv"
-	"github.com/openova-io/failoverd/lease/witness/file"
 )
 
 const defaultConfig = "/etc/failoverd/failoverd.yaml"
@@ -69,29 +66,4 @@ func loadConfig(path string) (*config.Config, error) {
 		return nil, usageError{err}
 	}
 	return cfg, nil
-}
-
-// openWitness makes the witness that the configuration names. It does not ask
-// it anything yet.
-func openWitness(cfg *config.Config, secrets *config.Secrets) (*witness.Witness, error) {
-	var store witness.Store
-	var err error
-	switch cfg.Witness.Type {
-	case config.WitnessFile:
-		store, err = file.New(cfg.Witness.File.Dir)
-	case config.WitnessCloudflareKV:
-		kv := cfg.Witness.CloudflareKV
-		store, err = cloudflarekv.New(cloudflarekv.Config{
-			AccountID: kv.AccountID, NamespaceID: kv.NamespaceID, Token: secrets.APIToken, BaseURL: kv.BaseURL,
-		})
-	default:
-		err = fmt.Errorf("witness.type %q is not in this version of failoverd", cfg.Witness.Type)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open the witness: %w", err)
-	}
-	return witness.New(store, witness.Config{
-		Prefix: cfg.Witness.Prefix, Group: cfg.Group, Region: cfg.Region, Members: cfg.Members,
-		PrivateKey: secrets.PrivateKey, PublicKeys: cfg.PublicKeys(),
-	})
 }

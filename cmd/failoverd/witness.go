@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/openova-io/failoverd/config"
+	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/lease/witness/cloudflarekv"
+	"github.com/openova-io/failoverd/lease/witness/file"
+)
+
+// openWitness makes the witness that the configuration names. It does not ask
+// it anything yet.
+func openWitness(cfg *config.Config, secrets *config.Secrets) (*witness.Witness, error) {
+	store, err := openStore(cfg.Witness, secrets.Witness)
+	if err != nil {
+		return nil, fmt.Errorf("open the witness: %w", err)
+	}
+	return witness.New(store, witness.Config{
+		Prefix: cfg.Witness.Prefix, Group: cfg.Group, Region: cfg.Region, Members: cfg.Members,
+		PrivateKey: secrets.PrivateKey, PublicKeys: cfg.PublicKeys(),
+	})
+}
+
+// openStore makes the store of a witness.
+func openStore(w config.Witness, secrets config.WitnessSecrets) (witness.Store, error) {
+	switch w.Type {
+	case config.WitnessFile:
+		return file.New(w.File.Dir)
+	case config.WitnessCloudflareKV:
+		kv := w.CloudflareKV
+		return cloudflarekv.New(cloudflarekv.Config{
+			AccountID: kv.AccountID, NamespaceID: kv.NamespaceID, Token: secrets.Token, BaseURL: kv.BaseURL,
+		})
+	}
+	return nil, fmt.Errorf("witness.type %q is not in this version of failoverd", w.Type)
+}
