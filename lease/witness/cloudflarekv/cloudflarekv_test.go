@@ -72,6 +72,20 @@ func TestConformanceStale(t *testing.T) {
 	})
 }
 
+func TestStaleness(t *testing.T) {
+	const staleness = 200 * time.Millisecond
+	srv := serve(t, kvtest.Options{Faults: kvtest.Faults{Staleness: staleness, Caches: 3}})
+	open := func(t *testing.T) witness.Store { return open(t, configFor(srv.URL)) }
+	witnesstest.RunStaleness(t, staleness, open, func(_ *testing.T, c *witnesstest.Clients) {
+		srv.SetFaults(kvtest.Token, kvtest.Faults{
+			Staleness: staleness, Caches: 3,
+			ServerError: 0.1, LoseAnswer: 0.1, Late: 0.1, LateMin: staleness, LateMax: 2 * staleness, ApplyFailed: 0.5,
+		})
+		c.Await(40)
+		srv.SetFaults(kvtest.Token, kvtest.Faults{Staleness: staleness, Caches: 3})
+	})
+}
+
 func TestNewRefuses(t *testing.T) {
 	for _, test := range []struct {
 		change func(*cloudflarekv.Config)

@@ -28,6 +28,26 @@ func TestConformance(t *testing.T) {
 	witnesstest.Run(t, func(t *testing.T) witness.Store { return open(t, t.TempDir()) })
 }
 
+// The harm is what a directory can do to its users: it is gone for a while, as where a mount is lost.
+func TestLinearizable(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "w")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	witnesstest.RunLinearizable(t, func(t *testing.T) witness.Store { return open(t, dir) }, func(t *testing.T, c *witnesstest.Clients) {
+		for range 3 {
+			if err := os.Rename(dir, dir+"-gone"); err != nil {
+				t.Fatal(err)
+			}
+			c.Await(10)
+			if err := os.Rename(dir+"-gone", dir); err != nil {
+				t.Fatal(err)
+			}
+			c.AwaitAnswers(10)
+		}
+	})
+}
+
 func TestNewSaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	notDir := filepath.Join(dir, "file")

@@ -1,9 +1,10 @@
 // Package witnesstest is the suite that every witness store runs: what the
 // lease relies on, as far as it can be seen from outside.
 //
-// It does not show that a store keeps its staleness bound, or that an attempt
-// lands at most once: a store that breaks these does so when its servers or
-// its network are ill, which its own tests have to bring about.
+// Run and RunStale show what a store does while all is well. Whether it keeps
+// its staleness bound, and whether an attempt lands at most once, shows when
+// its servers or its network are ill: RunLinearizable and RunStaleness judge
+// what several clients saw while a store's own test brings that about.
 package witnesstest
 
 import (
