@@ -6,24 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 
 	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/lease/witness/overhttp"
 )
 
 // An answer is what came back over HTTP, as it was.
 type answer struct {
-	complete bool // the body too, or as much of it as is wanted
-	status   int
-	header   http.Header
-	body     []byte
+	overhttp.Answer
+	complete bool   // the body too, or as much of it as is wanted
 	secret   string // never to be quoted
 }
 
@@ -34,14 +31,11 @@ func (a *answer) capture(req *http.Request, next option.MiddlewareNext) (*http.R
 	if err != nil {
 		return res, err
 	}
-	defer res.Body.Close()
-	a.status, a.header = res.StatusCode, res.Header
-	a.body, err = io.ReadAll(io.LimitReader(res.Body, witness.MaxRecord+1))
-	if err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
+	if a.Answer, err = overhttp.Read(res); err != nil {
+		return nil, err
 	}
 	a.complete = true
-	res.Body = io.NopCloser(bytes.NewReader(a.body))
+	res.Body = io.NopCloser(bytes.NewReader(a.Body))
 	return res, nil
 }
 
@@ -96,7 +90,7 @@ func (e *envelope) says(message string) bool {
 
 // envelope is the answer's envelope; ok is false if it is not in one.
 func (a *answer) envelope() (e envelope, ok bool) {
-	err := json.Unmarshal(a.body, &e)
+	err := json.Unmarshal(a.Body, &e)
 	return e, err == nil && e.Success != nil
 }
 
@@ -105,36 +99,36 @@ func (a *answer) envelope() (e envelope, ok bool) {
 func (a *answer) judge(op string) (p *problem, missing bool) {
 	e, enveloped := a.envelope()
 	failed := enveloped && !*e.Success
-	p = &problem{retryAfter: a.retryAfter(), err: a.describe(e)}
+	p = &problem{retryAfter: a.RetryAfter(), err: a.describe(e)}
 	switch {
 	// A value that looks like a failure is taken for one: no record has that
 	// shape, and "unknown" is always safe.
-	case a.status == http.StatusOK && !failed && op == "get" && !a.isPage():
+	case a.Status == http.StatusOK && !failed && op == "get" && !a.IsPage():
 		return nil, false
-	case a.status == http.StatusOK && enveloped && !failed && op == "put":
+	case a.Status == http.StatusOK && enveloped && !failed && op == "put":
 		return nil, false
 
 	case e.has(10048):
 		p.class, p.remedy = witness.Quota, remedyQuota
-	case a.status == http.StatusTooManyRequests:
+	case a.Status == http.StatusTooManyRequests:
 		p.class, p.remedy = witness.RateLimited, remedyRate
-	case a.status >= 500 || a.status == http.StatusRequestTimeout:
+	case a.Status >= 500 || a.Status == http.StatusRequestTimeout:
 		p.class = witness.Unreachable
-	case a.status == http.StatusNotFound && op == "get" && failed && (e.has(10009) || e.says("Key not found")):
+	case a.Status == http.StatusNotFound && op == "get" && failed && (e.has(10009) || e.says("Key not found")):
 		return nil, true
 
 	// Whatever else was not found, it is no statement about a key.
-	case e.has(10013, 10011) || a.status == http.StatusNotFound && e.says("Namespace not found"):
+	case e.has(10013, 10011) || a.Status == http.StatusNotFound && e.says("Namespace not found"):
 		p.class, p.remedy = witness.Refused, remedyNamespace
 	case e.has(7000, 7003):
 		p.class, p.remedy = witness.Refused, remedyIDs
 	case e.has(9109, 9106, 6003, 1000, 1001):
 		p.class, p.remedy = witness.Refused, remedyToken
-	case enveloped && a.status == http.StatusUnauthorized:
+	case enveloped && a.Status == http.StatusUnauthorized:
 		p.class, p.remedy = witness.Refused, remedyToken
-	case enveloped && a.status == http.StatusForbidden:
+	case enveloped && a.Status == http.StatusForbidden:
 		p.class, p.remedy = witness.Refused, remedyAccount
-	case failed && a.status == http.StatusOK:
+	case failed && a.Status == http.StatusOK:
 		p.class = witness.Unreachable
 	case failed:
 		p.class = witness.Refused
@@ -144,43 +138,14 @@ func (a *answer) judge(op string) (p *problem, missing bool) {
 	return p, false
 }
 
-// isPage reports whether the answer is one for a person to read, which
-// Workers KV never gives.
-func (a *answer) isPage() bool {
-	mediaType, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
-	return err == nil && (mediaType == "text/html" || mediaType == "application/xhtml+xml")
-}
-
 // describe is the answer in one line.
 func (a *answer) describe(e envelope) error {
-	text := fmt.Sprintf("HTTP status %d", a.status)
+	text := fmt.Sprintf("HTTP status %d", a.Status)
 	for _, err := range e.Errors[:min(len(e.Errors), 3)] {
-		text += fmt.Sprintf(", code %d %q", err.Code, clip(err.Message, a.secret, 200))
+		text += fmt.Sprintf(", code %d %q", err.Code, overhttp.Clip(err.Message, a.secret, 200))
 	}
 	if len(e.Errors) == 0 {
-		text += fmt.Sprintf(" with a body that starts %q", clip(string(a.body), a.secret, 80))
+		text += fmt.Sprintf(" with a body that starts %q", overhttp.Clip(string(a.Body), a.secret, 80))
 	}
 	return errors.New(text)
-}
-
-// redact takes the token out of a text that may quote what a proxy sent back.
-func redact(text, secret string) string { return strings.ReplaceAll(text, secret, "[token]") }
-
-// clip is the start of a redacted text. It is redacted BEFORE it is cut, or a
-// part of the token could be left.
-func clip(text, secret string, n int) string {
-	text = redact(text, secret)
-	return text[:min(len(text), n)]
-}
-
-// retryAfter is how long the answer asks to wait, 0 if it does not say.
-func (a *answer) retryAfter() time.Duration {
-	v := a.header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(v); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, 24*60*60)) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return min(max(0, time.Until(at)), 24*time.Hour)
-	}
-	return 0
 }

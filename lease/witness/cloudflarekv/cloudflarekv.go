@@ -27,6 +27,7 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/option"
 
 	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/lease/witness/overhttp"
 )
 
 // maxKey is the length in bytes of the longest key that Workers KV takes.
@@ -72,12 +73,10 @@ func New(cfg Config) (*Store, error) {
 	case strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return nil, errors.New("witness.cloudflare_kv.api_token_file holds spaces or characters that no API token has, want the token alone")
 	}
-	client := newClient()
+	client := overhttp.NewClient()
 	if cfg.HTTPClient != nil {
-		c := *cfg.HTTPClient
-		client = &c
+		client = overhttp.WithoutRedirects(cfg.HTTPClient)
 	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	opts := []option.RequestOption{
 		option.WithEnvironmentProduction(),
 		option.WithAPIToken(cfg.Token),
@@ -101,19 +100,6 @@ func New(cfg Config) (*Store, error) {
 		token:     cfg.Token,
 		where:     where,
 	}, nil
-}
-
-// newClient is an HTTP client that keeps connections for reuse, goes through
-// the proxy of the environment like any other, and gives up on dead ones.
-func newClient() *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 16 // a round of reads comes all at once
-	t.MaxResponseHeaderBytes = 64 << 10
-	t.DisableCompression = true
-	// A connection of HTTP/2 whose path has died would otherwise take every
-	// request with it until TCP gives up, a quarter of an hour later.
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second}
-	return &http.Client{Transport: t}
 }
 
 // Put implements witness.Store.
@@ -167,7 +153,7 @@ func (s *Store) exchange(ctx context.Context, op, key string, send func(name str
 			return nil, witness.ErrNotFound
 		}
 		if problem == nil {
-			return a.body, nil
+			return a.Body, nil
 		}
 	case ctx.Err() != nil:
 		return nil, witness.Interrupted(ctx, op, key)
@@ -189,7 +175,7 @@ func (s *Store) unreachable(err error) *problem {
 		err:    fmt.Errorf("ask Cloudflare: %w", err),
 	}
 	if text := p.err.Error(); strings.Contains(text, s.token) {
-		p.err = errors.New(redact(text, s.token))
+		p.err = errors.New(overhttp.Redact(text, s.token))
 	}
 	return p
 }
