@@ -89,7 +89,7 @@ func (w *world) dashboard() {
 				Status, Error string
 				Data          struct{ Result []sample }
 			}
-			if !w.get("query?query="+url.QueryEscape(expr), &body) || body.Status != "success" {
+			if !w.get("/api/v1/query?query="+url.QueryEscape(expr), &body) || body.Status != "success" {
 				w.t.Errorf("the panel %q: %s: %s %s", p.Title, expr, body.Status, body.Error)
 			}
 			if empty := slices.Contains(quiet, p.Title); (len(body.Data.Result) == 0) != empty {

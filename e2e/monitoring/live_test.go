@@ -11,15 +11,17 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// calm is for how long nothing happens, and nothing may fire; it is minutes by the rules' durations here.
-const calm = 15 * time.Second
+// before is for how long nothing happens before the faults, and nothing may fire; it is minutes by the rules' durations here.
+const before = 15 * time.Second
 
 // TestLive has Prometheus watch three agents, first in calm, then through faults, each of which its alert is to fire for. The alerts
 // that do not fire here have their unit test alone: those of instances (they need an API server), of clocks (nobody can have one run
 // slow for one process), of two holders (which there never are), of GPUs, of notifications that are given up (which takes minutes), and of
 // a wrong scrape configuration.
 func TestLive(t *testing.T) {
-	w := newWorld(t)
+	t.Parallel()
+	w := newWorld(t, quick, quickHealth)
+	w.watch(hasten)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -31,7 +33,7 @@ func TestLive(t *testing.T) {
 		return len(w.query(`failoverd_layer_state{state="active"} == 1`)) == 1 && len(w.query(`failoverd_layer_state{state="inactive"} == 1`)) == 2
 	})
 	began := time.Now()
-	w.await("calm", func() bool { return time.Since(began) > calm })
+	w.await("calm", func() bool { return time.Since(began) > before })
 	if fired := w.firing("15s"); len(fired) > 0 {
 		t.Errorf("in calm, %q fired", fired)
 	}
@@ -122,7 +124,7 @@ func (w *world) metadata() {
 	var body struct {
 		Data map[string][]struct{ Type, Help string }
 	}
-	if !w.get("metadata", &body) {
+	if !w.get("/api/v1/metadata", &body) {
 		w.t.Fatal("Prometheus does not tell its metadata")
 	}
 	n := 0

@@ -43,31 +43,37 @@ type region struct {
 // A world is a group that runs, and the Prometheus that watches it.
 type world struct {
 	t       *testing.T
-	params  lease.Params
+	address func() string // one more address, host:port
 	regions []*region
 	api     string // of Prometheus
 }
 
-func newWorld(t *testing.T) *world {
+// quick are times with which a fault shows within seconds, and health the same for a probe.
+var quick = lease.Params{
+	Members: []lease.Region{"fsn", "hel", "nbg"},
+	TTL:     10 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond, PollInterval: 250 * time.Millisecond,
+	RequestTimeout: 3 * time.Second, FenceTimeout: 2 * time.Second, MaxClockDrift: 0.002,
+}
+
+const quickHealth = "degraded_after: 2s, recovered_after: 2s, probes: [{name: gateway, http: %q, interval: 500ms, timeout: 400ms}]"
+
+// newWorld is a group that runs, and that nobody watches yet. In health there is room for the address of the page that is probed.
+func newWorld(t *testing.T, params lease.Params, health string) *world {
 	t.Helper()
-	w := &world{t: t, params: lease.Params{
-		Members: []lease.Region{"fsn", "hel", "nbg"},
-		TTL:     10 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond, PollInterval: 250 * time.Millisecond,
-		RequestTimeout: 3 * time.Second, FenceTimeout: 2 * time.Second, MaxClockDrift: 0.002,
-	}}
-	lab := resolvers.Start(t, w.params.Members)
+	w := &world{t: t}
+	lab := resolvers.Start(t, params.Members)
+	w.address = lab.Address
 	quorum := &daemon.Quorum{
-		Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: w.params.RequestTimeout * 3 / 4,
+		Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: params.RequestTimeout * 3 / 4,
 	}
-	for _, m := range w.params.Members {
+	for _, m := range params.Members {
 		quorum.Listen[m] = lab.Address()
 		w.regions = append(w.regions, &region{door: lab.NewMeddler(t, lab.Region(m), quorum.Listen[m])})
 		for _, resolver := range lab.Resolvers {
 			quorum.Resolvers[m] = append(quorum.Resolvers[m], resolver.Address)
 		}
 	}
-	var targets []string
-	for i, r := range daemon.NewGroup(t, daemon.Build(t, true), w.params, quorum).Regions {
+	for i, r := range daemon.NewGroup(t, daemon.Build(t, true), params, quorum).Regions {
 		of := w.regions[i]
 		of.Region = r
 		page := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
@@ -76,21 +82,16 @@ func newWorld(t *testing.T) *world {
 			}
 		}))
 		t.Cleanup(page.Close)
-		of.Configure(t, "", fmt.Sprintf("health:\n  degraded_after: 2s\n  recovered_after: 2s\n  probes: [{name: gateway, http: %q, interval: 500ms, timeout: 400ms}]\n", page.URL))
-		api := lab.Address()
-		of.Place(t, api)
-		targets = append(targets, fmt.Sprintf("{targets: [%q], labels: {failover_group: %s, failover_region: %s}}", api, daemon.GroupName, r.Name))
+		of.Configure(t, "", fmt.Sprintf("health: {"+health+"}\n", page.URL))
+		of.Place(t, lab.Address())
 		r.Start(t)
 	}
-	w.watch(lab.Address(), targets)
 	return w
 }
 
-// watch starts Prometheus with the rules as shipped, but for their durations.
-func (w *world) watch(listen string, targets []string) {
-	w.t.Helper()
-	var file ruleFile
-	readYAML(w.t, deployed+"/rules.yaml", &file)
+// hasten makes the rules' durations shorter, and Prometheus look often.
+func hasten(t *testing.T, file *ruleFile, config *prometheusConfig) {
+	t.Helper()
 	for i := range file.Groups[0].Rules {
 		r := &file.Groups[0].Rules[i]
 		if r.For == "" || r.Alert == "FailoverdClockDrift" { // which would be told by the times of single scrapes
@@ -98,24 +99,54 @@ func (w *world) watch(listen string, targets []string) {
 		}
 		d, err := time.ParseDuration(r.For)
 		if err != nil {
-			w.t.Fatal(err)
+			t.Fatal(err)
 		}
 		r.For = fmt.Sprintf("%dms", (d / faster).Milliseconds())
 	}
-	text, err := yaml.Marshal(file)
-	if err != nil {
-		w.t.Fatal(err)
+	config.Global = map[string]string{"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "500ms"}
+}
+
+// A prometheusConfig is Prometheus's configuration.
+type prometheusConfig struct {
+	Global    map[string]string `json:"global"`
+	RuleFiles []string          `json:"rule_files"`
+	Scrape    []struct {
+		Job    string   `json:"job_name"`
+		Static []target `json:"static_configs"`
+	} `json:"scrape_configs"`
+}
+
+type target struct {
+	Targets []string          `json:"targets"`
+	Labels  map[string]string `json:"labels,omitempty"`
+}
+
+// watch starts Prometheus with the rules and the configuration as shipped, but for the targets, and for what change does to them.
+func (w *world) watch(change func(*testing.T, *ruleFile, *prometheusConfig)) {
+	w.t.Helper()
+	var file ruleFile
+	readYAML(w.t, deployed+"/rules.yaml", &file)
+	var config prometheusConfig
+	readYAML(w.t, deployed+"/prometheus.yaml", &config)
+	config.Scrape[0].Static = nil
+	for _, r := range w.regions {
+		config.Scrape[0].Static = append(config.Scrape[0].Static,
+			target{[]string{r.Address()}, map[string]string{"failover_group": daemon.GroupName, "failover_region": string(r.Name)}})
+	}
+	if change != nil {
+		change(w.t, &file, &config)
 	}
 	dir := w.t.TempDir()
-	for name, content := range map[string]string{
-		"rules.yaml": string(text),
-		"prometheus.yaml": "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 500ms}\nrule_files: [rules.yaml]\nscrape_configs:\n" +
-			"  - job_name: failoverd\n    static_configs: [" + strings.Join(targets, ", ") + "]\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+	for name, content := range map[string]any{"rules.yaml": file, "prometheus.yaml": config} {
+		text, err := yaml.Marshal(content)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			w.t.Fatal(err)
 		}
 	}
+	listen := w.address()
 	p, err := daemon.StartProcess(program(w.t, "prometheus"), "--config.file="+filepath.Join(dir, "prometheus.yaml"),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+listen, "--log.level=warn")
 	if err != nil {
@@ -129,13 +160,14 @@ func (w *world) watch(listen string, targets []string) {
 			w.t.Logf("Prometheus:\n%s", stderr)
 		}
 	})
-	w.api = "http://" + listen + "/api/v1/"
-	w.await("Prometheus scrapes all", func() bool { return len(w.query("failoverd_build_info")) == len(targets) })
+	w.api = "http://" + listen
+	w.await("Prometheus scrapes all", func() bool { return len(w.query("failoverd_build_info")) == len(w.regions) })
 }
 
 // A sample is one of an instant vector, by its labels.
 type sample struct {
 	Metric map[string]string `json:"metric"`
+	Value  [2]any            `json:"value"` // the time, and the value as text
 }
 
 // query asks Prometheus; nothing comes from one that does not answer yet.
@@ -144,7 +176,7 @@ func (w *world) query(expr string) []sample {
 		Status, Error string
 		Data          struct{ Result []sample }
 	}
-	if w.get("query?query="+url.QueryEscape(expr), &body) && body.Status != "success" {
+	if w.get("/api/v1/query?query="+url.QueryEscape(expr), &body) && body.Status != "success" {
 		w.t.Fatalf("query %s: %s", expr, body.Error)
 	}
 	return body.Data.Result
