@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -20,7 +21,8 @@ var (
 )
 
 // TestProcesses does to three daemons, which share a lease in Cloudflare's own KV code, what may happen to them, and
-// checks that two were never active at once. No time is asserted: the machine may be busy. The figures are in its log.
+// checks that two were never active at once, and that their journals replay to the same actions. No time is asserted: the
+// machine may be busy. The figures are in its log.
 func TestProcesses(t *testing.T) {
 	params := lease.Params{
 		Members: []lease.Region{"fsn", "hel", "nbg"},
@@ -59,6 +61,9 @@ func TestProcesses(t *testing.T) {
 	w.save(*outFlag, records, findings)
 	for _, f := range slices.Concat(findings.Authority, findings.Layers, findings.Unfounded) {
 		t.Error(f)
+	}
+	for _, bad := range daemon.Audit(t, w.group.Regions...) {
+		t.Error(bad)
 	}
 	w.report(records, findings, now().Sub(begun))
 }

@@ -71,7 +71,7 @@ func TestStorm(t *testing.T) {
 	f := w.judge()
 	wrong := slices.Concat(f.Bad(), w.forgotten(), leaks(weights))
 	if *without == "" {
-		wrong = append(wrong, w.journals()...)
+		wrong = append(wrong, daemon.Audit(t, w.agents()...)...)
 	}
 	for _, bad := range wrong {
 		t.Error(bad)

@@ -46,7 +46,6 @@ type world struct {
 	t         *testing.T
 	random    *rand.Rand
 	params    lease.Params
-	keys      map[lease.Region]string // public ones
 	network   *network
 	planes    []*controlplane.Plane // by region
 	routes    []*routeSampler       // by region
@@ -98,7 +97,6 @@ func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int, cl
 		}
 	}
 	group := daemon.NewGroup(t, binaries, w.params, quorum)
-	w.keys = group.Params.Keys
 	for r, region := range group.Regions {
 		kubeconfig := w.kubeconfig(r, region)
 		namespace := w.planes[r].Namespace(t)
@@ -132,6 +130,14 @@ func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int, cl
 		i.sample = newSampler(t, i)
 	}
 	return w
+}
+
+// agents are the instances as regions of daemon.
+func (w *world) agents() (all []*daemon.Region) {
+	for _, i := range w.instances {
+		all = append(all, i.Region)
+	}
+	return all
 }
 
 // kubeconfig is a region's, by way of its place in the network.
