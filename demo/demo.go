@@ -5,7 +5,8 @@
 // It kills, freezes and cuts off whichever region is active, takes the witness away
 // from all of them, has a resolver lie, and switches over, while a client asks all
 // three ten times a second, and reports how long nobody answered, beside the
-// computed bound, and whether ever two did.
+// computed bound, and whether ever two did. At the end it verifies and replays the journals
+// that the agents have kept.
 //
 // The agents are those that `failoverd run` runs. What an operating system and a
 // network do to a process is done to them from outside, by what stands between an
@@ -69,7 +70,15 @@ func Run(ctx context.Context, log hclog.Logger, watch Watcher) (*Report, error) 
 	if err != nil {
 		return nil, err
 	}
-	return direct(ctx, world, regions, watch)
+	report, err := direct(ctx, world, regions, watch)
+	if report == nil {
+		return nil, err
+	}
+	for _, r := range regions {
+		r.close() // which writes its journal to its end
+		report.Journals = append(report.Journals, r.audited())
+	}
+	return report, err
 }
 
 // newRegions makes the regions, none of which runs yet. Those that it returns are to be closed, with

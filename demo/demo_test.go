@@ -63,7 +63,31 @@ func TestRun(t *testing.T) {
 	if !slices.Equal(done, want) {
 		t.Errorf("it did %q, want %q", done, want)
 	}
+	wantReplayed(t, report)
 	wantNothingLeft(t)
+}
+
+// wantReplayed has every region have kept a journal of all that its agents did, which replays to the same actions.
+func wantReplayed(t *testing.T, report *Report) {
+	t.Helper()
+	runs := 0
+	for i, m := range Params().Members {
+		if i >= len(report.Journals) || report.Journals[i].Region != m {
+			t.Fatalf("the journals are %+v, want one of each of %v", report.Journals, Params().Members)
+		}
+		j := report.Journals[i]
+		if j.Wrong != "" {
+			t.Errorf("the journal of %s: %s", j.Region, j.Wrong)
+		}
+		if j.Steps < 100 || j.Entries <= j.Steps+j.Runs {
+			t.Errorf("the journal of %s has %d entries, of %d runs and %d steps; want a step for each thing that its lease was told, and what became of its layer", j.Region, j.Entries, j.Runs, j.Steps)
+		}
+		runs += j.Runs
+		t.Logf("the journal of %s: %d entries, %d runs, %d steps replayed to the same actions", j.Region, j.Entries, j.Runs, j.Steps)
+	}
+	if runs != 5 {
+		t.Errorf("the journals have %d runs of agents, want 5: of three that start, one killed, and one restarted at once", runs)
+	}
 }
 
 func wantNarrow(t *testing.T, text string) {

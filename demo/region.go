@@ -13,6 +13,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
@@ -48,6 +49,7 @@ type run struct {
 	server  *http.Server
 	answers *dnsServer
 	dir     *statedir.Dir
+	journal *audit.Journal
 }
 
 func newIdentities(members []lease.Region) (map[lease.Region]ed25519.PrivateKey, error) {
@@ -95,12 +97,15 @@ func (r *region) start() (err error) {
 	if run.dir, err = statedir.Open(r.stateDir); err != nil {
 		return err
 	}
+	if run.journal, _, err = audit.Open(r.journalDir(), audit.Config{Group: r.params.Group, Region: r.name, Key: r.identities[r.name]}); err != nil {
+		return err
+	}
 	r.lives++
 	log := r.log.With("life", r.lives)
 	run.agent, err = agent.New(agent.Config{
 		Params: r.params, Version: "demo", Witness: w, Quorum: questions{asker, run.life, r.world.tally},
 		Layers: []layers.Layer{layer{r.service, run.life}},
-		Disk:   disk{run.dir, run.life}, Clock: clock{agent.BootClock{}, run.life}, Log: log,
+		Disk:   disk{run.dir, run.life}, Journal: journal{run.journal, run.life}, Clock: clock{agent.BootClock{}, run.life}, Log: log,
 	})
 	if err != nil {
 		return err
@@ -194,6 +199,9 @@ func (r *run) close() error {
 	}
 	if r.answers != nil {
 		errs = append(errs, r.answers.close())
+	}
+	if r.journal != nil {
+		errs = append(errs, r.journal.Close())
 	}
 	if r.dir != nil {
 		errs = append(errs, r.dir.Close())

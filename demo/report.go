@@ -78,6 +78,8 @@ type Report struct {
 	Calm     int     `json:"answered_none_in_calm"`
 	Took     float64 `json:"took_seconds"`
 	Complete bool    `json:"complete"` // all was done that there is to do
+
+	Journals []Journal `json:"journals"`
 }
 
 // count takes a sample in.
@@ -102,6 +104,11 @@ func (r *Report) Err() error {
 	for _, a := range r.Acts {
 		if !a.Within() {
 			return fmt.Errorf("%s: %s was active, and then there was no answer for %.2f s, the bound is %.2f s: if this machine is busy, try again when it is not", a.Name, a.Region, a.Gap, a.Bound)
+		}
+	}
+	for _, j := range r.Journals {
+		if j.Wrong != "" {
+			return fmt.Errorf("the journal of %s: %s: that must never be; please run it again with --log FILE and report it with that file", j.Region, j.Wrong)
 		}
 	}
 	return nil
@@ -135,6 +142,16 @@ func (r *Report) Print(out io.Writer) {
 	fmt.Fprintf(out, "%d times asked in %.0f s: one region answered %d times, none %d, two %d\n", r.Asked, r.Took, r.One, r.None, r.Two)
 	if r.Calm > 0 {
 		fmt.Fprintf(out, "Of the times that none answered, %d were only because this machine was busy.\n", r.Calm)
+	}
+	entries, steps, wrong := 0, 0, 0
+	for _, j := range r.Journals {
+		entries, steps = entries+j.Entries, steps+j.Steps
+		if j.Wrong != "" {
+			wrong++
+		}
+	}
+	if entries > 0 && wrong == 0 {
+		fmt.Fprintf(out, "Journals: %d entries, each signed; replayed, all %d steps are the same.\n", entries, steps)
 	}
 	if r.Complete && r.Err() == nil {
 		a := r.Longest()

@@ -15,6 +15,11 @@ func TestBeyondBound(t *testing.T) {
 	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "frozen: hel was active, and then there was no answer for 3.50 s, the bound is 3.40 s") {
 		t.Errorf("got %v, want that hel was frozen for too long", err)
 	}
+	r = Report{Journals: []Journal{{Region: "fsn", Entries: 9}, {Region: "hel", Entries: 9, Wrong: "entry 7: told {}, the lease now wants [] and wanted [Activate]"}}}
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "the journal of hel: entry 7") {
+		t.Errorf("got %v, want that the journal of hel is wrong", err)
+	}
+	r.Acts = []Act{{Name: "killed", Gap: 3, Bound: 3.4}, {Name: "frozen", Gap: 3.5, Bound: 3.4}}
 	if got := r.Longest().Name; got != "frozen" {
 		t.Errorf("the longest is %q, want the one of 3.5 s", got)
 	}
