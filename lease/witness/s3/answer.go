@@ -83,7 +83,7 @@ func (s *Store) judge(a answer, op, key string) error {
 		if region := a.Header.Get("X-Amz-Bucket-Region"); region != "" {
 			e.Remedy += fmt.Sprintf(", in %q", overhttp.Clip(region, s.credentials.SecretAccessKey, 60))
 		}
-	case is("InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized", "InvalidToken", "ExpiredToken", "InvalidSecurity"):
+	case is("InvalidAccessKeyId", "XAdminUserNotFound", "SignatureDoesNotMatch", "Unauthorized", "InvalidToken", "ExpiredToken", "InvalidSecurity"):
 		e.Class, e.Remedy = witness.Refused, remedyCredentials
 	case is("AccessDenied", "AllAccessDisabled", "AccountProblem"):
 		e.Class, e.Remedy = witness.Refused, remedyAccess
