@@ -75,7 +75,7 @@ func New(cfg Config) (*Store, error) {
 	}
 	client := overhttp.NewClient()
 	if cfg.HTTPClient != nil {
-		client = overhttp.WithoutRedirects(cfg.HTTPClient)
+		client = overhttp.Harden(cfg.HTTPClient)
 	}
 	opts := []option.RequestOption{
 		option.WithEnvironmentProduction(),

@@ -86,6 +86,14 @@ func TestStaleness(t *testing.T) {
 	})
 }
 
+func TestSentOnce(t *testing.T) {
+	witnesstest.RunSentOnce(t, func(t *testing.T, url string, client *http.Client) witness.Store {
+		cfg := configFor(url)
+		cfg.HTTPClient = client
+		return open(t, cfg)
+	})
+}
+
 func TestNewRefuses(t *testing.T) {
 	for _, test := range []struct {
 		change func(*cloudflarekv.Config)

@@ -1,8 +1,8 @@
 // Package overhttp is what stores that are reached over HTTP have in common:
 // how requests go out, and how an answer is read before anything is made of it.
 //
-// It guarantees that no answer is read without bound, and that a request goes
-// to no other host than it was made for. It leaves to the stores what they ask,
+// It guarantees that no answer is read without bound, that a write is sent at
+// most once, and that a request goes to no other host than it was made for. It leaves to the stores what they ask,
 // and what an answer means.
 package overhttp
 
@@ -20,7 +20,7 @@ import (
 
 // NewClient returns an HTTP client that keeps connections for reuse, goes
 // through the proxy of the environment like any other, gives up on dead
-// connections, and follows no redirect.
+// connections, and is hardened.
 func NewClient() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 16 // a round of reads comes all at once
@@ -29,14 +29,33 @@ func NewClient() *http.Client {
 	// A connection of HTTP/2 whose path has died would otherwise take every
 	// request with it until TCP gives up, a quarter of an hour later.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second}
-	return WithoutRedirects(&http.Client{Transport: t})
+	return Harden(&http.Client{Transport: t})
 }
 
-// WithoutRedirects returns a copy of client that follows none.
-func WithoutRedirects(client *http.Client) *http.Client {
+// Harden returns a copy of client, which has a transport, that sends a write at
+// most once, and follows no redirect.
+func Harden(client *http.Client) *http.Client {
 	c := *client
+	c.Transport = once{c.Transport}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &c
+}
+
+// once has every request but a read sent at most once (§1). net/http would send
+// one again, without end, where a server of HTTP/2 has read it and breaks it
+// off, if it can have the body again. It can't: the body is there but once, and
+// it is there even if it is empty.
+type once struct{ http.RoundTripper }
+
+func (o once) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		req = req.Clone(req.Context())
+		req.GetBody = nil
+		if req.Body == nil || req.Body == http.NoBody {
+			req.Body = io.NopCloser(strings.NewReader(""))
+		}
+	}
+	return o.RoundTripper.RoundTrip(req)
 }
 
 // An Answer is what came back, as it was.

@@ -113,7 +113,7 @@ func New(cfg Config) (*Store, error) {
 		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
 	}
 	if cfg.HTTPClient != nil {
-		s.client = overhttp.WithoutRedirects(cfg.HTTPClient)
+		s.client = overhttp.Harden(cfg.HTTPClient)
 	}
 	if cfg.Now != nil {
 		s.now = cfg.Now
@@ -165,7 +165,6 @@ func (s *Store) exchange(ctx context.Context, method, key string, body []byte, h
 	}
 	limited, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	// The transport repeats a PUT only if nothing of it was sent.
 	req, err := http.NewRequestWithContext(limited, method, s.base+name, bytes.NewReader(body))
 	if err != nil {
 		return answer{}, &witness.Error{Class: witness.Invalid, Op: op, Key: key, Err: err}
