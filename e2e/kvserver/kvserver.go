@@ -56,7 +56,7 @@ type Server struct {
 // output is logged only if the test failed. A missing installation fails the test with the command that installs it.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	root, err := findInstallation()
+	root, err := FindInstallation()
 	if err != nil {
 		tb.Fatalf("kvserver: %v", err)
 	}

@@ -41,9 +41,9 @@ var (
 	readyLine = regexp.MustCompile(`Ready on http://(127\.0\.0\.1:[0-9]+)`)
 )
 
-// findInstallation returns the e2e folder, found upwards from the working folder (which `go test` sets to the folder of
+// FindInstallation returns the e2e folder, found upwards from the working folder (which `go test` sets to the folder of
 // the package under test), and refuses it unless what is installed there is what its lock file says.
-func findInstallation() (string, error) {
+func FindInstallation() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

@@ -119,7 +119,7 @@ func TestFindInstallation(t *testing.T) {
 
 // TestEarlyExit has wrangler end before it serves: the reason must be in the error and in the output, and at once.
 func TestEarlyExit(t *testing.T) {
-	root, err := findInstallation()
+	root, err := FindInstallation()
 	if err != nil {
 		t.Fatal(err)
 	}
