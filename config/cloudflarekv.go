@@ -34,7 +34,7 @@ var cloudflareKV = store{
 	},
 	check: func(v *validator, at string, w *Witness) {
 		kv := w.CloudflareKV
-		v.baseURL(join(at, "base_url"), kv.BaseURL)
+		v.baseURL(join(at, "base_url"), kv.BaseURL, "the API token would cross the network in clear")
 		// A stand-in for the API names its namespaces as it likes.
 		ok := func(s string) bool {
 			return s != "" && len(s) <= 128 && isPlain(s) && !strings.Contains(s, " ") && (!kv.Public() || idSyntax.MatchString(s))
@@ -63,8 +63,9 @@ func (c *Config) publicKV() bool {
 	return c.Witness.Type == WitnessCloudflareKV && (c.Witness.CloudflareKV == nil || c.Witness.CloudflareKV.Public())
 }
 
-// baseURL checks the address that the token is sent to.
-func (v *validator) baseURL(at, s string) {
+// baseURL checks the address that requests are sent to; inClear is what speaks
+// against http.
+func (v *validator) baseURL(at, s, inClear string) {
 	if s == "" {
 		return
 	}
@@ -81,7 +82,7 @@ func (v *validator) baseURL(at, s string) {
 	}
 	v.must(ok, at, "found %s, expected %s", quote(s), want(at))
 	if ok && u.Scheme == "http" {
-		v.must(isLoopback(u.Hostname()), at, "found %s, expected https: the API token would cross the network in clear", quote(s))
+		v.must(isLoopback(u.Hostname()), at, "found %s, expected https: %s", quote(s), inClear)
 	}
 }
 

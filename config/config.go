@@ -69,6 +69,7 @@ type Witness struct {
 	Prefix    string   `yaml:"prefix" json:"prefix"`       // keys are <prefix>/<group>/flag/<region>
 
 	CloudflareKV *CloudflareKV `yaml:"cloudflare_kv,omitempty" json:"cloudflare_kv,omitempty"`
+	S3           *S3           `yaml:"s3,omitempty" json:"s3,omitempty"`
 	File         *FileWitness  `yaml:"file,omitempty" json:"file,omitempty"`
 }
 

@@ -32,7 +32,7 @@ var keys = map[string]key{
 	"lease.max_clock_drift": {expected: "a percentage with its sign, such as 0.2%", means: "by how much the rate of any region's clock may be off", limits: "0.06% to 10%"},
 
 	"witness":                              {expected: "a section of keys such as type: cloudflare-kv", means: "the store that the regions' flags are in"},
-	"witness.type":                         {expected: "cloudflare-kv or file"},
+	"witness.type":                         {expected: "cloudflare-kv, s3 or file"},
 	"witness.staleness":                    {expected: "a duration with its unit (ms, s, m, h), such as 60s", means: "how old what a read returns may be (Δ)", limits: "from 0s to 24h; on Workers KV from 60s"},
 	"witness.prefix":                       {expected: "the first part of every key in the store, such as failoverd", means: "keys are `<prefix>/<group>/flag/<region>` and `<prefix>/<group>/info/<region>`", limits: "at most 128 characters"},
 	"witness.cloudflare_kv":                {expected: "a section with account_id, namespace_id and api_token_file", means: "a namespace of Cloudflare Workers KV; required with `type: cloudflare-kv`", limits: "only with that type"},
@@ -40,6 +40,12 @@ var keys = map[string]key{
 	"witness.cloudflare_kv.namespace_id":   {expected: "the KV namespace's id, 32 hexadecimal digits from the Cloudflare dashboard"},
 	"witness.cloudflare_kv.api_token_file": {expected: "the absolute path of a file that holds the API token", means: "the token may read and write Workers KV", limits: "mode 0600 or 0400"},
 	"witness.cloudflare_kv.base_url":       {expected: "the https URL of an API that speaks as Cloudflare's does, or nothing for the public API", limits: "http only to this machine: the token would cross the network in clear"},
+	"witness.s3":                           {expected: "a section with endpoint, bucket, region and credentials_file", means: "a bucket of Cloudflare R2, AWS S3, SeaweedFS, MinIO or another store with that API ([witnesses.md](witnesses.md#s3)); required with `type: s3`", limits: "only with that type"},
+	"witness.s3.endpoint":                  {expected: "the https URL of the store, without the bucket, such as https://s3.eu-central-1.amazonaws.com", limits: "http only to this machine: records could be kept back on the way"},
+	"witness.s3.bucket":                    {expected: "the name of a bucket, such as failoverd-witness: lower-case letters, digits, hyphens and dots, from 3 to 63", limits: "without dots unless `path_style`"},
+	"witness.s3.region":                    {expected: "the region of the bucket, such as eu-central-1: auto on R2, us-east-1 where the store has none"},
+	"witness.s3.path_style":                {expected: "true or false, without quotes", means: "whether the bucket is in the path of URLs, which every store known takes, or before the host's name"},
+	"witness.s3.credentials_file":          {expected: "the absolute path of a file that holds aws_access_key_id and aws_secret_access_key, as AWS's tools write it", means: "the access key may read, write and remove objects of the bucket; the daemon reads it at its start", limits: "mode 0600 or 0400; one profile, no session token"},
 	"witness.file":                         {expected: "a section with dir", means: "a directory; required with `type: file`", limits: "only with that type"},
 	"witness.file.dir":                     {expected: "the absolute path of a directory that every region sees", limits: "it has to exist"},
 
@@ -165,7 +171,6 @@ var keys = map[string]key{
 // what each is. They are refused with that reason, not as unknown.
 var later = map[string]string{
 	"witness.durable_object": "the Durable Object witness",
-	"witness.s3":             "the S3 witness",
 	"witness.etcd":           "the etcd witness",
 	"witness.kubernetes":     "the Kubernetes witness",
 }
@@ -173,7 +178,7 @@ var later = map[string]string{
 // laterValues are the values of the design that this version does not
 // implement, by key.
 var laterValues = map[string][]string{
-	"witness.type": {"durable-object", "s3", "etcd", "kubernetes"},
+	"witness.type": {"durable-object", "etcd", "kubernetes"},
 }
 
 var indexes = regexp.MustCompile(`\[[0-9]+\]`)

@@ -32,6 +32,9 @@ var limitCases = []struct {
 	{"witness.prefix", strings.Repeat("p", 128), strings.Repeat("p", 129)},
 	{"witness.cloudflare_kv", "{account_id: 0123456789abcdef0123456789abcdef, namespace_id: fedcba9876543210fedcba9876543210, api_token_file: /t}", "{}"},
 	{"witness.cloudflare_kv.base_url", "http://127.0.0.1:8787", "http://192.0.2.1:8787"},
+	{"witness.s3", s3Section, "{}"},
+	{"witness.s3.endpoint", "http://127.0.0.1:9000", "http://192.0.2.1:9000"},
+	{"witness.s3.bucket", "a.b", "a/b"},
 	{"quorum.zone", "failover.example.com", strings.Repeat("a-long-label-of-a-zone.", 9) + "com"},
 	{"quorum.resolvers", "[\"8.8.8.8:53\", \"1.1.1.1:53\"]", "[\"8.8.8.8:53\", \"8.8.8.8:53\"]"},
 	{"quorum.required", "2", "1"},
@@ -70,8 +73,15 @@ var limitCases = []struct {
 	{"api.socket", "/" + strings.Repeat("s", 106), "/" + strings.Repeat("s", 107)},
 }
 
+const s3Section = "{endpoint: \"https://s3.example.com\", bucket: witness, region: auto, credentials_file: /c}"
+
+// otherWitnesses are what a key of another store than that of the file is tried in, by the store's section.
+var otherWitnesses = map[string]string{
+	"s3": "{type: s3, s3: " + s3Section + "}",
+}
+
 // judgedElsewhere are keys whose limits are about what the host has: TestLoadSecrets, TestCheckFiles and their like.
-var judgedElsewhere = []string{"notifications.alertmanager.bearer_token_file", "notifications.webhooks[].secret_file", "notifications.webhooks[].bearer_token_file", "witness.cloudflare_kv.api_token_file", "witness.file", "witness.file.dir", "identity.private_key_file", "kubernetes.kubeconfig"}
+var judgedElsewhere = []string{"notifications.alertmanager.bearer_token_file", "notifications.webhooks[].secret_file", "notifications.webhooks[].bearer_token_file", "witness.cloudflare_kv.api_token_file", "witness.s3.credentials_file", "witness.file", "witness.file.dir", "identity.private_key_file", "kubernetes.kubeconfig"}
 
 // set puts a value at a path of a tree of YAML; [] is the first element of a list.
 func set(t *testing.T, tree map[string]any, path string, value any) {
@@ -114,6 +124,13 @@ func TestLimits(t *testing.T) {
 		}
 		if key == "health.probes[].kubernetes_nodes_ready" || key == "health.probes[].gpus_healthy" {
 			set(t, tree, "health.probes", []any{map[string]any{"name": "gateway"}}) // a probe looks at one thing
+		}
+		if parts := strings.Split(key, "."); parts[0] == "witness" && otherWitnesses[parts[1]] != "" {
+			var w any
+			if err := yaml.Unmarshal([]byte(otherWitnesses[parts[1]]), &w); err != nil {
+				t.Fatal(err)
+			}
+			set(t, tree, "witness", w)
 		}
 		set(t, tree, key, v)
 		data, err := yaml.Marshal(tree)

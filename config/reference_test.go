@@ -18,7 +18,7 @@ const referencePage = "../docs/configuration.md"
 // defaults are a configuration with every section, and one element in each list, of which the file sets nothing.
 func defaults(witness string) *Config {
 	c := Default(witness)
-	c.Witness.CloudflareKV, c.Witness.File = &CloudflareKV{}, &FileWitness{}
+	c.Witness.CloudflareKV, c.Witness.S3, c.Witness.File = &CloudflareKV{}, DefaultS3(), &FileWitness{}
 	c.Quorum, c.Instances, c.Watchdog = DefaultQuorum(""), DefaultInstances(), DefaultWatchdog()
 	c.Layers = Layers{HTTPRoute: DefaultHTTPRoute(), Cilium: DefaultCilium(), CNPG: DefaultCNPG(), Strimzi: &Objects{}, Hooks: []Hook{{}}}
 	c.Health, c.GPU = DefaultHealth(), DefaultGPU()
@@ -103,7 +103,7 @@ func (r row) written() string {
 func required(t *testing.T) map[string]bool {
 	t.Helper()
 	missing := map[string]bool{}
-	for _, file := range []string{"testdata/valid/full.yaml", "testdata/valid/minimal-file.yaml"} {
+	for _, file := range []string{"testdata/valid/full.yaml", "testdata/valid/minimal-file.yaml", "testdata/valid/minimal-s3.yaml"} {
 		base, err := Load(file)
 		if err != nil {
 			t.Fatal(err)
@@ -153,7 +153,7 @@ func safety(t *testing.T) (keys []string) {
 
 const tableHead = "\n| key | default | what it is | limits |\n|---|---|---|---|\n"
 
-// line is a key's line of the page. other is the same key with a file witness.
+// line is a key's line of the page. other is the same key with a witness that is not Workers KV.
 func (r row) line(t *testing.T, other row, must map[string]bool, same []string) string {
 	t.Helper()
 	k, known := keys[r.path]
@@ -172,7 +172,7 @@ func (r row) line(t *testing.T, other row, must map[string]bool, same []string) 
 	case value == "":
 		value = "none"
 	case there != value:
-		value = fmt.Sprintf("`%s`; `%s` with `type: file`", value, there)
+		value = fmt.Sprintf("`%s`; `%s` with another witness", value, there)
 	default:
 		value = "`" + value + "`"
 	}

@@ -23,7 +23,8 @@ type Secrets struct {
 
 // WitnessSecrets are those of a witness, as far as its store has them.
 type WitnessSecrets struct {
-	Token string // what requests carry
+	Token string        // what requests carry
+	S3    S3Credentials // what requests are signed with
 }
 
 const hidden = "secrets(hidden)"

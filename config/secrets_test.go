@@ -243,3 +243,67 @@ func TestSecretBehindLink(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// s3Credentials is a file as AWS's tools write it.
+const s3Credentials = "# a comment\n[default]\naws_access_key_id = AKIAHunter2\naws_secret_access_key=Hunter2/of+S3=\n"
+
+// withS3 returns a valid configuration of a bucket, whose credentials are in a file of its own.
+func withS3(t *testing.T, data []byte, mode os.FileMode) *config.Config {
+	t.Helper()
+	c, _ := secretive(t)
+	s := config.DefaultS3()
+	s.Endpoint, s.Bucket, s.Region = "https://s3.example.com", "witness", "auto"
+	s.CredentialsFile = filepath.Join(t.TempDir(), "s3-credentials")
+	write(t, s.CredentialsFile, data, mode)
+	c.Witness.Type, c.Witness.CloudflareKV, c.Witness.S3 = config.WitnessS3, nil, s
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestS3Credentials(t *testing.T) {
+	s, err := withS3(t, []byte(s3Credentials), 0o600).LoadSecrets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Witness.S3 != (config.S3Credentials{AccessKeyID: "AKIAHunter2", SecretAccessKey: "Hunter2/of+S3="}) {
+		t.Error("got other credentials than were written")
+	}
+	if p := fmt.Sprintf("%+v %v", s, *s); strings.Contains(p, "Hunter2") {
+		t.Errorf("got %q, which holds a secret", p)
+	}
+}
+
+func TestS3CredentialsRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		name, data string
+		mode       os.FileMode
+		want       string
+	}{
+		{"readable by others", s3Credentials, 0o644, "has mode 0644"},
+		{"empty", "", 0o600, "is empty"},
+		{"the secret alone", "Hunter2", 0o600, "line 1 is not of the form key = value"},
+		{"no secret", "aws_access_key_id = AKIAHunter2", 0o600, "does not hold both keys"},
+		{"two profiles", s3Credentials + "[other]\naws_access_key_id = Hunter2", 0o600, "line 5 begins another profile"},
+		{"session token", s3Credentials + "aws_session_token = Hunter2", 0o600, "line 5 is aws_session_token, expected an access key that does not expire"},
+		{"another key", s3Credentials + "secret = Hunter2", 0o600, "line 5 has another key"},
+		{"twice", s3Credentials + "aws_secret_access_key = Hunter2", 0o600, "line 5 repeats a key"},
+		{"no value", "aws_access_key_id =", 0o600, "line 1 has no value"},
+		{"a blank", "aws_access_key_id = Hunter2 Hunter2", 0o600, "line 1 has no value, or one with characters"},
+		{"too large", strings.Repeat("#", 5000), 0o600, "is larger than 4096 bytes"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := withS3(t, []byte(tt.data), tt.mode)
+			_, err := c.LoadSecrets()
+			for _, want := range []string{"witness.s3.credentials_file: " + c.Witness.S3.CredentialsFile, tt.want} {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want %q in it", err, want)
+				}
+			}
+			if err != nil && strings.Contains(err.Error(), "Hunter2") {
+				t.Errorf("got %q, which holds the secret", err)
+			}
+		})
+	}
+}

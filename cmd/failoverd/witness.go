@@ -7,6 +7,7 @@ import (
 	"github.com/openova-io/failoverd/lease/witness"
 	"github.com/openova-io/failoverd/lease/witness/cloudflarekv"
 	"github.com/openova-io/failoverd/lease/witness/file"
+	"github.com/openova-io/failoverd/lease/witness/s3"
 )
 
 // openWitness makes the witness that the configuration names. It does not ask
@@ -31,6 +32,12 @@ func openStore(w config.Witness, secrets config.WitnessSecrets) (witness.Store, 
 		kv := w.CloudflareKV
 		return cloudflarekv.New(cloudflarekv.Config{
 			AccountID: kv.AccountID, NamespaceID: kv.NamespaceID, Token: secrets.Token, BaseURL: kv.BaseURL,
+		})
+	case config.WitnessS3:
+		b := w.S3
+		return s3.New(s3.Config{
+			Endpoint: b.Endpoint, Bucket: b.Bucket, Region: b.Region, PathStyle: b.PathStyle,
+			AccessKeyID: secrets.S3.AccessKeyID, SecretAccessKey: secrets.S3.SecretAccessKey,
 		})
 	}
 	return nil, fmt.Errorf("witness.type %q is not in this version of failoverd", w.Type)
