@@ -20,14 +20,15 @@ func (s *State) acquire() {
 		s.raise(ReasonSuspected)
 	}
 	if s.name == Candidate && allOpen(s.takeGates(s.gates[:0])) {
-		s.take(s.own.until, s.own.beat, ReasonTaken)
+		until, by := s.flagUntil()
+		s.take(until, by.own.beat, ReasonTaken)
 	}
 }
 
 // raise begins a candidacy, with an epoch above every one that was seen.
 func (s *State) raise(why ReasonCode) {
 	s.epoch = s.highest + 1
-	s.own.begin(s.now, s.p.RetryInterval)
+	s.beginFlag()
 	s.become(Candidate, why)
 }
 
@@ -36,7 +37,7 @@ func (s *State) doubtCandidacy() {
 	switch {
 	case !allOpen(s.ownGates(s.gates[:0])):
 		s.withdraw(ReasonUnapproved) // the word has run out: it would hold others up for ever
-	case s.now >= max(s.reader.lastComplete(), s.since).Add(s.p.TTL) && s.obeys(RuleBlindFallsBack):
+	case s.now >= max(s.lastComplete(), s.since).Add(s.p.TTL) && s.obeys(RuleBlindFallsBack):
 		s.withdraw(ReasonBlind) // it would only hold others up
 	case s.epoch <= s.highest && s.obeys(RuleEpochAbove):
 		// Start over, but not by falling silent: two candidates that overtake
@@ -59,9 +60,12 @@ func (s *State) take(until Instant, beat uint64, why ReasonCode) {
 		s.peers[j].grant = nil // none leaves any more
 	}
 	s.loan.to, s.loan.recallUntil = nobody, 0
-	s.own.next = s.now // to say "active"
-	if s.own.wrote {
-		s.own.next = max(s.now, s.own.last.Add(s.p.RetryInterval))
+	for i := range s.witnesses {
+		f := &s.witnesses[i].own
+		f.next = s.now // to say "active"
+		if f.wrote {
+			f.next = max(s.now, f.last.Add(s.p.RetryInterval))
+		}
 	}
 	s.asker.told, s.asker.willing, s.asker.tooLow = false, Never, 0
 	s.become(Active, why)
@@ -74,8 +78,8 @@ func (s *State) take(until Instant, beat uint64, why ReasonCode) {
 // "withdrawn" record that lands late could hide a live flag (§3, yield).
 func (s *State) withdraw(why ReasonCode) {
 	if !s.obeys(RuleSilentWithdrawal) {
-		s.own.seq++
-		s.act(WriteFlag{ID: s.newID(), Deadline: s.now.Add(s.p.RequestTimeout), Flag: Flag{State: flagWithdrawn, WriteID: NewWriteID(s.incarnation, s.own.seq)}})
+		s.seq++
+		s.act(WriteFlag{ID: s.newID(), Deadline: s.now.Add(s.p.RequestTimeout), Flag: Flag{State: flagWithdrawn, WriteID: NewWriteID(s.incarnation, s.seq)}})
 	}
 	s.giveUp()
 	s.become(Standby, why)
@@ -145,30 +149,45 @@ func (s *State) suspectAt() Instant {
 	return at
 }
 
-// settledAt is when every read returns the own flag or a newer one: longer(Δ)
-// after it was first acknowledged (§3, take).
-func (s *State) settledAt() Instant {
-	if !s.own.raised {
+// settledAt is when every read of a witness returns the own flag or a newer one: longer(Δ)
+// after it was first acknowledged, by a majority (§3, take).
+func (s *State) settledAt(w *witness) Instant {
+	if !s.raised() {
 		return Never
 	}
 	if !s.obeys(RuleSettle) {
-		return s.own.firstAck
+		return s.firstAck()
 	}
-	return s.own.firstAck.Add(s.longer(s.p.Staleness))
+	return s.firstAck().Add(s.longer(w.staleness))
 }
 
-// waitedAt is when no lease can be hidden any more: longer(TTL+Δ) after the
+// waitedAt is when no lease can be hidden any more in a witness: longer(TTL+Δ) after the
 // last evidence of anyone (§3, take).
-func (s *State) waitedAt() Instant {
+func (s *State) waitedAt(w *witness) Instant {
 	evidence, _ := s.lastEvidence()
 	if !s.obeys(RuleStalenessWait) {
 		return evidence.Add(s.longer(s.p.TTL))
 	}
-	return evidence.Add(s.longer(s.p.TTL + s.p.Staleness))
+	return evidence.Add(s.longer(s.p.TTL + w.staleness))
 }
 
-// takeAt is when the taking read is due.
-func (s *State) takeAt() Instant { return max(s.settledAt(), s.waitedAt()) }
+// takeAt is when the taking read of a witness is due.
+func (s *State) takeAt(w *witness) Instant { return max(s.settledAt(w), s.waitedAt(w)) }
+
+// shows reports whether the taking read of a witness is there (§3, take).
+func (s *State) shows(w *witness) bool {
+	due := s.takeAt(w)
+	if evidence, _ := s.lastEvidence(); !s.obeys(RuleMissingIsNotFree) && evidence == -Never {
+		due = -Never
+	}
+	return w.reader.lastComplete() >= due
+}
+
+// readsBack reports whether the newest complete round of a witness returned the own flag, no staler than the bound
+// (§3, take).
+func (s *State) readsBack(w *witness) bool {
+	return w.reader.complete != Never && w.reader.ownFresh || !s.obeys(RuleReadBack)
+}
 
 // lastComplete is the sending of the newest complete round.
 func (r *reader) lastComplete() Instant {

@@ -9,26 +9,29 @@ type ActionID uint64
 // outcomes come back as events.
 type Action interface{ action() }
 
-// WriteFlag writes the region's own flag, once: no retry below. An answer after
-// Deadline is of no use.
+// WriteFlag writes the region's own flag to a witness, by its number in Params.Witnesses, once: no retry
+// below. An answer after Deadline is of no use.
 type WriteFlag struct {
 	ID       ActionID
+	Witness  int `json:",omitempty"`
 	Deadline Instant
 	Flag     Flag
 }
 
-// ReadRound reads the flags of all members, the region's own too, and with
+// ReadRound reads the flags of all members from a witness, the region's own too, and with
 // Infos their info records, all at once. What is not read by Deadline is
 // ReadUnknown.
 type ReadRound struct {
 	ID       ActionID
+	Witness  int `json:",omitempty"`
 	Deadline Instant
 	Infos    bool
 }
 
-// WriteInfo writes the region's own info record.
+// WriteInfo writes the region's own info record to a witness.
 type WriteInfo struct {
 	ID       ActionID
+	Witness  int `json:",omitempty"`
 	Deadline Instant
 	Info     Info
 }
@@ -121,11 +124,12 @@ type Transition struct {
 }
 
 // Notice reports, once each time that it begins, something that an operator
-// should know. Region is the member that it is about, or empty.
+// should know. Region is the member that it is about, and Witness the one of several witnesses, or empty.
 type Notice struct {
-	Reason ReasonCode
-	Region Region
-	Detail string
+	Reason  ReasonCode
+	Region  Region
+	Witness string `json:",omitempty"`
+	Detail  string
 }
 
 func (WriteFlag) action()     {}

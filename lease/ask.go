@@ -47,7 +47,7 @@ func (s *State) wantsPledges() bool {
 	a := &s.asker
 	switch {
 	case s.authority:
-		return !s.abandon && s.own.failing
+		return !s.abandon && s.failing()
 	case s.name != Standby && s.name != Candidate || s.handOver.to != nobody || !allOpen(s.houseGates(s.gates[:0])):
 		return false
 	case !s.obeys(RuleAskWithHope):
@@ -73,10 +73,10 @@ func (s *State) turnToAsk() Instant {
 // after all: so early that the answers are there when its taking read is due.
 // Never for others.
 func (s *State) vetoAt() Instant {
-	if s.name != Candidate || !s.own.raised {
+	if s.name != Candidate || !s.raised() {
 		return Never
 	}
-	return s.takeAt().Add(-s.p.RequestTimeout)
+	return s.comes(s.takeAt).Add(-s.p.RequestTimeout)
 }
 
 // leaderless reports whether this region knows of no lease that may stand.
@@ -292,7 +292,7 @@ func (s *State) pledged(sent Instant, epoch uint64) {
 	default:
 		if s.name == Standby {
 			s.epoch = epoch
-			s.own.begin(s.now, s.p.RetryInterval)
+			s.beginFlag()
 		}
 		s.take(sent.Add(s.p.TTL), s.asker.beat, ReasonPledged)
 	}

@@ -46,14 +46,14 @@ func (p Params) FenceStart() time.Duration { return p.TTL - p.FenceTimeout }
 func (p Params) RaiseAfter() time.Duration { return p.Longer(p.TTL) - p.Lead() }
 
 // EarliestTakeover is how long after the last evidence of every other region a
-// candidate takes at the earliest (§3, take).
-func (p Params) EarliestTakeover() time.Duration { return p.Longer(p.TTL + p.Staleness) }
+// candidate takes at the earliest (§3, take): by the quickest majority, where there are several witnesses.
+func (p Params) EarliestTakeover() time.Duration { return p.Longer(p.TTL + p.quickStaleness()) }
 
 // LongestGapFresh bounds the authority gap from the last renewal of a region
 // that dies, with a witness that answers within roundTrip and is read fresh
 // (§6).
 func (p Params) LongestGapFresh(roundTrip time.Duration) time.Duration {
-	return p.EarliestTakeover() + p.PollInterval + 3*roundTrip
+	return p.Longer(p.TTL+p.Staleness) + p.PollInterval + 3*roundTrip
 }
 
 // LongestGapStale is LongestGapFresh with reads as stale as the bound allows:

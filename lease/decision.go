@@ -36,7 +36,7 @@ type Decision struct {
 	// happened.
 	Wake Instant
 	// Staleness is by how much, at least, the newest read of the own flag was
-	// stale. Over the bound, NoticeWitnessStale holds.
+	// stale, at the stalest of the witnesses. Over the bound of that, NoticeWitnessStale holds.
 	Staleness time.Duration
 }
 
@@ -60,9 +60,11 @@ func (s *State) decide() Decision {
 		Stopping: s.stopping,
 		Mode:     s.p.Mode, PausedUntil: s.consent.paused, PermittedUntil: s.consent.until, Request: s.consent.request,
 		Term: s.term.held, Leader: s.term.record.Holder, Confirmed: s.confirmed(),
-		Released:  s.stopping && s.follows() && s.termGone() || s.stopping && s.name == Standby && s.now >= s.saved.deadline && s.handOver.to == nobody,
-		Wake:      s.wake(),
-		Staleness: s.reader.staleness,
+		Released: s.stopping && s.follows() && s.termGone() || s.stopping && s.name == Standby && s.now >= s.saved.deadline && s.handOver.to == nobody,
+		Wake:     s.wake(),
+	}
+	for i := range s.witnesses {
+		d.Staleness = max(d.Staleness, s.witnesses[i].reader.staleness)
 	}
 	switch {
 	case s.authority:
@@ -89,27 +91,14 @@ func (s *State) wake() Instant {
 		due(s.deadline)
 	}
 	if s.name == Candidate {
-		due(max(s.reader.lastComplete(), s.since).Add(s.p.TTL))
-		if s.own.raised {
-			due(s.own.until)
+		due(max(s.lastComplete(), s.since).Add(s.p.TTL))
+		if s.raised() {
+			until, _ := s.flagUntil()
+			due(until)
 		}
 	}
-	switch {
-	case s.own.inSeq != 0:
-		due(s.own.inSent.Add(s.p.RequestTimeout) + 1)
-	case s.writing():
-		due(s.own.next)
-	}
-	for _, r := range s.reader.inFlight {
-		due(r.by + 1)
-	}
-	due(s.reader.nextPoll)
-	due(s.readDue())
-	switch {
-	case s.info.order != 0:
-		due(s.info.by)
-	default:
-		due(s.infoDue())
+	for i := range s.witnesses {
+		s.dueWitness(&s.witnesses[i], due)
 	}
 	if s.layers.activateFor != 0 {
 		due(s.layers.activateBy)
@@ -132,6 +121,27 @@ func (s *State) wake() Instant {
 	s.dueQuestions(due)
 	s.dueTerm(due)
 	return at
+}
+
+// dueWitness tells when something of a witness is due by itself.
+func (s *State) dueWitness(w *witness, due func(Instant)) {
+	switch {
+	case w.own.inSeq != 0:
+		due(w.own.inSent.Add(s.p.RequestTimeout) + 1)
+	case s.writing():
+		due(w.own.next)
+	}
+	for _, r := range w.reader.inFlight {
+		due(r.by + 1)
+	}
+	due(w.reader.nextPoll)
+	due(s.readDue(w))
+	switch {
+	case w.info.order != 0:
+		due(w.info.by)
+	default:
+		due(s.infoDue(w))
+	}
 }
 
 // A PeerView is what a region knows of another one.
@@ -158,7 +168,7 @@ func (s *State) Peers() []PeerView {
 	var views []PeerView
 	for j, p := range s.peers {
 		if j != s.self {
-			views = append(views, PeerView{s.p.Members[j], p.known, p.differs, p.state, p.epoch, p.recorded, p.evidence, p.reached, p.said, p.saidAt, p.fenced, p.degraded, p.behind, p.mode, p.paused})
+			views = append(views, PeerView{s.p.Members[j], s.most(p.known.at), p.differs, p.state, p.epoch, p.recorded, p.evidence, p.reached, p.said, p.saidAt, p.fenced, p.degraded, p.behind, p.mode, p.paused})
 		}
 	}
 	return views

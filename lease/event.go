@@ -34,12 +34,13 @@ type FlagWritten struct {
 	Acked bool
 }
 
-// RoundRead is the outcome of a ReadRound: one entry per member, in the order
+// RoundRead is the outcome of a ReadRound, from the same witness: one entry per member, in the order
 // of Params.Members. Infos is nil where the round did not ask for them.
 type RoundRead struct {
-	ID    ActionID
-	Flags []FlagRead
-	Infos []InfoRead
+	ID      ActionID
+	Witness int `json:",omitempty"`
+	Flags   []FlagRead
+	Infos   []InfoRead
 }
 
 // InfoWritten is the outcome of a WriteInfo.

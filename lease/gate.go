@@ -55,7 +55,7 @@ func (s *State) instanceGates() []Gate {
 		return nil
 	}
 	alone := commandGate(GateAlone, s.alone(), s.p.Region)
-	alone.OpensAt = s.aloneAt()
+	alone.OpensAt = s.comes(s.aloneAt)
 	return []Gate{commandGate(GateConfirmed, s.confirmed(), s.p.Region), alone}
 }
 
@@ -64,46 +64,47 @@ func (s *State) instanceGates() []Gate {
 // suspect).
 func (s *State) raiseGates(gates []Gate) []Gate {
 	gates = s.houseGates(gates)
-	known := Gate{Code: GatePeersKnown, Path: PathWitness, Open: true, Evidence: Never, OpensAt: Never} // §3, first start
+	known := Gate{Code: GatePeersKnown, Path: PathWitness, Open: s.most(s.allKnown), Evidence: Never, OpensAt: Never} // §3, first start
 	for j := range s.peers {
-		if !s.peers[j].known && known.Open && s.obeys(RulePeersKnown) {
-			known.Open, known.Region = false, s.p.Members[j]
+		if !known.Open && known.Region == "" && !s.most(s.peers[j].known.at) {
+			known.Region = s.p.Members[j]
 		}
 	}
 	evidence, whose := s.lastEvidence()
 	at := s.suspectAt()
-	read := s.reader.lastComplete()
+	read := s.lastComplete()
 	recent := read >= at && s.now < read.Add(s.p.TTL)
 	return append(gates, known,
 		Gate{GateSuspect, PathWitness, s.now >= at || s.name == Candidate, s.p.Members[whose], evidence, at},
-		Gate{GateWitnessRead, PathWitness, recent || s.name == Candidate, "", s.reader.complete, Never})
+		Gate{GateWitnessRead, PathWitness, recent || s.name == Candidate, "", s.completeSent(), Never})
 }
 
 // takeGates appends the gates that a candidate passes to become active, those
 // for raising the flag among them (§3, take).
 func (s *State) takeGates(gates []Gate) []Gate {
 	gates = s.raiseGates(s.approvalGates(gates))
-	raised := s.own.raised && s.name == Candidate
+	raised := s.raised() && s.name == Candidate
 	flag, settled, until := Never, Never, Never
 	if raised {
-		flag, settled, until = s.own.firstAck, s.settledAt(), s.own.until
+		flag, settled = s.firstAck(), s.comes(s.settledAt)
+		until, _ = s.flagUntil()
 	}
 	evidence, whose := s.lastEvidence()
-	waited := s.waitedAt()
+	waited := s.comes(s.waitedAt)
 
 	// The newest read of every other flag was sent no earlier than both, and
 	// returned no never-seen record: that would be evidence and move `waited`.
-	read := s.reader.lastComplete()
-	due := max(settled, waited)
-	if !s.obeys(RuleMissingIsNotFree) && evidence == -Never {
-		due = -Never
-	}
+	read := s.completeSent()
 	gates = append(gates,
-		Gate{GateFlagRaised, PathWitness, raised && (s.now < s.own.until || !s.obeys(RuleFlagExpires)), "", flag, Never},
+		Gate{GateFlagRaised, PathWitness, raised && (s.now < until || !s.obeys(RuleFlagExpires)), "", flag, Never},
 		Gate{GateSettled, PathWitness, s.now >= settled, "", flag, settled},
 		Gate{GateStalenessWait, PathWitness, s.now >= waited, s.p.Members[whose], evidence, waited},
-		Gate{GateTakingRead, PathWitness, raised && read >= due, "", s.reader.complete, Never},
-		Gate{GateReadBack, PathWitness, read != -Never && s.reader.ownFresh || !s.obeys(RuleReadBack), s.p.Region, s.reader.complete, Never})
+		Gate{GateTakingRead, PathWitness, raised && s.most(s.shows), "", read, Never},
+		Gate{GateReadBack, PathWitness, s.most(s.readsBack), s.p.Region, read, Never})
+	if len(s.witnesses) > 1 {
+		// Of two majorities that each pass a gate, neither may pass both.
+		gates = append(gates, Gate{GateSameWitnesses, PathWitness, raised && s.most(func(w *witness) bool { return s.allKnown(w) && s.shows(w) && s.readsBack(w) }) || !s.obeys(RuleSameWitnesses), "", read, Never})
+	}
 	if s.p.Quorum {
 		gates = append(gates, Gate{GateOthersAsked, PathWitness, raised && s.asker.ended >= s.vetoAt() || !s.obeys(RuleActiveAnswer), "", s.asker.lastEnded(), Never})
 	}

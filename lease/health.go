@@ -14,7 +14,7 @@ func (s *State) becomeHealth(ev Health) {
 		s.asker.statusAt = s.now // who else is fit is to be known now, not as of the last round
 	}
 	s.health.degraded, s.health.causes, s.health.behind = ev.Degraded, ev.Causes, ev.Behind
-	s.info.changed = true
+	s.changeInfo()
 }
 
 // leaving reports whether this region is to hand over as soon as another one can take.

@@ -125,13 +125,13 @@ func (s *State) forget() {
 	t := &s.term
 	s.sawEpoch(s.self, s.epoch)
 	s.authority, s.abandon, s.epoch = false, false, 0
-	s.own = ownFlag{seq: s.own.seq, last: s.own.last, wrote: s.own.wrote, round: s.own.round + 1}
-	s.reader = reader{}
+	for i := range s.witnesses {
+		s.witnesses[i].forget()
+	}
 	s.asker = asker{}
 	s.handOver = handOver{to: nobody}
 	s.layers = layerState{order: s.newID(), fenceBy: Never}
 	s.saved = savedState{epoch: s.saved.epoch}
-	s.info = infoState{}
 	s.consent = consent{}
 	s.loan = loan{from: nobody, to: nobody}
 	s.alarms = nil

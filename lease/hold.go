@@ -60,8 +60,10 @@ func (s *State) giveUp() {
 	s.sawEpoch(s.self, s.epoch)
 	s.epoch = 0
 	s.loan.from = nobody
-	s.own.end()
-	s.probe()
+	s.endFlag()
+	for i := range s.witnesses {
+		s.probe(&s.witnesses[i])
+	}
 }
 
 // release is the stop of the daemon. An instance that acts for its region leaves that to

@@ -6,65 +6,77 @@ import (
 	"strings"
 )
 
-// writeInfo tells the others of this region, at the start and then now and
+// writeInfo tells the others of this region by a witness, at the start and then now and
 // again (§3, first start).
-func (s *State) writeInfo() {
-	if s.info.order != 0 || s.now < s.infoDue() {
+func (s *State) writeInfo(w *witness) {
+	if w.info.order != 0 || s.now < s.infoDue(w) {
 		return
 	}
-	s.info.order, s.info.by, s.info.changed = s.newID(), s.now.Add(s.p.RequestTimeout), false
-	s.info.paused = s.paused()
-	s.info.notBefore = s.now.Add(s.p.RetryInterval)
-	s.act(WriteInfo{ID: s.info.order, Deadline: s.info.by, Info: Info{Safety: s.safety, Version: s.version, Degraded: s.health.causes, Behind: s.health.behind, Mode: s.p.Mode, Paused: s.paused()}})
+	w.info.order, w.info.by, w.info.changed = s.newID(), s.now.Add(s.p.RequestTimeout), false
+	w.info.paused = s.paused()
+	w.info.notBefore = s.now.Add(s.p.RetryInterval)
+	s.act(WriteInfo{ID: w.info.order, Witness: w.number, Deadline: w.info.by, Info: Info{Safety: s.safety, Version: s.version, Degraded: s.health.causes, Behind: s.health.behind, Mode: s.p.Mode, Paused: s.paused()}})
 }
 
 // infoDue is when the own info record is to be written next: soon when it is not true any
 // more, but no more often than a store takes it.
-func (s *State) infoDue() Instant {
-	if s.info.changed || s.info.paused != s.paused() {
-		return min(s.info.next, s.info.notBefore)
+func (s *State) infoDue(w *witness) Instant {
+	if w.info.changed || w.info.paused != s.paused() {
+		return min(w.info.next, w.info.notBefore)
 	}
-	return s.info.next
+	return w.info.next
+}
+
+// changeInfo has the own info record written anew.
+func (s *State) changeInfo() {
+	for i := range s.witnesses {
+		s.witnesses[i].info.changed = true
+	}
 }
 
 func (s *State) infoWritten(ev InfoWritten) {
+	i := slices.IndexFunc(s.witnesses, func(w witness) bool { return w.info.order != 0 && w.info.order == ev.ID })
 	switch {
-	case ev.ID != s.info.order || s.info.order == 0:
+	case i < 0:
 	case ev.Acked:
-		s.info.order, s.info.next = 0, s.now.Add(infoInterval)
-		s.clear(NoticeWitnessDown, s.p.Region)
+		w := &s.witnesses[i]
+		w.info.order, w.info.next = 0, s.now.Add(infoInterval)
+		s.clearAt(w, NoticeWitnessDown, s.p.Region)
 	default:
-		s.infoFailed()
+		s.infoFailed(&s.witnesses[i])
 	}
 }
 
-func (s *State) infoFailed() {
-	s.info.order, s.info.next = 0, s.now.Add(s.p.RetryInterval)
-	s.alarm(NoticeWitnessDown, s.p.Region, "writing the own info record")
+func (s *State) infoFailed(w *witness) {
+	w.info.order, w.info.next = 0, s.now.Add(s.p.RetryInterval)
+	s.alarmAt(w, NoticeWitnessDown, s.p.Region, "writing the own info record")
 }
 
 // probe has the info record written now if the last writes failed. A region
 // that is silent can't tell in another way that writing works again, nor that
 // it still does not.
-func (s *State) probe() {
-	if s.alarmed(NoticeWitnessDown, s.p.Region) {
-		s.info.next = s.now
+func (s *State) probe(w *witness) {
+	if s.alarmed(NoticeWitnessDown, s.p.Region, w.name) {
+		w.info.next = s.now
 	}
 }
 
 // absorbInfo takes the read of another region's info record in.
-func (s *State) absorbInfo(j int, read InfoRead) {
+func (s *State) absorbInfo(w *witness, j int, read InfoRead) {
 	p, region := &s.peers[j], s.p.Members[j]
 	if read.Outcome == ReadFound || read.Outcome == ReadMalformed {
-		p.badInfo = read.Outcome == ReadMalformed
+		p.badInfo.set(w, read.Outcome == ReadMalformed)
 		s.reportMalformed(j)
 	}
 	if read.Outcome != ReadFound {
 		return
 	}
-	p.known, p.degraded, p.behind = true, read.Info.Degraded, read.Info.Behind
-	p.mode, p.paused = cmp.Or(read.Info.Mode, ModeAutomatic), read.Info.Paused
+	p.known.set(w, true)
+	s.adopt(w, j, read.Info)
 	differs := SafetyDiff(s.safety, read.Info.Safety)
+	if p.differsAt.set(w, len(differs) > 0); len(differs) == 0 && p.differsAt != 0 {
+		return // at another witness, which knows better or does not: until they agree nobody takes
+	}
 	if !slices.Equal(differs, p.differs) {
 		s.clear(NoticeSafetyDiffers, region)
 	}
@@ -74,7 +86,19 @@ func (s *State) absorbInfo(j int, read InfoRead) {
 	}
 }
 
-// allKnown reports whether every member's info record has been seen.
-func (s *State) allKnown() bool {
-	return !slices.ContainsFunc(s.peers, func(p peer) bool { return !p.known })
+// adopt takes over what region j says of itself: from the first of the witnesses that it was read from of late, as
+// another may be staler.
+func (s *State) adopt(w *witness, j int, info Info) {
+	p := &s.peers[j]
+	if w.number > p.toldBy && s.now < p.toldAt.Add(2*s.p.TTL) {
+		return
+	}
+	p.toldBy, p.toldAt = w.number, s.now
+	p.degraded, p.behind = info.Degraded, info.Behind
+	p.mode, p.paused = cmp.Or(info.Mode, ModeAutomatic), info.Paused
+}
+
+// allKnown reports whether every member's info record has been seen at a witness (§3, first start).
+func (s *State) allKnown(w *witness) bool {
+	return !slices.ContainsFunc(s.peers, func(p peer) bool { return !p.known.at(w) }) || !s.obeys(RulePeersKnown)
 }

@@ -200,7 +200,7 @@ func (s *State) letOthersAct() bool {
 // pause has this region decide nothing by itself for d; for 0 it may again.
 func (s *State) pause(d time.Duration) {
 	s.consent.paused = s.now.Add(d)
-	s.info.changed = true
+	s.changeInfo()
 	if d <= 0 {
 		return // what was ordered meanwhile stands
 	}

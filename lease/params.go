@@ -23,17 +23,18 @@ type Params struct {
 	Region  Region   // this one
 	Members []Region // all regions of the group, in the same order everywhere
 
-	TTL             time.Duration // authority lasts this long from the sending of its base (§2)
-	RenewInterval   time.Duration // between renewals of a flag
-	RetryInterval   time.Duration // between attempts after a failed one, and at least between any two writes
-	PollInterval    time.Duration // between rounds of reads, while not active
-	RequestTimeout  time.Duration // an answer later than this is no base
-	FenceTimeout    time.Duration // fencing starts this long before the deadline (§2)
-	MaxClockDrift   float64       // ρ: how far the rate of any region's clock is from true time, as a fraction (§2)
-	Staleness       time.Duration // Δ: the witness's staleness bound (§1)
-	Mode            Mode          // empty: automatic (§4, modes)
-	ApprovalTimeout time.Duration // an operator's word is good for so long, and a request for one is made anew
-	MaxHandOvers    int           // for being degraded, within HandOverWindow; 0: it does not hand over for that (§4)
+	TTL             time.Duration   // authority lasts this long from the sending of its base (§2)
+	RenewInterval   time.Duration   // between renewals of a flag
+	RetryInterval   time.Duration   // between attempts after a failed one, and at least between any two writes
+	PollInterval    time.Duration   // between rounds of reads, while not active
+	RequestTimeout  time.Duration   // an answer later than this is no base
+	FenceTimeout    time.Duration   // fencing starts this long before the deadline (§2)
+	MaxClockDrift   float64         // ρ: how far the rate of any region's clock is from true time, as a fraction (§2)
+	Staleness       time.Duration   // Δ: the witness's staleness bound (§1); of several, the largest
+	Witnesses       []WitnessParams // where there are several: an odd number (§1, several witnesses)
+	Mode            Mode            // empty: automatic (§4, modes)
+	ApprovalTimeout time.Duration   // an operator's word is good for so long, and a request for one is made anew
+	MaxHandOvers    int             // for being degraded, within HandOverWindow; 0: it does not hand over for that (§4)
 	HandOverWindow  time.Duration
 	Instance        string        // this instance's name among those of the region; empty: the region has one (§5)
 	TermDuration    time.Duration // how long an instance that acts for the region is not replaced after its last sign of life (§5)
@@ -69,6 +70,9 @@ func (p Params) Safety() map[string]string {
 		"ttl":             p.TTL.String(),
 		"staleness":       p.Staleness.String(),
 		"max_clock_drift": fmt.Sprintf("%g", p.MaxClockDrift),
+	}
+	if len(p.Witnesses) > 0 {
+		s["witnesses"] = fmt.Sprint(p.Witnesses)
 	}
 	for r, k := range p.Keys {
 		s["public_key/"+string(r)] = k
@@ -139,6 +143,7 @@ func (p Params) Violations() []Violation {
 	}
 	must(p.Staleness >= 0, "witness.staleness", "witness.staleness = %v, want 0 or more", p.Staleness)
 	must(p.Staleness <= 24*time.Hour, "witness.staleness", "witness.staleness = %v, want at most 24h: a takeover waits for longer than that", p.Staleness)
+	p.witnessViolations(must)
 	must(p.TTL <= time.Hour, "lease.ttl", "lease.ttl = %v, want at most 1h: a takeover waits for longer than that", p.TTL)
 	must(p.MaxClockDrift >= 0.0006, "lease.max_clock_drift", "lease.max_clock_drift = %.3g%%, want at least 0.06%%: quartz is within 0.01%% and NTP slews by up to 0.05%%", 100*p.MaxClockDrift)
 	must(p.MaxClockDrift <= 0.1, "lease.max_clock_drift", "lease.max_clock_drift = %.3g%%, want at most 10%%: a clock that is worse is broken", 100*p.MaxClockDrift)

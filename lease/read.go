@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// reader is the reading of all flags, in rounds.
+// reader is the reading of all flags at one witness, in rounds.
 type reader struct {
 	inFlight []round
 	nextPoll Instant
@@ -39,13 +39,13 @@ func (r *reader) expire(now Instant) (late bool) {
 	return late
 }
 
-// read sends the round that is due: a poll, or the read that a suspect or a
+// read sends the round to a witness that is due: a poll, or the read that a suspect or a
 // candidate waits for, at the very moment at which its waits are over (§3,
 // take).
-func (s *State) read() {
-	r := &s.reader
+func (s *State) read(w *witness) {
+	r := &w.reader
 	poll := s.now >= r.nextPoll && len(r.inFlight) == 0
-	due := s.readDue()
+	due := s.readDue(w)
 	wanted := s.now >= due && r.lastSent < due && s.obeys(RuleReadWhenDue)
 	if r.wrote && !poll && !wanted {
 		return
@@ -53,29 +53,29 @@ func (s *State) read() {
 	infos := wanted || s.now >= r.nextInfo
 	if infos {
 		every := s.p.TTL
-		if !s.allKnown() {
+		if !s.allKnown(w) {
 			every = s.p.RenewInterval
 		}
 		r.nextInfo = s.now.Add(every)
 	}
-	next := round{id: s.newID(), sent: s.now, by: s.now.Add(s.p.RequestTimeout), floor: s.floor()}
+	next := round{id: s.newID(), sent: s.now, by: s.now.Add(s.p.RequestTimeout), floor: s.floor(w)}
 	r.inFlight = append(r.inFlight, next)
 	r.lastSent, r.wrote = s.now, true
 	r.nextPoll = s.now.Add(s.p.PollInterval)
 	if s.name == Active {
 		r.nextPoll = s.now.Add(s.p.RenewInterval) // only to see what must not be
 	}
-	s.act(ReadRound{ID: next.id, Deadline: next.by, Infos: infos})
+	s.act(ReadRound{ID: next.id, Witness: w.number, Deadline: next.by, Infos: infos})
 }
 
-// readDue is when the read is to be sent that a suspect or candidate acts on;
+// readDue is when the read of a witness is to be sent that a suspect or candidate acts on;
 // Never for the others.
-func (s *State) readDue() Instant {
+func (s *State) readDue(w *witness) Instant {
 	switch {
 	case s.name == Standby:
 		return s.suspectAt()
-	case s.name == Candidate && s.own.raised:
-		return s.takeAt()
+	case s.name == Candidate && s.raised():
+		return s.takeAt(w)
 	}
 	return Never
 }
@@ -85,34 +85,39 @@ func (s *State) roundRead(ev RoundRead) {
 		s.illegal("a round that does not have one entry per member")
 		return
 	}
-	r := &s.reader
+	if ev.Witness < 0 || ev.Witness >= len(s.witnesses) {
+		s.illegal("a round of a witness that there is not")
+		return
+	}
+	w := &s.witnesses[ev.Witness]
+	r := &w.reader
 	i := slices.IndexFunc(r.inFlight, func(r round) bool { return r.id == ev.ID })
 	for j, read := range ev.Flags {
 		if j != s.self {
-			s.absorb(j, read)
+			s.absorb(w, j, read)
 		} else if s.absorbOwn(read); s.follows() {
 			return
 		}
 	}
 	for j, read := range ev.Infos {
 		if j != s.self {
-			s.absorbInfo(j, read)
+			s.absorbInfo(w, j, read)
 		}
 	}
 	if i < 0 {
 		return // came late
 	}
-	s.clear(NoticeWitnessDown, "")
+	s.clearAt(w, NoticeWitnessDown, "")
 	this := r.inFlight[i]
 	r.inFlight = slices.Delete(r.inFlight, i, i+1)
-	fresh := s.readBack(this, ev.Flags[s.self])
+	fresh := s.readBack(w, this, ev.Flags[s.self])
 	complete := true
 	for j, read := range ev.Flags {
 		if j != s.self && read.Outcome == ReadUnknown {
 			complete = false
-			s.alarm(NoticeWitnessDown, s.p.Members[j], "reading its flag")
+			s.alarmAt(w, NoticeWitnessDown, s.p.Members[j], "reading its flag")
 		} else if j != s.self {
-			s.clear(NoticeWitnessDown, s.p.Members[j])
+			s.clearAt(w, NoticeWitnessDown, s.p.Members[j])
 		}
 	}
 	sent := this.sent
@@ -145,7 +150,7 @@ func (s *State) absorbOwn(read FlagRead) {
 // seen is evidence that the region lives: whatever its state, whatever its
 // order, for a late, old record may hide newer ones (§3). A missing one says
 // nothing.
-func (s *State) absorb(j int, read FlagRead) {
+func (s *State) absorb(w *witness, j int, read FlagRead) {
 	p := &s.peers[j]
 	if read.Outcome == ReadMissing && !s.obeys(RuleMissingIsNotFree) {
 		p.evidence = -Never
@@ -157,7 +162,7 @@ func (s *State) absorb(j int, read FlagRead) {
 	if malformed && !s.obeys(RuleMalformedIsEvidence) {
 		return
 	}
-	p.badFlag = malformed
+	p.badFlag.set(w, malformed)
 	s.reportMalformed(j)
 	id := read.Flag.WriteID
 	if !s.obeys(RuleEveryNewRecord) && p.seen.older(id) {
@@ -217,9 +222,9 @@ func (s *State) otherActive(j int, epoch uint64) {
 func (s *State) reportMalformed(j int) {
 	p, region := &s.peers[j], s.p.Members[j]
 	switch {
-	case p.badFlag:
+	case p.badFlag != 0:
 		s.alarm(NoticeMalformed, region, "flag")
-	case p.badInfo:
+	case p.badInfo != 0:
 		s.alarm(NoticeMalformed, region, "info record")
 	default:
 		s.clear(NoticeMalformed, region)
@@ -228,13 +233,13 @@ func (s *State) reportMalformed(j int) {
 
 // readBack judges the read of the own flag: whether it is within the staleness
 // bound, and by how much the witness was staler if not (§3, take).
-func (s *State) readBack(r round, read FlagRead) bool {
+func (s *State) readBack(w *witness, r round, read FlagRead) bool {
 	if read.Outcome != ReadUnknown {
-		s.reader.ownRead = max(s.reader.ownRead, r.sent)
+		w.reader.ownRead = max(w.reader.ownRead, r.sent)
 	}
 	var seq uint64 // the attempt that was returned; 0 for none of this incarnation
 	if read.Outcome == ReadFound || read.Outcome == ReadMalformed {
-		s.peers[s.self].badFlag = read.Outcome == ReadMalformed
+		s.peers[s.self].badFlag.set(w, read.Outcome == ReadMalformed)
 		s.reportMalformed(s.self)
 	}
 	switch read.Outcome {
@@ -250,20 +255,20 @@ func (s *State) readBack(r round, read FlagRead) bool {
 	// A write whose answer was lost may have landed late, on top of newer
 	// ones, and so may one of an earlier life: what lies there then tells
 	// nothing of how stale the read is.
-	tells := read.Outcome == ReadMissing || seq != 0 && !slices.Contains(s.own.lost, seq)
-	s.reader.staleness = 0
-	for _, a := range s.own.acks {
+	tells := read.Outcome == ReadMissing || seq != 0 && !slices.Contains(w.own.lost, seq)
+	w.reader.staleness = 0
+	for _, a := range w.own.acks {
 		if tells && a.seq > seq && a.at < r.sent {
-			s.reader.staleness = r.sent.Sub(a.at) // at least: that write was not to be seen
+			w.reader.staleness = r.sent.Sub(a.at) // at least: that write was not to be seen
 			break
 		}
 	}
 	if seq >= r.floor.seq {
-		s.clear(NoticeWitnessStale, s.p.Region)
+		s.clearAt(w, NoticeWitnessStale, s.p.Region)
 		return true
 	}
 	if tells {
-		s.alarm(NoticeWitnessStale, s.p.Region, "a read returned a record older than one acknowledged "+s.reader.staleness.Round(time.Millisecond).String()+" before it was sent, the bound is "+s.p.Staleness.String())
+		s.alarmAt(w, NoticeWitnessStale, s.p.Region, "a read returned a record older than one acknowledged "+w.reader.staleness.Round(time.Millisecond).String()+" before it was sent, the bound is "+w.staleness.String())
 	}
 	return false
 }

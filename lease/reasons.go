@@ -72,6 +72,7 @@ const (
 	GateStalenessWait ReasonCode = "staleness_waited"
 	GateTakingRead    ReasonCode = "taking_read"
 	GateReadBack      ReasonCode = "own_flag_read_back"
+	GateSameWitnesses ReasonCode = "same_witnesses"
 	GateEpoch         ReasonCode = "epoch_highest"
 	GateMargin        ReasonCode = "time_to_act"
 	GateOthersAsked   ReasonCode = "others_asked"
@@ -169,6 +170,7 @@ var Reasons = []Reason{
 	{GateStalenessWait, Informational, "no lease can be hidden", "longer(TTL + staleness) has passed since the last sign of life of every other region", ""},
 	{GateTakingRead, Informational, "taking read", "the flags of all members were read after all waits, and none was new", ""},
 	{GateReadBack, Critical, "own flag read back", "that read returned the own flag too, no staler than the bound", "the witness serves reads staler than witness.staleness: raise it, or use a linearizable witness"},
+	{GateSameWitnesses, Warning, "same witnesses", "it is one and the same majority of the witnesses that knows every member, and of which the taking read is there and returned the own flag", "see which witness fails or is stale in failoverd status"},
 	{GateEpoch, Informational, "highest epoch", "no other region has been seen with this epoch or a higher one", ""},
 	{GateMargin, Informational, "time to act", "more than fence_timeout is left until the deadline that taking would give", ""},
 

@@ -54,6 +54,8 @@ const (
 	RuleOwnRecord
 	RulePledgeOnRecord
 	RuleSavedSafety
+	RuleMajority
+	RuleSameWitnesses
 	ruleCount
 )
 
@@ -116,6 +118,8 @@ var Rules = [ruleCount]RuleText{
 	{RuleOwnRecord, "own-record", "§5", "a record of the own, first seen, is a sign that another instance may live: it may have landed on top of the other's"},
 	{RulePledgeOnRecord, "pledge-on-record", "§5", "the epoch of a pledge is on the shared record before the answer leaves"},
 	{RuleSavedSafety, "saved-safety", "§5", "authority on disk, or on the shared record, is of use with the same safety parameters only"},
+	{RuleMajority, "majority", "§1", "of several witnesses it takes more than half to renew, and to see nobody"},
+	{RuleSameWitnesses, "same-witnesses", "§1", "it is the same majority of the witnesses that passes every gate"},
 }
 
 // obeys reports whether s follows r; always, but in a mutant.

@@ -71,40 +71,42 @@ type State struct {
 	holder      int // number of the last known holder, or nobody
 	holderEpoch uint64
 
-	consent  consent
-	term     termState
-	onDisk   Authority // found at the start
-	own      ownFlag
-	reader   reader
-	peers    []peer // by number in p.Members; the own entry is that of other instances
-	layers   layerState
-	saved    savedState
-	info     infoState
-	asker    asker
-	handOver handOver
-	loan     loan
-	health   health
-	alarms   []Notice // notices that still hold
+	consent   consent
+	term      termState
+	onDisk    Authority // found at the start
+	seq       uint64    // of the last attempt of this incarnation to write its flag, at any witness
+	witnesses []witness
+	peers     []peer // by number in p.Members; the own entry is that of other instances
+	layers    layerState
+	saved     savedState
+	asker     asker
+	handOver  handOver
+	loan      loan
+	health    health
+	alarms    []Notice // notices that still hold
 
 	actions []Action // of the Step under way
-	gates   [24]Gate // room for takeGates
+	gates   [25]Gate // room for takeGates
 }
 
 // A peer is what is known of another region. That of the own one is of its other instances.
 type peer struct {
-	evidence Instant // the last time at which it showed a sign of life (§3)
-	recorded Instant // the last time at which a never-seen record of it came; Never if none did
-	seen     seenWrites
-	state    FlagState // of the newest record that came, empty if none did
-	epoch    uint64    // the highest in its records
-	known    bool      // its info record has been seen
-	differs  []string  // safety parameters in which it differs from this region
-	degraded []string  // why it is degraded, as its info record says
-	behind   []string  // what of its data is too far behind, as that says
-	mode     Mode      // as that says
-	paused   bool      // an operator has it decide nothing by itself, as that says
-	badFlag  bool      // its flag was malformed when it was last read
-	badInfo  bool      // its info record was
+	evidence  Instant // the last time at which it showed a sign of life (§3)
+	recorded  Instant // the last time at which a never-seen record of it came; Never if none did
+	seen      seenWrites
+	state     FlagState  // of the newest record that came, empty if none did
+	epoch     uint64     // the highest in its records
+	known     witnessSet // at which its info record has been seen
+	differs   []string   // safety parameters in which it differs from this region, as that says at some witness
+	differsAt witnessSet // ... which are these
+	toldBy    int        // the witness that what follows is from
+	toldAt    Instant    // when it came
+	degraded  []string   // why it is degraded, as its info record says
+	behind    []string   // what of its data is too far behind, as that says
+	mode      Mode       // as that says
+	paused    bool       // an operator has it decide nothing by itself, as that says
+	badFlag   witnessSet // its flag was malformed there when it was last read
+	badInfo   witnessSet // its info record was
 
 	// By the quorum (§4).
 	asked   ActionID // the question of the round in flight, until it is answered; 0 if none
@@ -143,7 +145,7 @@ type savedState struct {
 	epoch    uint64   // the highest that is on disk, or on its way there
 }
 
-// infoState is the writing of the own info record.
+// infoState is the writing of the own info record to one witness.
 type infoState struct {
 	order ActionID // in flight; 0 if none
 	by    Instant
@@ -162,6 +164,9 @@ func New(p Params) *State {
 	}
 	p.Mode, p.ApprovalTimeout = cmp.Or(p.Mode, ModeAutomatic), cmp.Or(p.ApprovalTimeout, defaultApprovalTimeout)
 	s := &State{p: p, safety: p.Safety(), safetyHash: SafetyHash(p.Safety()), self: slices.Index(p.Members, p.Region), holder: nobody, highestBy: nobody}
+	for i, w := range p.witnesses() {
+		s.witnesses = append(s.witnesses, witness{number: i, name: w.Name, staleness: w.Staleness})
+	}
 	s.resetPeers()
 	s.layers.fenceBy = Never
 	s.asker.init()
@@ -175,7 +180,9 @@ func (s *State) resetPeers() {
 	for i := range s.peers {
 		s.peers[i].recorded, s.peers[i].saidAt = Never, Never
 		s.peers[i].mode = ModeAutomatic // until it says otherwise
-		s.peers[i].known = i == s.self || slices.Contains(s.p.KnownAbsent, s.p.Members[i])
+		if i == s.self || slices.Contains(s.p.KnownAbsent, s.p.Members[i]) {
+			s.peers[i].known = ^witnessSet(0)
+		}
 	}
 }
 
@@ -255,25 +262,38 @@ func (s *State) illegal(what string) {
 
 // alarm reports something once, until it is cleared.
 func (s *State) alarm(why ReasonCode, about Region, detail string) {
-	if s.alarmed(why, about) {
+	s.report(Notice{Reason: why, Region: about, Detail: detail})
+}
+
+// alarmAt is alarm about one of the witnesses.
+func (s *State) alarmAt(w *witness, why ReasonCode, about Region, detail string) {
+	s.report(Notice{Reason: why, Region: about, Witness: w.name, Detail: detail})
+}
+
+func (s *State) report(n Notice) {
+	if s.alarmed(n.Reason, n.Region, n.Witness) {
 		return
 	}
-	n := Notice{Reason: why, Region: about, Detail: detail}
 	s.alarms = append(s.alarms, n)
 	s.act(n)
 }
 
 // alarmed reports whether an alarm holds.
-func (s *State) alarmed(why ReasonCode, about Region) bool {
-	return slices.ContainsFunc(s.alarms, func(n Notice) bool { return n.Reason == why && n.Region == about })
+func (s *State) alarmed(why ReasonCode, about Region, witness string) bool {
+	return slices.ContainsFunc(s.alarms, func(n Notice) bool { return n.Reason == why && n.Region == about && n.Witness == witness })
 }
 
 // clear ends an alarm.
-func (s *State) clear(why ReasonCode, about Region) {
+func (s *State) clear(why ReasonCode, about Region) { s.end(why, about, "") }
+
+// clearAt is clear about one of the witnesses.
+func (s *State) clearAt(w *witness, why ReasonCode, about Region) { s.end(why, about, w.name) }
+
+func (s *State) end(why ReasonCode, about Region, witness string) {
 	if len(s.alarms) == 0 {
 		return
 	}
-	s.alarms = slices.DeleteFunc(s.alarms, func(n Notice) bool { return n.Reason == why && n.Region == about })
+	s.alarms = slices.DeleteFunc(s.alarms, func(n Notice) bool { return n.Reason == why && n.Region == about && n.Witness == witness })
 }
 
 // Alarms returns the notices that still hold.

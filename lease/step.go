@@ -59,7 +59,9 @@ func (s *State) begin(saved Authority, resumed, why ReasonCode) {
 			s.peers[i].evidence = s.now.Add(-s.longer(s.p.TTL + s.p.Staleness))
 		}
 	}
-	s.reader.init()
+	for i := range s.witnesses {
+		s.witnesses[i].reader.init()
+	}
 	s.asker.init()
 	sameBoot := saved.BootID == s.bootID && s.bootID != "" || !s.obeys(RuleBootID)
 	stands := s.now < saved.Deadline && saved.Deadline <= s.now.Add(s.p.TTL) || !s.obeys(RuleSavedDeadline)
@@ -70,7 +72,7 @@ func (s *State) begin(saved Authority, resumed, why ReasonCode) {
 		}
 		s.saved.deadline = saved.Deadline
 		s.holder, s.holderEpoch = s.self, s.epoch
-		s.own.begin(s.now, s.p.RetryInterval)
+		s.beginFlag()
 		s.become(Active, resumed)
 		s.orderActivate(resumed)
 		return
@@ -101,12 +103,15 @@ func (s *State) asBefore(safety string) bool {
 // expire ends what time alone ends.
 func (s *State) expire() {
 	s.expireTerm()
-	s.expireWrite()
-	if s.reader.expire(s.now) {
-		s.alarm(NoticeWitnessDown, "", "no answer to a round of reads within request_timeout")
-	}
-	if s.info.order != 0 && s.now >= s.info.by {
-		s.infoFailed()
+	for i := range s.witnesses {
+		w := &s.witnesses[i]
+		s.expireWrite(w)
+		if w.reader.expire(s.now) {
+			s.alarmAt(w, NoticeWitnessDown, "", "no answer to a round of reads within request_timeout")
+		}
+		if w.info.order != 0 && s.now >= w.info.by {
+			s.infoFailed(w)
+		}
 	}
 	s.expireQuestions()
 	if !s.authority && s.consent.fenced > 0 && s.now >= s.consent.fenced {
@@ -122,7 +127,7 @@ func (s *State) expire() {
 		}
 	}
 	// §3: a candidate whose own acknowledged flag gets older than TTL falls back.
-	if s.name == Candidate && s.own.raised && s.now >= s.own.until && s.obeys(RuleFlagExpires) {
+	if until, _ := s.flagUntil(); s.name == Candidate && s.raised() && s.now >= until && s.obeys(RuleFlagExpires) {
 		s.withdraw(ReasonFlagExpired)
 	}
 }
@@ -190,9 +195,15 @@ func (s *State) advance() {
 	s.acquire()
 	s.ask()
 	s.askForApproval()
-	s.writeFlag()
-	s.read()
-	s.writeInfo()
+	for i := range s.witnesses {
+		s.writeFlag(&s.witnesses[i])
+	}
+	for i := range s.witnesses {
+		s.read(&s.witnesses[i])
+	}
+	for i := range s.witnesses {
+		s.writeInfo(&s.witnesses[i])
+	}
 	s.watchLayers()
 	s.keepTerm()
 }

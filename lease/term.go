@@ -78,9 +78,9 @@ func (s *State) confirmed() bool {
 
 // aloneAt is when no other instance can hold authority for this region any more, though none has
 // said that it has stopped: longer(TTL+Δ) after the last sign that one lives, absorbOwn. The own
-// flag must then be read (§5).
-func (s *State) aloneAt() Instant {
-	return s.peers[s.self].evidence.Add(s.longer(s.p.TTL + s.p.Staleness))
+// flag must then be read from the witness (§5).
+func (s *State) aloneAt(w *witness) Instant {
+	return s.peers[s.self].evidence.Add(s.longer(s.p.TTL + w.staleness))
 }
 
 // alone reports whether no other instance can hold authority for this region.
@@ -102,7 +102,7 @@ func (s *State) beatInterval() time.Duration { return s.p.TermDuration / 4 }
 // judgeAlone notes when no other instance can hold authority any more, in this term.
 func (s *State) judgeAlone() {
 	t := &s.term
-	t.alone = t.held > 0 && (t.alone || len(t.record.MayHold) == 0 || s.reader.ownRead >= s.aloneAt())
+	t.alone = t.held > 0 && (t.alone || len(t.record.MayHold) == 0 || s.most(func(w *witness) bool { return w.reader.ownRead >= s.aloneAt(w) }))
 }
 
 // keepTerm reads or writes the record if that is due.
@@ -293,7 +293,9 @@ func (s *State) dueTerm(due func(Instant)) {
 	due(t.until)
 	due(t.onRecord)
 	due(s.fenceKeptAt())
-	due(s.aloneAt())
+	for i := range s.witnesses {
+		due(s.aloneAt(&s.witnesses[i]))
+	}
 }
 
 // expireTerm gives an operation up whose answer is late: its outcome is not known.

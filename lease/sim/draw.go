@@ -75,6 +75,28 @@ func DrawSquare(seed uint64) Config {
 	return cfg
 }
 
+// DrawSeveral is a world with three or five witnesses, each with a staleness bound of its own, whose regions have
+// several instances in every third.
+func DrawSeveral(seed uint64) Config {
+	cfg := Draw(seed)
+	if seed%3 == 0 {
+		cfg = DrawInstances(seed)
+	}
+	rng := rand.New(rand.NewPCG(seed, 0x3171))
+	p := &cfg.Params
+	p.Staleness = 0
+	for i := range 3 + 2*(rng.IntN(4)/3) {
+		bound := time.Duration([]float64{0, 0, 0.3, 1, 2}[rng.IntN(5)] * float64(p.TTL))
+		p.Witnesses = append(p.Witnesses, lease.WitnessParams{Name: string(rune('a' + i)), Staleness: bound})
+		p.Staleness = max(p.Staleness, bound)
+	}
+	cfg.Duration = 60*(p.TTL+p.Staleness) + Recovery(*p)
+	if cfg.Faults.Deaths {
+		cfg.Duration = 40 * p.Longer(3*(p.TTL+p.Staleness))
+	}
+	return cfg
+}
+
 // A Break is an assumption of the protocol that a world breaks.
 type Break string
 
@@ -83,13 +105,15 @@ const (
 	StaleBeyond Break = "staler than the bound"
 	StaleOthers Break = "staler than the bound, but for the own flag"
 	TwoSpaces   Break = "two namespaces"
+	OneSplit    Break = "two namespaces of one of several witnesses"
 	TwoTTLs     Break = "two TTLs"
 	LeakedKey   Break = "a leaked key"
 
 	// These break nothing: regions have two or three instances, or all three of three, or two or three with one
-	// fault on top of the others.
+	// fault on top of the others, or there are several witnesses.
 	Instances Break = "instances"
 	Square    Break = "three of three"
+	Several   Break = "several witnesses"
 	CutGivers Break = "cut off while giving authority up"
 )
 
@@ -103,6 +127,8 @@ func DrawBroken(seed uint64, b Break) Config {
 		return DrawInstances(seed)
 	case Square:
 		return DrawSquare(seed)
+	case Several:
+		return DrawSeveral(seed)
 	case CutGivers:
 		cfg = DrawInstances(seed)
 		cfg.Faults.CutGivers = true
@@ -111,6 +137,9 @@ func DrawBroken(seed uint64, b Break) Config {
 		cfg.Faults.OwnFresh = b == StaleOthers
 		cfg.Faults.TrueStaleness = 4*(p.TTL+p.Staleness) + p.Staleness
 		cfg.Faults.Cripple = false
+	case OneSplit:
+		cfg = DrawSeveral(seed)
+		cfg.Faults.Split, cfg.Faults.Deaths = true, false
 	case TwoSpaces:
 		cfg.Faults.Split, cfg.Faults.Deaths = true, false
 	case TwoTTLs:

@@ -35,6 +35,11 @@ func (w *world) drawFault() {
 		w.schedule(happening{at: w.now.Add(pause), kind: nextFault})
 		return
 	}
+	if len(w.stores) > 1 && w.rng.IntN(2) == 0 {
+		w.witnessFault(r, long)
+		w.schedule(happening{at: w.now.Add(pause), kind: nextFault})
+		return
+	}
 	switch fault {
 	case 0, 1:
 		w.crash(r, w.upTo(p.TTL/2), false)
@@ -104,6 +109,18 @@ func (w *world) drawFault() {
 		}
 	}
 	w.schedule(happening{at: w.now.Add(pause), kind: nextFault})
+}
+
+// witnessFault has one of several witnesses be down, for all or for a region.
+func (w *world) witnessFault(r *region, d time.Duration) {
+	i := w.rng.IntN(len(w.stores))
+	count, who := &w.stores[i].down, "anybody"
+	if w.rng.IntN(2) == 0 {
+		count, who = &w.stores[i].cut[r.number], r.name
+	}
+	w.trace("witness %d can't be reached by %s for %v", i, who, d)
+	*count++
+	w.mendIn(d, func() { *count-- })
 }
 
 // faultKinds is how many kinds of faults there are: the last ones are of the
@@ -333,7 +350,9 @@ func (w *world) endFaults() {
 		if w.cfg.Faults.Cripple && r.number == 0 {
 			r.cutReads = 1
 		}
-		w.store.flags[r.number].held = nil
+		for _, s := range w.stores {
+			s.flags[r.number].held, s.down, s.cut[r.number] = nil, 0, 0
+		}
 		switch {
 		case !r.up:
 			r.life++

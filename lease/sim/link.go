@@ -22,16 +22,16 @@ func (w *world) trip() time.Duration {
 // write sends a write of the own flag on its way. It lands, or lands and its
 // answer is lost, or is lost, or lands minutes late: at most once.
 func (w *world) write(r *region, a lease.WriteFlag) {
-	rec := record{present: true, garbled: r.garbling > 0, flag: a.Flag}
+	rec := record{present: true, garbled: r.garbling > 0, flag: a.Flag, witness: a.Witness}
 	timeout := r.params.RequestTimeout
 	unknown := lease.FlagWritten{ID: a.ID}
 	lost := w.lossy && w.rng.IntN(3) == 0
-	if r.cutWrites > 0 || w.down || lost {
+	if r.cutWrites > 0 || w.down || lost || w.stores[a.Witness].away(r.number) {
 		switch w.rng.IntN(4) {
 		case 0: // never arrives
 		case 1: // lands right after a later write of the same region
 			if w.chaos {
-				reg := &w.store.flags[r.number]
+				reg := &w.stores[a.Witness].flags[r.number]
 				reg.held = append(reg.held, rec)
 			}
 		case 2: // lands some time later
@@ -64,7 +64,7 @@ func (w *world) write(r *region, a lease.WriteFlag) {
 // readRound sends a round of reads on its way. They are served at some time
 // between sending and answer.
 func (w *world) readRound(r *region, a lease.ReadRound) {
-	p := pendingRound{RoundRead: lease.RoundRead{ID: a.ID}, sent: w.now, infos: a.Infos}
+	p := pendingRound{RoundRead: lease.RoundRead{ID: a.ID, Witness: a.Witness}, sent: w.now, infos: a.Infos}
 	wait := w.trip()
 	if w.lossy && w.rng.IntN(3) == 0 {
 		wait = w.upTo(2 * r.params.RequestTimeout)
@@ -79,18 +79,19 @@ func (w *world) readRound(r *region, a lease.ReadRound) {
 // serve reads the registers for a round.
 func (r *region) serve(p pendingRound) lease.RoundRead {
 	w := r.w
-	n := len(w.store.flags)
+	s := w.stores[p.Witness]
+	n := len(s.flags)
 	p.Flags = make([]lease.FlagRead, n)
 	if p.infos {
 		p.Infos = make([]lease.InfoRead, n)
 	}
 	for j := range n {
-		if r.cutReads > 0 || w.down && w.rng.IntN(8) > 0 || w.lossy && w.rng.IntN(6) == 0 {
+		if r.cutReads > 0 || w.down && w.rng.IntN(8) > 0 || w.lossy && w.rng.IntN(6) == 0 || s.away(r.number) {
 			continue // unknown; caches went on serving through outages, at times
 		}
-		p.Flags[j] = w.store.read(r.number, j, false, p.sent, w.now).flagRead()
+		p.Flags[j] = s.read(r.number, j, false, p.sent, w.now).flagRead()
 		if p.infos {
-			p.Infos[j] = w.store.read(r.number, j, true, p.sent, w.now).infoRead()
+			p.Infos[j] = s.read(r.number, j, true, p.sent, w.now).infoRead()
 		}
 	}
 	return p.RoundRead

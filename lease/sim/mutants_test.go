@@ -67,6 +67,9 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleHeirProves}, Instances, 6, "overlap:"},
 	{[]lease.Rule{lease.RuleAloneToGrant}, Instances, 3, "overlap:"},
 	{[]lease.Rule{lease.RulePledgeOnRecord}, Instances, 332, "epoch:"},
+	{[]lease.Rule{lease.RuleMajority}, Several, 17, "overlap:"},
+	{[]lease.Rule{lease.RuleNewWriteID}, Several, 0, "overlap:"},
+	{[]lease.Rule{lease.RuleSameWitnesses}, OneSplit, 30, "overlap:"},
 	{[]lease.Rule{lease.RuleGrantVoids, lease.RuleGrantEpoch}, Unbroken, 4, "overlap:"},
 	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 316, "liveness:"},
 	{[]lease.Rule{lease.RuleEpochAbove, lease.RuleYield}, Unbroken, 149, "liveness:"},
@@ -219,12 +222,14 @@ func findMutants(t *testing.T) {
 }
 
 // breaks reports whether it breaks an assumption.
-func (b Break) breaks() bool { return b != Unbroken && b != Instances && b != Square && b != CutGivers }
+func (b Break) breaks() bool {
+	return b != Unbroken && b != Instances && b != Square && b != Several && b != CutGivers
+}
 
 // findMutant looks for a world in which leaving rules out does harm, and leaving out
 // fewer of them does not.
 func findMutant(t *testing.T, without []lease.Rule) {
-	for _, world := range []Break{Unbroken, TwoSpaces, TwoTTLs, StaleBeyond, StaleOthers, LeakedKey, Instances, Square, CutGivers}[*findFrom:] {
+	for _, world := range []Break{Unbroken, TwoSpaces, TwoTTLs, StaleBeyond, StaleOthers, LeakedKey, Instances, Square, CutGivers, Several, OneSplit}[*findFrom:] {
 		seeds := *find
 		if world.breaks() {
 			seeds /= 10 // it shows itself soon, or never

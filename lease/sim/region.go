@@ -205,8 +205,8 @@ func (r *region) carryOutOne(a lease.Action) {
 	case lease.Reply:
 		r.reply(a)
 	case lease.WriteInfo:
-		rec := record{present: true, info: a.Info}
-		if ok := r.cutWrites == 0 && !w.down; ok {
+		rec := record{present: true, info: a.Info, witness: a.Witness}
+		if ok := r.cutWrites == 0 && !w.down && !w.stores[a.Witness].away(r.number); ok {
 			w.schedule(happening{at: w.now, kind: infoLanding, region: r.index, load: rec})
 			r.answerIn(w.trip(), lease.InfoWritten{ID: a.ID, Acked: true})
 		} else {

@@ -44,7 +44,7 @@ type Faults struct {
 	// What breaks an assumption of the protocol, to show what it carries.
 	TrueStaleness time.Duration // of the store, if it is above Params.Staleness
 	OwnFresh      bool          // ... though each region reads its own flag fresh, so that reading it back shows nothing
-	Split         bool          // region 0 was given another namespace
+	Split         bool          // region 0 was given another namespace, of the last of several witnesses
 	OtherTTL      time.Duration // region 0 is given another TTL when it starts anew
 	Cripple       bool          // region 0 can write and not read once all faults have ended
 	WitnessGone   bool          // the witness stays down once all faults have ended
@@ -78,7 +78,7 @@ type world struct {
 	now     Time
 	end     Time
 	queue   queue
-	store   *store
+	stores  []*store // one for each witness
 	regions []*region
 	chaos   bool // faults may still be drawn
 	lossy   bool
@@ -112,11 +112,21 @@ func Run(cfg Config) Result {
 	}
 	n := len(cfg.Params.Members)
 	w.end = Time(cfg.Duration)
-	w.store = newStore(w.rng, n, cfg.Faults.TrueStaleness > 0)
-	w.store.staleness = max(cfg.Params.Staleness, cfg.Faults.TrueStaleness)
-	w.store.split, w.store.ownFresh = cfg.Faults.Split, cfg.Faults.OwnFresh
-	if cfg.Faults.Lazy > 0 {
-		w.store.lazy = cfg.Faults.Lazy
+	bounds := []time.Duration{cfg.Params.Staleness}
+	if len(cfg.Params.Witnesses) > 0 {
+		bounds = bounds[:0]
+		for _, p := range cfg.Params.Witnesses {
+			bounds = append(bounds, p.Staleness)
+		}
+	}
+	for i, bound := range bounds {
+		s := newStore(w.rng, n, cfg.Faults.TrueStaleness > 0)
+		s.staleness = max(bound, cfg.Faults.TrueStaleness)
+		s.split, s.ownFresh = cfg.Faults.Split && i == len(bounds)-1, cfg.Faults.OwnFresh
+		if cfg.Faults.Lazy > 0 {
+			s.lazy = cfg.Faults.Lazy
+		}
+		w.stores = append(w.stores, s)
 	}
 	w.required, w.forger = 2, lost
 	if cfg.Faults.OneResolver {
@@ -184,7 +194,7 @@ func Recovery(p lease.Params) time.Duration {
 	ranks := time.Duration(len(p.Members)) * p.Turn()
 	// Where regions have instances: one is elected, and is alone only after a while.
 	elected := 10 * p.TermDuration
-	return 2 * (p.Staleness + ranks + 3*p.EarliestTakeover() + 10*p.RequestTimeout + elected)
+	return 2 * (p.Staleness + ranks + 3*p.Longer(p.TTL+p.Staleness) + 10*p.RequestTimeout + elected)
 }
 
 func (w *world) schedule(h happening) {
@@ -214,11 +224,12 @@ func (w *world) happen(h happening) {
 	case landing:
 		if !h.ok || w.chaos { // ok: it was held up; the end of all faults is the end of that
 			rec := h.load.(record)
-			w.hidden = w.hidden || rec.flag.Epoch < w.store.flags[r.number].value.flag.Epoch
+			w.hidden = w.hidden || rec.flag.Epoch < w.stores[rec.witness].flags[r.number].value.flag.Epoch
 			w.land(r, rec)
 		}
 	case infoLanding:
-		w.store.infos[r.number].value = h.load.(record)
+		rec := h.load.(record)
+		w.stores[rec.witness].infos[r.number].value = rec
 	case diskWrite:
 		r.disk = h.load.(lease.Authority)
 	case replied:
@@ -253,7 +264,7 @@ func (w *world) happen(h happening) {
 // land puts a write into its register; a write that was held up may land right
 // on top of it.
 func (w *world) land(r *region, rec record) {
-	reg := &w.store.flags[r.number]
+	reg := &w.stores[rec.witness].flags[r.number]
 	reg.value = rec
 	if len(reg.held) > 0 && w.rng.IntN(3) == 0 {
 		late := reg.held[0]

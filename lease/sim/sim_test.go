@@ -13,14 +13,18 @@ var (
 	regionHours = flag.Float64("region-hours", 300, "simulate at least this many region-hours in TestSoak")
 	replay      = flag.Int64("replay", -1, "TestSoak traces the world of this `seed` instead")
 	firstSeed   = flag.Uint64("first-seed", 0, "TestSoak begins with this seed")
+	several     = flag.Bool("several", false, "TestSoak: every world has several witnesses")
 	square      = flag.Bool("square", false, "TestSoak: every world has three regions of three instances")
 )
 
-// draw is the world of a seed: regions have several instances in every third.
+// draw is the world of a seed: regions have several instances in every third, and there are several witnesses in every
+// sixth.
 func draw(seed uint64) Config {
 	switch {
 	case *square:
 		return DrawSquare(seed)
+	case *several || seed%6 == 3:
+		return DrawSeveral(seed)
 	case seed%3 == 2:
 		return DrawInstances(seed)
 	}

@@ -13,6 +13,7 @@ type record struct {
 	garbled bool
 	flag    lease.Flag
 	info    lease.Info
+	witness int // that it is written to
 }
 
 // register is a single-writer register of the witness (§1).
@@ -38,6 +39,8 @@ type store struct {
 	rng       *rand.Rand
 	staleness time.Duration // true bound on staleness
 	lazy      float64       // probability that a usable copy is served
+	down      int           // for all, counted
+	cut       []int         // for a region, counted
 	split     bool          // region 0 sees another namespace than the others
 	flags     []register
 	infos     []register
@@ -55,7 +58,7 @@ type replica struct {
 
 func newStore(rng *rand.Rand, n int, replicas bool) *store {
 	s := &store{
-		rng: rng, lazy: 1, flags: make([]register, n), infos: make([]register, n),
+		rng: rng, lazy: 1, cut: make([]int, n), flags: make([]register, n), infos: make([]register, n),
 		caches: make([][edges]cached, 2*n*n),
 	}
 	if replicas {
@@ -94,6 +97,9 @@ func (s *store) read(reader, owner int, info bool, sent, now Time) record {
 	}
 	return c.value
 }
+
+// away reports whether a region can't reach the store, whoever else can.
+func (s *store) away(number int) bool { return s.down > 0 || s.cut[number] > 0 }
 
 func (r record) flagRead() lease.FlagRead {
 	switch {
