@@ -68,9 +68,10 @@ type Witness struct {
 	Staleness Duration `yaml:"staleness" json:"staleness"` // Δ of the protocol
 	Prefix    string   `yaml:"prefix" json:"prefix"`       // keys are <prefix>/<group>/flag/<region>
 
-	CloudflareKV *CloudflareKV `yaml:"cloudflare_kv,omitempty" json:"cloudflare_kv,omitempty"`
-	S3           *S3           `yaml:"s3,omitempty" json:"s3,omitempty"`
-	File         *FileWitness  `yaml:"file,omitempty" json:"file,omitempty"`
+	CloudflareKV  *CloudflareKV  `yaml:"cloudflare_kv,omitempty" json:"cloudflare_kv,omitempty"`
+	DurableObject *DurableObject `yaml:"durable_object,omitempty" json:"durable_object,omitempty"`
+	S3            *S3            `yaml:"s3,omitempty" json:"s3,omitempty"`
+	File          *FileWitness   `yaml:"file,omitempty" json:"file,omitempty"`
 }
 
 // Identity is what records are signed and checked with.

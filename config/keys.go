@@ -32,7 +32,7 @@ var keys = map[string]key{
 	"lease.max_clock_drift": {expected: "a percentage with its sign, such as 0.2%", means: "by how much the rate of any region's clock may be off", limits: "0.06% to 10%"},
 
 	"witness":                              {expected: "a section of keys such as type: cloudflare-kv", means: "the store that the regions' flags are in"},
-	"witness.type":                         {expected: "cloudflare-kv, s3 or file"},
+	"witness.type":                         {expected: "cloudflare-kv, durable-object, s3 or file"},
 	"witness.staleness":                    {expected: "a duration with its unit (ms, s, m, h), such as 60s", means: "how old what a read returns may be (Δ)", limits: "from 0s to 24h; on Workers KV from 60s"},
 	"witness.prefix":                       {expected: "the first part of every key in the store, such as failoverd", means: "keys are `<prefix>/<group>/flag/<region>` and `<prefix>/<group>/info/<region>`", limits: "at most 128 characters"},
 	"witness.cloudflare_kv":                {expected: "a section with account_id, namespace_id and api_token_file", means: "a namespace of Cloudflare Workers KV; required with `type: cloudflare-kv`", limits: "only with that type"},
@@ -40,6 +40,9 @@ var keys = map[string]key{
 	"witness.cloudflare_kv.namespace_id":   {expected: "the KV namespace's id, 32 hexadecimal digits from the Cloudflare dashboard"},
 	"witness.cloudflare_kv.api_token_file": {expected: "the absolute path of a file that holds the API token", means: "the token may read and write Workers KV", limits: "mode 0600 or 0400"},
 	"witness.cloudflare_kv.base_url":       {expected: "the https URL of an API that speaks as Cloudflare's does, or nothing for the public API", limits: "http only to this machine: the token would cross the network in clear"},
+	"witness.durable_object":               {expected: "a section with url and token_file", means: "a Cloudflare Durable Object behind a Worker ([witnesses.md](witnesses.md#durable-object)); required with `type: durable-object`", limits: "only with that type"},
+	"witness.durable_object.url":           {expected: "the https URL of the Worker without a path, such as https://failoverd-witness.example.workers.dev", limits: "http only to this machine: the token would cross the network in clear"},
+	"witness.durable_object.token_file":    {expected: "the absolute path of a file that holds the Worker's token", limits: "mode 0600 or 0400"},
 	"witness.s3":                           {expected: "a section with endpoint, bucket, region and credentials_file", means: "a bucket of Cloudflare R2, AWS S3, SeaweedFS, MinIO or another store with that API ([witnesses.md](witnesses.md#s3)); required with `type: s3`", limits: "only with that type"},
 	"witness.s3.endpoint":                  {expected: "the https URL of the store, without the bucket, such as https://s3.eu-central-1.amazonaws.com", limits: "http only to this machine: records could be kept back on the way"},
 	"witness.s3.bucket":                    {expected: "the name of a bucket, such as failoverd-witness: lower-case letters, digits, hyphens and dots, from 3 to 63", limits: "without dots unless `path_style`"},
@@ -170,15 +173,14 @@ var keys = map[string]key{
 // later are the keys of the design that this version does not implement, and
 // what each is. They are refused with that reason, not as unknown.
 var later = map[string]string{
-	"witness.durable_object": "the Durable Object witness",
-	"witness.etcd":           "the etcd witness",
-	"witness.kubernetes":     "the Kubernetes witness",
+	"witness.etcd":       "the etcd witness",
+	"witness.kubernetes": "the Kubernetes witness",
 }
 
 // laterValues are the values of the design that this version does not
 // implement, by key.
 var laterValues = map[string][]string{
-	"witness.type": {"durable-object", "etcd", "kubernetes"},
+	"witness.type": {"etcd", "kubernetes"},
 }
 
 var indexes = regexp.MustCompile(`\[[0-9]+\]`)

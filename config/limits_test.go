@@ -32,6 +32,8 @@ var limitCases = []struct {
 	{"witness.prefix", strings.Repeat("p", 128), strings.Repeat("p", 129)},
 	{"witness.cloudflare_kv", "{account_id: 0123456789abcdef0123456789abcdef, namespace_id: fedcba9876543210fedcba9876543210, api_token_file: /t}", "{}"},
 	{"witness.cloudflare_kv.base_url", "http://127.0.0.1:8787", "http://192.0.2.1:8787"},
+	{"witness.durable_object", durableObjectSection, "{}"},
+	{"witness.durable_object.url", "http://127.0.0.1:8787", "http://192.0.2.1:8787"},
 	{"witness.s3", s3Section, "{}"},
 	{"witness.s3.endpoint", "http://127.0.0.1:9000", "http://192.0.2.1:9000"},
 	{"witness.s3.bucket", "a.b", "a/b"},
@@ -73,15 +75,19 @@ var limitCases = []struct {
 	{"api.socket", "/" + strings.Repeat("s", 106), "/" + strings.Repeat("s", 107)},
 }
 
-const s3Section = "{endpoint: \"https://s3.example.com\", bucket: witness, region: auto, credentials_file: /c}"
+const (
+	durableObjectSection = "{url: \"https://worker.example.com\", token_file: /t}"
+	s3Section            = "{endpoint: \"https://s3.example.com\", bucket: witness, region: auto, credentials_file: /c}"
+)
 
 // otherWitnesses are what a key of another store than that of the file is tried in, by the store's section.
 var otherWitnesses = map[string]string{
-	"s3": "{type: s3, s3: " + s3Section + "}",
+	"durable_object": "{type: durable-object, durable_object: " + durableObjectSection + "}",
+	"s3":             "{type: s3, s3: " + s3Section + "}",
 }
 
 // judgedElsewhere are keys whose limits are about what the host has: TestLoadSecrets, TestCheckFiles and their like.
-var judgedElsewhere = []string{"notifications.alertmanager.bearer_token_file", "notifications.webhooks[].secret_file", "notifications.webhooks[].bearer_token_file", "witness.cloudflare_kv.api_token_file", "witness.s3.credentials_file", "witness.file", "witness.file.dir", "identity.private_key_file", "kubernetes.kubeconfig"}
+var judgedElsewhere = []string{"notifications.alertmanager.bearer_token_file", "notifications.webhooks[].secret_file", "notifications.webhooks[].bearer_token_file", "witness.cloudflare_kv.api_token_file", "witness.durable_object.token_file", "witness.s3.credentials_file", "witness.file", "witness.file.dir", "identity.private_key_file", "kubernetes.kubeconfig"}
 
 // set puts a value at a path of a tree of YAML; [] is the first element of a list.
 func set(t *testing.T, tree map[string]any, path string, value any) {

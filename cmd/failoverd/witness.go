@@ -6,6 +6,7 @@ import (
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/lease/witness"
 	"github.com/openova-io/failoverd/lease/witness/cloudflarekv"
+	"github.com/openova-io/failoverd/lease/witness/durableobject"
 	"github.com/openova-io/failoverd/lease/witness/file"
 	"github.com/openova-io/failoverd/lease/witness/s3"
 )
@@ -13,7 +14,7 @@ import (
 // openWitness makes the witness that the configuration names. It does not ask
 // it anything yet.
 func openWitness(cfg *config.Config, secrets *config.Secrets) (*witness.Witness, error) {
-	store, err := openStore(cfg.Witness, secrets.Witness)
+	store, err := openStore(cfg.Group, cfg.Witness, secrets.Witness)
 	if err != nil {
 		return nil, fmt.Errorf("open the witness: %w", err)
 	}
@@ -23,8 +24,8 @@ func openWitness(cfg *config.Config, secrets *config.Secrets) (*witness.Witness,
 	})
 }
 
-// openStore makes the store of a witness.
-func openStore(w config.Witness, secrets config.WitnessSecrets) (witness.Store, error) {
+// openStore makes the store of a witness of a group.
+func openStore(group string, w config.Witness, secrets config.WitnessSecrets) (witness.Store, error) {
 	switch w.Type {
 	case config.WitnessFile:
 		return file.New(w.File.Dir)
@@ -33,6 +34,8 @@ func openStore(w config.Witness, secrets config.WitnessSecrets) (witness.Store, 
 		return cloudflarekv.New(cloudflarekv.Config{
 			AccountID: kv.AccountID, NamespaceID: kv.NamespaceID, Token: secrets.Token, BaseURL: kv.BaseURL,
 		})
+	case config.WitnessDurableObject:
+		return durableobject.New(durableobject.Config{URL: w.DurableObject.URL, Token: secrets.Token, Group: group})
 	case config.WitnessS3:
 		b := w.S3
 		return s3.New(s3.Config{
