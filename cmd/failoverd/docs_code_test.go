@@ -67,7 +67,7 @@ func parses(args []string) error {
 // TestSnippets looks up every key of each piece of a configuration that a page has: a block of YAML whose keys, at the top, are
 // all those of a configuration.
 func TestSnippets(t *testing.T) {
-	keys := sources(t, "docs/configuration.md", regexp.MustCompile("(?m)^(?:\\| `|## )([a-z_.\\[\\]]+)"))
+	keys := sources(t, "docs/configuration.md", regexp.MustCompile("(?m)^(?:\\| `|## )([a-z0-9_.\\[\\]]+)"))
 	block := regexp.MustCompile("(?s)```yaml\n(.*?)```")
 	indent := regexp.MustCompile(`(?m)^   `)
 	n := 0
