@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -64,7 +65,7 @@ func (w *world) draw(d time.Duration) time.Duration { return time.Duration(w.ran
 
 func (w *world) freezeProcess(r *region) func() error {
 	return func() error {
-		ctx, cancel := context.WithTimeout(w.t.Context(), awaitLimit)
+		ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 		defer cancel()
 		return r.Process().Freeze(ctx)
 	}
@@ -192,7 +193,7 @@ func (w *world) terminate(round *Round, holder *region, _ []*region) {
 // awaitExit waits until a daemon that was asked to stop has.
 func (w *world) awaitExit(r *region) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), awaitLimit)
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 	defer cancel()
 	if code, err := r.Process().Wait(ctx); code != 0 || err != nil {
 		w.t.Fatalf("%s: SIGTERM: exit code %d, %v; want 0", r.Name, code, err)

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -13,14 +14,6 @@ import (
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/kvserver"
 	"github.com/openova-io/failoverd/lease"
-)
-
-const (
-	// awaitLimit is for one condition. It is no measure of anything: it only ends a test that hangs.
-	awaitLimit = 90 * time.Second
-
-	// lookAgain is how often a condition is looked at.
-	lookAgain = 25 * time.Millisecond
 )
 
 // now reads the clock that everything here is told by.
@@ -138,31 +131,6 @@ func (w *world) saved(r *region) lease.Authority {
 	return a
 }
 
-// await waits until a condition holds.
-func (w *world) await(what string, holds func() bool) {
-	w.t.Helper()
-	limit := time.NewTimer(awaitLimit)
-	defer limit.Stop()
-	tick := time.NewTicker(lookAgain)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			var state []string
-			for _, r := range w.regions {
-				s, ok := w.status(r)
-				b, err := json.Marshal(s)
-				if !ok || err != nil {
-					b = []byte("no answer")
-				}
-				state = append(state, string(r.Name)+": "+string(b))
-			}
-			w.t.Fatalf("after %d rounds, waited %v in vain: %s\n%s", len(w.rounds), awaitLimit, what, strings.Join(state, "\n"))
-		}
-	}
-}
-
 // settle waits until the group is whole: one region is active and has renewed since, the others are standbys that know
 // all members, have seen that renewal, and owe no candidate of the round before its turn. So a bound that is counted from
 // the last renewal holds for what comes next.
@@ -216,7 +184,24 @@ func evidenceAge(s daemon.Status, of lease.Region) time.Duration {
 			return time.Duration(p.EvidenceAge * float64(time.Second))
 		}
 	}
-	return awaitLimit
+	return daemon.Patience
+}
+
+// await waits until a condition holds.
+func (w *world) await(what string, holds func() bool) {
+	w.t.Helper()
+	daemon.Await(w.t, what, holds, func() string {
+		state := []string{fmt.Sprintf("after %d rounds:", len(w.rounds))}
+		for _, r := range w.regions {
+			s, ok := w.status(r)
+			b, err := json.Marshal(s)
+			if !ok || err != nil {
+				b = []byte("no answer")
+			}
+			state = append(state, string(r.Name)+": "+string(b))
+		}
+		return strings.Join(state, "\n")
+	})
 }
 
 // collect takes over what the regions have written down since it was last called. Wall clocks may be set, so it is to be

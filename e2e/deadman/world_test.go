@@ -17,9 +17,6 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// limit is far above what anything here takes: two busy cores.
-const limit = 3 * time.Minute
-
 // A world is a region, fsn, whose agent comes to harm, and one that would take over, hel.
 type world struct {
 	t        *testing.T
@@ -204,17 +201,9 @@ func (g *gate) last() lease.Instant {
 // await waits until something is so.
 func (w *world) await(what string, is func(context.Context) bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !is(ctx) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			w.t.Fatalf("waited %v in vain until %s", limit, what)
-		}
-	}
+	daemon.Await(w.t, what, func() bool { return is(ctx) })
 }
 
 var prober = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}

@@ -26,9 +26,6 @@ import (
 
 var floodFlag = flag.Duration("flood", 8*time.Second, "TestFlood: how `long` each flood is")
 
-// awaitLimit is for one condition. It only ends a test that hangs.
-const awaitLimit = 90 * time.Second
-
 // rate is how many queries a second the daemon takes from one source.
 const rate = 50
 
@@ -63,7 +60,7 @@ func newGroup(t *testing.T) *group {
 		r.Link.Watch(g.watch(r.Name))
 		r.Start(t)
 	}
-	g.await("one region is active, and the other reaches it", func() bool {
+	daemon.Await(g.t, "one region is active, and the other reaches it", func() bool {
 		for i, r := range regions {
 			s, other := g.status(r), g.status(regions[1-i])
 			if s.State == lease.Active && other.State == lease.Standby && other.Peers[0].Quorum.Reached {
@@ -151,21 +148,6 @@ func (g *group) renewals(since lease.Instant) []time.Duration {
 	return times
 }
 
-func (g *group) await(what string, holds func() bool) {
-	g.t.Helper()
-	limit := time.NewTimer(awaitLimit)
-	defer limit.Stop()
-	tick := time.NewTicker(25 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			g.t.Fatalf("waited %v in vain: %s", awaitLimit, what)
-		}
-	}
-}
-
 // TestFlood floods the server of the region that holds authority, in the ways that there are. Its renewals come on time,
 // by the witness's own record, authority is never lost, and the other region gets its answers.
 func TestFlood(t *testing.T) {
@@ -223,7 +205,7 @@ func TestFlood(t *testing.T) {
 		if agreed == 0 || tt.all && 3*agreed < 2*(agreed+other) {
 			t.Errorf("%s: %d of %d answers agreed: the other region's questions don't come through", tt.what, agreed, agreed+other)
 		}
-		g.await(tt.what+": the other region reaches the holder again", func() bool { return g.status(g.standby).Peers[0].Quorum.Reached })
+		daemon.Await(g.t, tt.what+": the other region reaches the holder again", func() bool { return g.status(g.standby).Peers[0].Quorum.Reached })
 	}
 	kinds := g.queries()
 	t.Logf("what the queries were: %v", kinds)

@@ -139,7 +139,7 @@ func TestCutOff(t *testing.T) {
 	heir := w.heir(first, "cut off")
 	took := now().Sub(begun)
 	by := map[uint64]int{}
-	w.await(func() string { return fmt.Sprintf("the heir renews for a TTL: renewals by term %v", by) }, func(context.Context) bool {
+	w.await("the heir renews for a TTL", func(context.Context) bool {
 		clear(by)
 		for _, write := range w.fsn.All() {
 			if write.Answered > begun {
@@ -147,7 +147,7 @@ func TestCutOff(t *testing.T) {
 			}
 		}
 		return by[term+1] >= 6 && now().Sub(begun) > w.fsn.ttl
-	})
+	}, func() string { return fmt.Sprintf("renewals by term: %v", by) })
 	s := w.status(first)
 	if s.Instance.Confirmed || s.State != lease.Active && s.State != lease.Follower {
 		t.Errorf("cut off, it is %s, confirmed %v; want it active with authority that it can't be sure to be alone with, or a follower", s.State, s.Instance.Confirmed)
@@ -163,7 +163,7 @@ func TestCutOff(t *testing.T) {
 
 	healed := now()
 	w.ways[first].Cut(nil)
-	w.await(func() string { return "it follows" }, func(ctx context.Context) bool {
+	w.await("it follows", func(ctx context.Context) bool {
 		s, err := first.Status(ctx)
 		return err == nil && s.State == lease.Follower
 	})
@@ -171,7 +171,7 @@ func TestCutOff(t *testing.T) {
 	if next, e := w.acting("after it was cut off"); next != heir || e != epoch {
 		t.Errorf("the heir does not act any more, or for epoch %d and not %d", e, epoch)
 	}
-	w.await(func() string { return "the record says that nobody else may hold authority" }, func(context.Context) bool { return w.mayHold() == "[]" })
+	w.await("the record says that nobody else may hold authority", func(context.Context) bool { return w.mayHold() == "[]" })
 	after, err := first.HookRuns()
 	must(t, err)
 	if len(after) != len(runs) {
@@ -211,7 +211,7 @@ func TestZombie(t *testing.T) {
 	}
 	for _, i := range w.instances {
 		if i != zombie {
-			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 			code, err := i.Process().Wait(ctx)
 			cancel()
 			if err != nil || code != 0 {
@@ -225,10 +225,10 @@ func TestZombie(t *testing.T) {
 		t.Fatalf("all others have stopped, and the route is %+v; want it fenced for epoch %d in a term", fenced, epoch)
 	}
 	var s daemon.Status
-	w.await(func() string { return fmt.Sprintf("the zombie is refused: %+v", s.Layers) }, func(ctx context.Context) bool {
+	w.await("the zombie is refused", func(ctx context.Context) bool {
 		s, err = zombie.Status(ctx)
 		return err == nil && strings.Contains(fmt.Sprint(s.Layers), "another instance of this region acts by now")
-	})
+	}, func() string { return fmt.Sprintf("its layers: %+v", s.Layers) })
 	t.Logf("the zombie is %s for epoch %d, term %d; its layer: %+v", s.State, s.Epoch, s.Instance.Term, s.Layers)
 	all := changes()
 	for i, v := range all {
@@ -245,7 +245,7 @@ func TestZombie(t *testing.T) {
 	// It is back: it takes nothing with the authority that it had.
 	w.links[zombie].Heal()
 	w.ways[zombie].Cut(nil)
-	w.await(func() string { return "it has the next term" }, func(ctx context.Context) bool {
+	w.await("it has the next term", func(ctx context.Context) bool {
 		s, err = zombie.Status(ctx)
 		return err == nil && s.Instance.Confirmed && (s.State != lease.Active || s.Epoch > epoch)
 	})

@@ -24,9 +24,7 @@ func TestFenceIfDue(t *testing.T) {
 	said := ""
 	fence := func(of *daemon.Region, until ...string) {
 		t.Helper()
-		w.await(func() string {
-			return "fence --if-due that says one of " + strings.Join(until, ", ") + "; it says " + said
-		}, func(ctx context.Context) bool {
+		w.await("fence --if-due says one of "+strings.Join(until, ", "), func(ctx context.Context) bool {
 			code, out, err := of.CLI(ctx, "fence", "--if-due")
 			if err != nil || code != 0 {
 				t.Fatalf("exit code %d, %v: %s", code, err, out)
@@ -38,7 +36,7 @@ func TestFenceIfDue(t *testing.T) {
 				}
 			}
 			return false
-		})
+		}, func() string { return "it says " + said })
 	}
 	begun := now()
 	fence(acts, "acts for the region", "is inactive")

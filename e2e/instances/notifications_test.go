@@ -49,11 +49,11 @@ func TestNotifications(t *testing.T) {
 	acts, _ := w.acting("the start")
 	must(t, acts.Process().Kill())
 	w.heir(acts, "killed")
-	w.await(func() string { return fmt.Sprintf("the heir tells that it acts: %v", got) }, func(context.Context) bool {
+	w.await("the heir tells that it acts", func(context.Context) bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return slices.ContainsFunc(got, func(m message) bool { return m.Reason == "inherited" })
-	})
+	}, func() string { return fmt.Sprintf("it tells: %+v", got) })
 	mu.Lock()
 	defer mu.Unlock()
 	heir := ""

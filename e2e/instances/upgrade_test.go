@@ -52,6 +52,6 @@ func (w *world) roll() {
 	w.t.Helper()
 	for n, i := range w.instances {
 		w.restart(i)
-		w.await(func() string { return fmt.Sprintf("instance %d to be ready", n+1) }, func(ctx context.Context) bool { return says(ctx, i, "/readyz") })
+		w.await(fmt.Sprintf("instance %d is ready", n+1), func(ctx context.Context) bool { return says(ctx, i, "/readyz") })
 	}
 }

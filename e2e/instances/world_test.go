@@ -26,9 +26,6 @@ var cluster = controlplane.Share(1, controlplane.Options{CRDs: []controlplane.CR
 
 func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 
-// limit is far above what anything here takes: two busy cores.
-const limit = 2 * time.Minute
-
 // times are what the flag says.
 func times() (p lease.Params, term time.Duration) {
 	if *defaultTimes {
@@ -101,9 +98,7 @@ func inWorlds(t *testing.T, do func(w *world, acts *daemon.Region)) {
 func (w *world) acting(what string) (at *daemon.Region, epoch uint64) {
 	w.t.Helper()
 	active, following := 0, 0
-	w.await(func() string {
-		return fmt.Sprintf("%s: one instance that acts and %d that follow: %d and %d", what, len(w.instances)-1, active, following)
-	}, func(ctx context.Context) bool {
+	w.await(fmt.Sprintf("%s: one instance that acts, and %d that follow", what, len(w.instances)-1), func(ctx context.Context) bool {
 		at, epoch, active, following = nil, 0, 0, 0
 		for _, i := range w.instances {
 			s, err := i.Status(ctx)
@@ -116,14 +111,14 @@ func (w *world) acting(what string) (at *daemon.Region, epoch uint64) {
 			}
 		}
 		return active == 1 && following == len(w.instances)-1
-	})
+	}, func() string { return fmt.Sprintf("%d act, %d follow", active, following) })
 	return at, epoch
 }
 
 // heir waits until another instance than one is active.
 func (w *world) heir(of *daemon.Region, what string) (heir *daemon.Region) {
 	w.t.Helper()
-	w.await(func() string { return what + ": another instance that acts" }, func(ctx context.Context) bool {
+	w.await(what+": another instance that acts", func(ctx context.Context) bool {
 		for _, i := range w.instances {
 			if i == of || !i.Process().Running() {
 				continue
@@ -137,20 +132,12 @@ func (w *world) heir(of *daemon.Region, what string) (heir *daemon.Region) {
 	return heir
 }
 
-// await waits until something is so.
-func (w *world) await(what func() string, is func(context.Context) bool) {
+// await waits until something is so; instead says what is.
+func (w *world) await(what string, is func(context.Context) bool, instead ...func() string) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !is(ctx) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			w.t.Fatalf("waited %v in vain for %s", limit, what())
-		}
-	}
+	daemon.Await(w.t, what, func() bool { return is(ctx) }, instead...)
 }
 
 // says reports whether a page of an instance says yes.
@@ -185,7 +172,7 @@ func (w *world) restart(i *daemon.Region) {
 // startAgain starts an instance when it has ended.
 func (w *world) startAgain(i *daemon.Region) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 	defer cancel()
 	if _, err := i.Process().Wait(ctx); err != nil {
 		w.t.Fatal(err)

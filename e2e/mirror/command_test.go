@@ -49,14 +49,14 @@ func TestCommand(t *testing.T) {
 	}
 	answered := func(r lease.Region, command, answer string) {
 		t.Helper()
-		await(t, command+" is answered "+answer, func() bool {
+		daemon.Await(t, command+" is answered "+answer, func() bool {
 			got := bears(r, "answer")
 			return strings.Contains(got, " "+command+": ") && strings.Contains(got, answer) && bears(r, "command") == "" && bears(r, "reason") == ""
 		})
 		t.Logf("%s: %s", r, bears(r, "answer"))
 	}
 	for _, r := range group.Regions {
-		await(t, string(r.Name)+" stands by", func() bool { return bears(r.Name, "state") == string(lease.Standby) })
+		daemon.Await(t, string(r.Name)+" stands by", func() bool { return bears(r.Name, "state") == string(lease.Standby) })
 	}
 	annotate("fsn", "command=approve", "reason=a test")
 	answered("fsn", "approve", "semi_automatic")
@@ -64,7 +64,7 @@ func TestCommand(t *testing.T) {
 	answered("fsn", "takeover", "failover.openova.io/reason is missing")
 	annotate("fsn", "command=takeover", "reason=a test")
 	answered("fsn", "takeover", "done")
-	await(t, "fsn is active", func() bool { return bears("fsn", "state") == string(lease.Active) })
+	daemon.Await(t, "fsn is active", func() bool { return bears("fsn", "state") == string(lease.Active) })
 	annotate("fsn", "command=switchover --to hel", "reason=a test")
 	answered("fsn", "switchover --to hel", "quorum_configured")
 	annotate("fsn", "command=pause --for 2h", "reason=a test")
@@ -73,7 +73,7 @@ func TestCommand(t *testing.T) {
 	// hel does not obey: its Lease is written again, and the command is left alone.
 	annotate("hel", "command=takeover", "reason=a test")
 	written := map[string]bool{}
-	await(t, "hel has written its Lease three times since", func() bool {
+	daemon.Await(t, "hel has written its Lease three times since", func() bool {
 		written[readLease(client, namespaces["hel"]).GetResourceVersion()] = true
 		return len(written) > 3
 	})

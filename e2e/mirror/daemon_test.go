@@ -36,11 +36,11 @@ func TestDaemon(t *testing.T) {
 	}
 	hel.Start(t)
 	fsn.Start(t)
-	await(t, "a region that is active, and shown", func() bool {
+	daemon.Await(t, "a region that is active, and shown", func() bool {
 		o := readLease(client, namespace)
 		return holder(o) == "fsn" && transitions(o) >= 1 && o.GetAnnotations()["failover.openova.io/state"] == string(lease.Active)
 	})
-	await(t, "an Event about the route that is activated", func() bool { return len(acted(about(t, client, namespace, "shop"), "activate")) == 1 })
+	daemon.Await(t, "an Event about the route that is activated", func() bool { return len(acted(about(t, client, namespace, "shop"), "activate")) == 1 })
 	described := kubectl(t, plane, "", "-n", namespace, "describe", "lease", mirror.LeaseName(group.Params.Group))
 	for _, want := range []string{"Holder Identity:", "fsn", string(lease.ReasonTaken), lease.ReasonOf(lease.ReasonTaken).Text} {
 		if !strings.Contains(described, want) {
@@ -61,9 +61,9 @@ func TestDaemon(t *testing.T) {
 		return false
 	}
 	fsn.Link.Refuse()
-	await(t, "an Event that the witness is unreachable", func() bool { return told("notice", "Warning") })
+	daemon.Await(t, "an Event that the witness is unreachable", func() bool { return told("notice", "Warning") })
 	fsn.Link.Heal()
-	await(t, "an Event that it is no more", func() bool { return told("notice_ended", "Normal") })
+	daemon.Await(t, "an Event that it is no more", func() bool { return told("notice_ended", "Normal") })
 
 	code, out, err := fsn.CLI(t.Context(), "check", "--live")
 	if !strings.Contains(out, "ok       the Lease and Events for kubectl: it is allowed") {
@@ -74,7 +74,7 @@ func TestDaemon(t *testing.T) {
 	if err := fsn.Process().Terminate(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 	defer cancel()
 	if code, err := fsn.Process().Wait(ctx); code != 0 || err != nil {
 		t.Fatalf("exit code %d, %v", code, err)

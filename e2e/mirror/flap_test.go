@@ -10,6 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/httproute"
 	"github.com/openova-io/failoverd/lease"
@@ -29,7 +30,7 @@ func TestFlappingWriter(t *testing.T) {
 	if err := layer.Fence(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 	defer cancel()
 	drift := make(chan struct{}, 1)
 	go layer.Watch(ctx, func() {
@@ -57,7 +58,7 @@ func TestFlappingWriter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, "one Event that has counted", func() bool {
+	daemon.Await(t, "one Event that has counted", func() bool {
 		again := acted(about(t, s.client, s.namespace, "shop"), "put_back")
 		if len(again) > 1 {
 			t.Fatalf("got %d Events about one route that flaps, want 1", len(again))
@@ -88,7 +89,7 @@ func TestIdle(t *testing.T) {
 	p.TTL, p.RenewInterval, p.RetryInterval = 30*time.Second, 10*time.Second, 2*time.Second
 	s := startWith(t, config, plane.Namespace(t), p)
 	s.Show(active(1, 0), nil)
-	await(t, "the Lease", func() bool { return requests.Load() >= 2 })
+	daemon.Await(t, "the Lease", func() bool { return requests.Load() >= 2 })
 	begun, before := time.Now(), requests.Load()
 	poll := time.NewTicker(2 * time.Second)
 	defer poll.Stop()

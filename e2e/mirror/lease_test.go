@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/openova-io/failoverd/agent/mirror"
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
@@ -22,10 +23,10 @@ func TestLease(t *testing.T) {
 	plane := cluster.Planes(t)[0]
 	s := start(t, plane.Config(), plane.Namespace(t))
 	s.Show(lease.Decision{State: lease.Fencing}, nil)
-	await(t, "a Lease without a holder", func() bool { return holder(readLease(s.client, s.namespace)) == "" })
+	daemon.Await(t, "a Lease without a holder", func() bool { return holder(readLease(s.client, s.namespace)) == "" })
 
 	s.Show(active(7, time.Second), nil)
-	await(t, "fsn holds it", func() bool { return holder(readLease(s.client, s.namespace)) == "fsn" })
+	daemon.Await(t, "fsn holds it", func() bool { return holder(readLease(s.client, s.namespace)) == "fsn" })
 	if got := readLease(s.client, s.namespace); transitions(got) != 7 {
 		t.Errorf("got %d transitions, want the epoch, 7", transitions(got))
 	}
@@ -36,16 +37,16 @@ func TestLease(t *testing.T) {
 	}
 	was := renewed()
 	s.Show(active(7, 0), nil)
-	await(t, "a later renewTime", func() bool { return renewed() > was })
+	daemon.Await(t, "a later renewTime", func() bool { return renewed() > was })
 
 	// Who changes it or deletes it changes nothing.
 	kubectl(t, plane, "", "-n", s.namespace, "patch", "lease", mirror.LeaseName("e2e"), "--type=merge", "-p", `{"spec":{"holderIdentity":"mallory","leaseTransitions":9}}`)
-	await(t, "what is, again", func() bool { o := readLease(s.client, s.namespace); return holder(o) == "fsn" && transitions(o) == 7 })
+	daemon.Await(t, "what is, again", func() bool { o := readLease(s.client, s.namespace); return holder(o) == "fsn" && transitions(o) == 7 })
 	kubectl(t, plane, "", "-n", s.namespace, "delete", "lease", mirror.LeaseName("e2e"))
-	await(t, "the Lease again", func() bool { return holder(readLease(s.client, s.namespace)) == "fsn" })
+	daemon.Await(t, "the Lease again", func() bool { return holder(readLease(s.client, s.namespace)) == "fsn" })
 
 	s.Show(lease.Decision{Now: lease.Instant(time.Hour), State: lease.Standby, Holder: "hel"}, []lease.PeerView{{Region: "hel", Epoch: 8, Evidence: lease.Instant(time.Hour)}})
-	await(t, "hel holds it", func() bool { o := readLease(s.client, s.namespace); return holder(o) == "hel" && transitions(o) == 8 })
+	daemon.Await(t, "hel holds it", func() bool { o := readLease(s.client, s.namespace); return holder(o) == "hel" && transitions(o) == 8 })
 	// What is left is written when the agent ends.
 	s.Show(lease.Decision{Now: lease.Instant(time.Hour), State: lease.Standby}, nil)
 	s.stop()
@@ -62,12 +63,12 @@ func TestFollower(t *testing.T) {
 	plane := cluster.Planes(t)[0]
 	first := start(t, plane.Config(), plane.Namespace(t))
 	first.Show(active(7, 0), nil)
-	await(t, "fsn holds it", func() bool { return holder(readLease(first.client, first.namespace)) == "fsn" })
+	daemon.Await(t, "fsn holds it", func() bool { return holder(readLease(first.client, first.namespace)) == "fsn" })
 	first.Show(lease.Decision{State: lease.Follower}, nil)
 	wrote := counted(t, first.Mirror, "ok")
 	second := start(t, plane.Config(), first.namespace)
 	second.Show(active(8, 0), nil)
-	await(t, "the other one has written it five times", func() bool { return counted(t, second.Mirror, "ok") >= 5 })
+	daemon.Await(t, "the other one has written it five times", func() bool { return counted(t, second.Mirror, "ok") >= 5 })
 	if got := counted(t, first.Mirror, "ok"); got > wrote+1 { // one may have been under way
 		t.Errorf("the one that follows wrote it %v times", got-wrote)
 	}
@@ -92,7 +93,7 @@ func TestForeignLease(t *testing.T) {
 	}
 	s := start(t, plane.Config(), namespace)
 	s.Show(active(1, 0), nil)
-	await(t, "three attempts", func() bool { return counted(t, s, "error") >= 3 })
+	daemon.Await(t, "three attempts", func() bool { return counted(t, s, "error") >= 3 })
 	if after := readLease(client, namespace); !reflect.DeepEqual(before, after) {
 		t.Errorf("it was changed: got %v, want %v", after, before)
 	}
@@ -104,8 +105,8 @@ func TestForeignLease(t *testing.T) {
 		t.Errorf("it logs:\n%s\nwant one line that says what to do", got)
 	}
 	kubectl(t, plane, "", "-n", namespace, "delete", "lease", mirror.LeaseName("e2e"))
-	await(t, "its own Lease", func() bool { return holder(readLease(client, namespace)) == "fsn" })
-	await(t, "that it works again", func() bool { return strings.Contains(s.logged(), "works again") })
+	daemon.Await(t, "its own Lease", func() bool { return holder(readLease(client, namespace)) == "fsn" })
+	daemon.Await(t, "that it works again", func() bool { return strings.Contains(s.logged(), "works again") })
 }
 
 // TestLeastPrivilege gives a service account nothing, and then what the mirror says that it needs.
@@ -120,7 +121,7 @@ func TestLeastPrivilege(t *testing.T) {
 	fenced.Order.Reason = lease.ReasonReleased
 	s.Record(fenced)
 	s.Show(active(1, 0), nil)
-	await(t, "what is refused", func() bool { return counted(t, s, "error") >= 3 })
+	daemon.Await(t, "what is refused", func() bool { return counted(t, s, "error") >= 3 })
 	if got := s.logged(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "cannot get resource") || !strings.Contains(got, "cannot create resource") {
 		t.Errorf("it logs:\n%s\nwant a line each for the Lease and for Events", got)
 	}
@@ -130,7 +131,7 @@ func TestLeastPrivilege(t *testing.T) {
 		t.Fatal(err)
 	}
 	kubectl(t, plane, manifest, "apply", "-f", "-")
-	await(t, "the Lease", func() bool { return holder(readLease(admin, home)) == "fsn" })
+	daemon.Await(t, "the Lease", func() bool { return holder(readLease(admin, home)) == "fsn" })
 	for _, p := range needed {
 		if denied, err := s.client.Denied(t.Context(), p); err != nil || len(denied) > 0 {
 			t.Errorf("%s: denied %v, %v", p.Resource, denied, err)
@@ -138,7 +139,7 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 	// An Event that was refused is not lost for good: it comes when the same happens again.
 	s.Record(fenced)
-	await(t, "an Event about the object", func() bool { return len(about(t, admin, other, "shop")) == 1 })
+	daemon.Await(t, "an Event about the object", func() bool { return len(about(t, admin, other, "shop")) == 1 })
 	s.Transition(lease.Transition{From: lease.Active, To: lease.Fencing, Epoch: 1, Reason: lease.ReasonReleased})
-	await(t, "an Event about the Lease", func() bool { return len(about(t, admin, home, mirror.LeaseName("e2e"))) == 1 })
+	daemon.Await(t, "an Event about the Lease", func() bool { return len(about(t, admin, home, mirror.LeaseName("e2e"))) == 1 })
 }

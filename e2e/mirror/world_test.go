@@ -30,9 +30,6 @@ var cluster = controlplane.Share(1, controlplane.Options{CRDs: []controlplane.CR
 
 func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 
-// limit is far above what anything here takes: two busy cores.
-const limit = 2 * time.Minute
-
 var (
 	leases     = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 	events     = schema.GroupVersionResource{Group: "events.k8s.io", Version: "v1", Resource: "events"}
@@ -105,22 +102,6 @@ func newClient(t *testing.T, config *rest.Config) *kube.Client {
 func active(epoch uint64, ago time.Duration) lease.Decision {
 	now := lease.Instant(time.Hour)
 	return lease.Decision{Now: now, State: lease.Active, Authority: true, Epoch: epoch, Deadline: now.Add(params().TTL - ago), Holder: "fsn"}
-}
-
-// await waits until a condition holds.
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	end := time.NewTimer(limit)
-	defer end.Stop()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-end.C:
-			t.Fatalf("waited %v in vain: %s", limit, what)
-		}
-	}
 }
 
 // readLease reads the Lease of the group; nil if there is none.

@@ -28,9 +28,9 @@ func TestTold(t *testing.T) {
 	// A broken assumption, and its end.
 	stale := map[string]string{"reason": string(lease.NoticeWitnessStale)}
 	fsn.Link.Stale(time.Hour)
-	w.await("the pager is told that the witness is stale", func() bool { return len(w.pager.pages(fsn.Name, "firing", stale)) > 0 })
+	daemon.Await(w.t, "the pager is told that the witness is stale", func() bool { return len(w.pager.pages(fsn.Name, "firing", stale)) > 0 })
 	fsn.Link.Stale(0)
-	w.await("... and no more", func() bool { return len(w.pager.pages(fsn.Name, "resolved", stale)) > 0 })
+	daemon.Await(w.t, "... and no more", func() bool { return len(w.pager.pages(fsn.Name, "resolved", stale)) > 0 })
 	for _, status := range []string{"firing", "resolved"} {
 		pages := w.pager.pages(fsn.Name, status, stale)
 		if len(pages) != 1 {
@@ -45,14 +45,14 @@ func TestTold(t *testing.T) {
 			t.Errorf("got labels %v and annotations %v; want labels %v, a remedy, and the runbook", p.Labels, p.Annotations, want)
 		}
 	}
-	w.await("the webhook is told both", func() bool { return len(alarms(w.hook.of(fsn.Name))) >= 2 })
+	daemon.Await(w.t, "the webhook is told both", func() bool { return len(alarms(w.hook.of(fsn.Name))) >= 2 })
 	if got := alarms(w.hook.of(fsn.Name)); !slices.Equal(got, []string{"alarm witness_stale, 1 hold", "alarm_ended witness_stale, 0 hold"}) {
 		t.Errorf("the webhook was told %q", got)
 	}
 
 	// The receiver that hangs has been tried for long, and cost nothing.
 	tried := w.counted(fsn, "webhook/hanging", "failed")
-	w.await("a whole attempt at the receiver that hangs has failed since", func() bool { return w.counted(fsn, "webhook/hanging", "failed") > tried+1 })
+	daemon.Await(w.t, "a whole attempt at the receiver that hangs has failed since", func() bool { return w.counted(fsn, "webhook/hanging", "failed") > tried+1 })
 	if n := w.counted(fsn, "webhook/hanging", "sent"); n != 0 {
 		t.Errorf("%d messages were sent to it", n)
 	}
@@ -84,7 +84,7 @@ func TestTold(t *testing.T) {
 	w.active(hel)
 	w.toldOf(hel)
 	fsn.Start(t)
-	w.await("fsn stands by", func() bool {
+	daemon.Await(w.t, "fsn stands by", func() bool {
 		s, err := fsn.Status(t.Context())
 		return err == nil && s.State == lease.Standby
 	})
@@ -125,12 +125,12 @@ func TestApproval(t *testing.T) {
 		r.Start(t)
 	}
 	asked := map[string]string{"alertname": "FailoverdApprovalWaiting", "reason": string(lease.NoticeApprovalWaiting), "severity": "critical"}
-	w.await("the pager is told that fsn asks", func() bool { return len(w.pager.pages(fsn.Name, "firing", asked)) > 0 })
+	daemon.Await(w.t, "the pager is told that fsn asks", func() bool { return len(w.pager.pages(fsn.Name, "firing", asked)) > 0 })
 	if code, out, err := fsn.CLI(t.Context(), "approve", "--yes", "--reason", "test"); code != 0 || err != nil {
 		t.Fatalf("approve: exit code %d, %v:\n%s", code, err, out)
 	}
 	w.active(fsn)
-	w.await("... and that it does no more", func() bool { return len(w.pager.pages(fsn.Name, "resolved", asked)) > 0 })
+	daemon.Await(w.t, "... and that it does no more", func() bool { return len(w.pager.pages(fsn.Name, "resolved", asked)) > 0 })
 	w.toldOf(fsn)
 	for _, status := range []string{"firing", "resolved"} {
 		if pages := w.pager.pages(fsn.Name, status, asked); len(pages) != 1 || pages[0].Annotations["detail"] == "" {
@@ -156,13 +156,13 @@ func TestWallClock(t *testing.T) {
 		if err := to.Send(t.Context(), &m); err != nil {
 			t.Errorf("a clock that is %s: %v", region, err)
 		}
-		w.await("the pager is told, by a clock that is "+string(region), func() bool { return len(w.pager.pages(region, "firing", nil)) == 1 })
+		daemon.Await(w.t, "the pager is told, by a clock that is "+string(region), func() bool { return len(w.pager.pages(region, "firing", nil)) == 1 })
 		m.Kind, m.Began, m.Time = notify.AlarmEnded, &began, began.Add(time.Second)
 		if err := to.Send(t.Context(), &m); err != nil {
 			t.Errorf("a clock that is %s: %v", region, err)
 		}
 		if wrong < 0 {
-			w.await("it is resolved", func() bool { return len(w.pager.pages(region, "resolved", nil)) == 1 })
+			daemon.Await(w.t, "it is resolved", func() bool { return len(w.pager.pages(region, "resolved", nil)) == 1 })
 		}
 	}
 }
@@ -207,7 +207,7 @@ func (w *world) toldOf(r *daemon.Region) {
 	for _, h := range history {
 		want = append(want, line(h.To, h.Epoch, h.Reason))
 	}
-	w.await(fmt.Sprintf("the webhook and the pager are told of %d transitions of %s", len(want), r.Name), func() bool {
+	daemon.Await(w.t, fmt.Sprintf("the webhook and the pager are told of %d transitions of %s", len(want), r.Name), func() bool {
 		return len(byHook()) >= len(want) && len(byPager()) >= len(want)
 	})
 	if got := byHook(); !slices.Equal(got, want) {

@@ -26,12 +26,6 @@ import (
 )
 
 const (
-	// awaitLimit is for one condition. It is no measure of anything: it only ends a test that hangs.
-	awaitLimit = 90 * time.Second
-
-	// lookAgain is how often a condition is looked at.
-	lookAgain = 100 * time.Millisecond
-
 	// peerTimeout is how long the second Alertmanager waits for the first one, and groupInterval how often each looks at an alert. Were
 	// that less, the second one could tell again of what has ended while it waited.
 	peerTimeout, groupInterval = 3 * time.Second, 10 * time.Second
@@ -203,7 +197,7 @@ func (w *world) alertmanagers() {
 		w.ams, w.amURLs = append(w.ams, p), append(w.amURLs, "http://"+listen)
 	}
 	for _, u := range w.amURLs {
-		w.await("a cluster of two Alertmanagers at "+u, func() bool {
+		daemon.Await(w.t, "a cluster of two Alertmanagers at "+u, func() bool {
 			var status struct {
 				Cluster struct {
 					Status string
@@ -246,22 +240,6 @@ func newWorld(t *testing.T, more string) *world {
 	return w
 }
 
-// await waits until a condition holds.
-func (w *world) await(what string, holds func() bool) {
-	w.t.Helper()
-	limit := time.NewTimer(awaitLimit)
-	defer limit.Stop()
-	tick := time.NewTicker(lookAgain)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			w.t.Fatalf("waited %v in vain: %s", awaitLimit, what)
-		}
-	}
-}
-
 func (w *world) get(url string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
 	defer cancel()
@@ -280,7 +258,7 @@ func (w *world) get(url string) ([]byte, error) {
 // active waits until a region is.
 func (w *world) active(r *daemon.Region) {
 	w.t.Helper()
-	w.await(string(r.Name)+" is active", func() bool {
+	daemon.Await(w.t, string(r.Name)+" is active", func() bool {
 		s, err := r.Status(w.t.Context())
 		return err == nil && s.State == lease.Active && s.AllLayers("active")
 	})

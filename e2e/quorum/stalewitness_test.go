@@ -128,7 +128,7 @@ func veto(t *testing.T, binaries daemon.Binaries) {
 		s, ok := w.status(standby)
 		for _, g := range s.Gates {
 			if ok && s.State == lease.Candidate && g.Code == lease.GateStalenessWait && g.OpensIn != nil {
-				return *g.OpensIn < (w.params.RequestTimeout - 4*lookAgain).Seconds()
+				return *g.OpensIn < (w.params.RequestTimeout - 4*daemon.LookAgain).Seconds()
 			}
 		}
 		return false

@@ -17,14 +17,6 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-const (
-	// awaitLimit is for one condition. It is no measure of anything: it only ends a test that hangs.
-	awaitLimit = 90 * time.Second
-
-	// lookAgain is how often a condition is looked at.
-	lookAgain = 25 * time.Millisecond
-)
-
 // params have room for a machine that is busy with other tests, and stands still for seconds.
 func params() lease.Params {
 	return lease.Params{
@@ -99,23 +91,15 @@ func (w *world) start() {
 // await waits until a condition holds.
 func (w *world) await(what string, holds func() bool) {
 	w.t.Helper()
-	limit := time.NewTimer(awaitLimit)
-	defer limit.Stop()
-	tick := time.NewTicker(lookAgain)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			var state []string
-			for _, r := range w.regions {
-				s, err := r.Status(w.t.Context())
-				b, _ := json.Marshal(s)
-				state = append(state, fmt.Sprintf("%s: %s %v", r.Name, b, err))
-			}
-			w.t.Fatalf("waited %v in vain: %s\n%s", awaitLimit, what, strings.Join(state, "\n"))
+	daemon.Await(w.t, what, holds, func() string {
+		var state []string
+		for _, r := range w.regions {
+			s, err := r.Status(w.t.Context())
+			b, _ := json.Marshal(s)
+			state = append(state, fmt.Sprintf("%s: %s %v", r.Name, b, err))
 		}
-	}
+		return strings.Join(state, "\n")
+	})
 }
 
 // status asks the region's agent. ok is false if it does not answer.
@@ -180,7 +164,7 @@ func (w *world) holds(holder *region, d time.Duration) (margin time.Duration) {
 // pass lets time pass, and looks again and again.
 func (w *world) pass(d time.Duration, look func()) {
 	w.t.Helper()
-	tick := time.NewTicker(lookAgain)
+	tick := time.NewTicker(daemon.LookAgain)
 	defer tick.Stop()
 	for end := now().Add(d); now() < end; {
 		look()
@@ -306,7 +290,7 @@ func (w *world) kill(r *region) {
 // cli runs a command of the daemon's binary.
 func (w *world) cli(r *region, args ...string) (code int, output string) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), awaitLimit)
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 	defer cancel()
 	code, output, err := r.CLI(ctx, args...)
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/openova-io/failoverd/agent/applier"
 	"github.com/openova-io/failoverd/agent/mirror"
 	"github.com/openova-io/failoverd/e2e/controlplane"
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/cilium"
@@ -160,13 +161,13 @@ func (f *fleet) timed(t *testing.T, order func()) time.Duration {
 	order()
 	select {
 	case <-f.done:
-	case <-time.After(patience):
-		t.Fatalf("not done after %v", patience)
+	case <-time.After(daemon.Patience):
+		t.Fatalf("not done after %v", daemon.Patience)
 	}
 	return time.Since(begun)
 }
 
-func (f *fleet) deadline() lease.Instant { return f.clock.Now().Add(patience) }
+func (f *fleet) deadline() lease.Instant { return f.clock.Now().Add(daemon.Patience) }
 
 // create makes the objects, and waits until the Clusters have a status.
 func (f *fleet) create(t *testing.T, group *postgres.Group) {
@@ -195,7 +196,7 @@ func (f *fleet) create(t *testing.T, group *postgres.Group) {
 		}) {
 			break
 		}
-		if time.Since(begun) > patience {
+		if time.Since(begun) > daemon.Patience {
 			t.Fatalf("the Clusters have no status (%v)", err)
 		}
 	}

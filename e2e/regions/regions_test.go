@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/e2e/resolvers"
 	"github.com/openova-io/failoverd/lease"
@@ -191,7 +192,7 @@ func (w *world) meet(r *round, from, to *region, random *rand.Rand) {
 		from.start(t)
 		r.fenced = w.is("fenced", from, view.fenced).Sub(begun)
 	case handedOver:
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 		defer cancel()
 		// How long it looks for the end is its own business: it is told that it has begun.
 		if _, output, err := from.CLI(ctx, "switchover", "--to", string(to.Name), "--yes", "--reason", "a test"); err != nil || !strings.Contains(output, "is fencing") {

@@ -44,9 +44,6 @@ var (
 )
 
 const (
-	// patience is for one condition. It is no measure of anything: it only ends a test that hangs.
-	patience = 2 * time.Minute
-
 	ttl      = 10 * time.Second
 	selector = "group=rtz"
 	policy   = "failoverd-fence-" + daemon.GroupName
@@ -269,16 +266,13 @@ func (r *region) askedThrough(does resolvers.Meddling) {
 // await waits until a condition holds.
 func (w *world) await(what string, is func() bool) {
 	w.t.Helper()
-	for begun := time.Now(); !is(); <-time.After(25 * time.Millisecond) {
-		if time.Since(begun) < patience {
-			continue
-		}
+	daemon.Await(w.t, what, is, func() string {
 		var state []string
 		for _, r := range w.regions {
 			s, err := r.Status(w.t.Context())
 			_, explained, _ := r.CLI(w.t.Context(), "explain")
 			state = append(state, fmt.Sprintf("%s: %+v %v\n%s", r.Name, s, err, explained))
 		}
-		w.t.Fatalf("waited %v in vain until %s\n%s", patience, what, strings.Join(state, "\n"))
-	}
+		return strings.Join(state, "\n")
+	})
 }

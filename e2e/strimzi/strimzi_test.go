@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/kube"
 )
@@ -23,7 +24,7 @@ func (r *region) until(attempt func(context.Context, layers.Order) error, o laye
 	t := r.world.t
 	t.Helper()
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 	defer cancel()
 	for {
 		err := attempt(ctx, o)
@@ -100,7 +101,7 @@ func TestSwitchover(t *testing.T) {
 				t.Errorf("epoch %d: %s is active, and data is mirrored into it (%s)", epoch, active.name, class)
 			}
 		}
-		w.await("the standby mirrors", func() bool {
+		daemon.Await(w.t, "the standby mirrors", func() bool {
 			return w.runs("orders " + active.name + "->" + standby.name + ".MirrorSourceConnector")
 		})
 		want := helBefore
@@ -126,7 +127,7 @@ func TestSwitchover(t *testing.T) {
 		}
 		mirror := before.(map[string]any)["mirrors"].([]any)[0].(map[string]any)
 		mirror["sourceConnector"].(map[string]any)["state"] = "running"
-		w.await("it is stopped again", func() bool {
+		daemon.Await(w.t, "it is stopped again", func() bool {
 			state, err := active.layer.Observe(t.Context())
 			return err == nil && state == layers.Active
 		})
@@ -167,7 +168,7 @@ func TestHostile(t *testing.T) {
 	}
 	want := map[string]string{"newer": "it bears epoch 99", "paused": "strimzi.io/pause-reconciliation keeps Strimzi from stopping it; remove that"}
 	got := map[string]string{}
-	w.await("what can be stopped is", func() bool {
+	daemon.Await(w.t, "what can be stopped is", func() bool {
 		err := w.fsn.layer.Activate(t.Context(), w.fsn.order(5))
 		var unfinished *kube.Unfinished
 		if !errors.As(err, &unfinished) {

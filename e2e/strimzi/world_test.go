@@ -205,19 +205,6 @@ func (r *region) order(epoch uint64) layers.Order {
 	return layers.Order{Group: "rtz", Region: lease.Region(r.name), Epoch: epoch}
 }
 
-// patience is far above what anything here takes on two busy cores.
-const patience = 60 * time.Second
-
-func (w *world) await(what string, is func() bool) {
-	w.t.Helper()
-	for begun := time.Now(); !is(); {
-		if time.Since(begun) > patience {
-			w.t.Fatalf("waited %v in vain until %s", patience, what)
-		}
-		<-time.After(10 * time.Millisecond)
-	}
-}
-
 func (w *world) runs(key string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/openova-io/failoverd/e2e/daemon"
 )
 
 const root = "../.."
@@ -119,14 +121,7 @@ func (m *machine) property(name string) string {
 // await waits until something holds.
 func (m *machine) await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	limit := time.After(patience)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("not within %v: %s; the service is %s, its status %q", patience, what, m.property("ActiveState"), m.property("StatusText"))
-		}
-	}
+	daemon.Await(t, what, holds, func() string {
+		return fmt.Sprintf("the service is %s, its status %q", m.property("ActiveState"), m.property("StatusText"))
+	})
 }

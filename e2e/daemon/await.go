@@ -1,0 +1,32 @@
+package daemon
+
+import (
+	"testing"
+	"time"
+)
+
+// Patience is for one condition, far above what any takes: the race detector, and two busy cores. It is no measure of anything: it only
+// ends a test that hangs.
+const Patience = 3 * time.Minute
+
+// LookAgain is how often a condition is looked at. What was missed for so long has no part in what tests judge.
+const LookAgain = 25 * time.Millisecond
+
+// Await waits until a condition holds, and fails the test if that is in vain; instead says what holds then.
+func Await(tb testing.TB, what string, holds func() bool, instead ...func() string) {
+	tb.Helper()
+	limit := time.NewTimer(Patience)
+	defer limit.Stop()
+	tick := time.NewTicker(LookAgain)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			for _, say := range instead {
+				tb.Log(say())
+			}
+			tb.Fatalf("waited %v in vain: %s", Patience, what)
+		}
+	}
+}
