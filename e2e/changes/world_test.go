@@ -17,12 +17,6 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-const (
-	// patience is for one condition. It is no measure of anything: it only ends a test that hangs.
-	patience  = 90 * time.Second
-	lookAgain = 50 * time.Millisecond
-)
-
 // A world is a group whose configurations are what change.
 type world struct {
 	t *testing.T
@@ -40,14 +34,7 @@ func newWorld(t *testing.T) *world {
 		MaxClockDrift: 0.002,
 	}
 	lab := resolvers.Start(t, all)
-	quorum := &daemon.Quorum{Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: p.RequestTimeout * 3 / 4}
-	for _, m := range all {
-		quorum.Listen[m] = lab.Region(m)
-		for _, r := range lab.Resolvers {
-			quorum.Resolvers[m] = append(quorum.Resolvers[m], r.Address)
-		}
-	}
-	w := &world{t, daemon.NewGroup(t, daemon.Build(t, true), p, quorum), "failoverd"}
+	w := &world{t, daemon.NewGroup(t, daemon.Build(t, true), p, lab.Quorum(p.RequestTimeout*3/4)), "failoverd"}
 	w.Params.Members = all[:2]
 	for _, m := range all[:2] {
 		w.write(m)
@@ -75,7 +62,7 @@ func (w *world) stop(name lease.Region) {
 	if err := w.region(name).Process().Terminate(); err != nil {
 		w.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 	defer cancel()
 	if code, err := w.region(name).Process().Wait(ctx); err != nil || code != 0 {
 		w.t.Fatalf("%s: stopped with %d, %v", name, code, err)
@@ -85,19 +72,7 @@ func (w *world) stop(name lease.Region) {
 // await waits until a condition holds of a region.
 func (w *world) await(name lease.Region, what string, holds func(daemon.Status) bool) {
 	w.t.Helper()
-	tick := time.NewTicker(lookAgain)
-	defer tick.Stop()
-	for end := time.After(patience); ; {
-		s, err := w.region(name).Status(w.t.Context())
-		if err == nil && holds(s) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-end:
-			w.t.Fatalf("%s: waited in vain until it %s; it is %+v, %v", name, what, s, err)
-		}
-	}
+	w.region(name).Await(w.t, what, holds)
 }
 
 func standby(s daemon.Status) bool { return s.State == lease.Standby }
@@ -105,10 +80,8 @@ func standby(s daemon.Status) bool { return s.State == lease.Standby }
 // settled waits until one member is active, and serves, and the others stand by and reach it. It returns the active one.
 func (w *world) settled() (active lease.Region) {
 	w.t.Helper()
-	tick := time.NewTicker(lookAgain)
-	defer tick.Stop()
 	said := map[lease.Region]daemon.Status{}
-	for end := time.After(patience); ; {
+	daemon.Await(w.t, "the group has settled", func() bool {
 		active = ""
 		well := 0
 		for _, m := range w.Params.Members {
@@ -127,15 +100,9 @@ func (w *world) settled() (active lease.Region) {
 				well++
 			}
 		}
-		if active != "" && well == len(w.Params.Members) {
-			return active
-		}
-		select {
-		case <-tick.C:
-		case <-end:
-			w.t.Fatalf("the group has not settled: %+v", said)
-		}
-	}
+		return active != "" && well == len(w.Params.Members)
+	}, func() string { return fmt.Sprintf("%+v", said) })
+	return active
 }
 
 // roll puts the new configurations into place: first those of the standbys, then that of the active region, which is stopped
@@ -163,7 +130,7 @@ func (w *world) newKey(name lease.Region) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 	defer cancel()
 	code, err := p.Wait(ctx)
 	public, stderr := p.Output()
@@ -178,7 +145,7 @@ func (w *world) newKey(name lease.Region) {
 
 func (w *world) does(name lease.Region, args ...string) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 	defer cancel()
 	if code, output, err := w.region(name).CLI(ctx, args...); err != nil || code != 0 {
 		w.t.Fatalf("%s: failoverd %v: exit code %d, %v\n%s", name, args, code, err, output)
@@ -221,7 +188,7 @@ func (w *world) rest(method, at string, into any) {
 // stays looks at the regions for some time, in which the active one stays that.
 func (w *world) stays(active lease.Region, d time.Duration) {
 	w.t.Helper()
-	tick := time.NewTicker(lookAgain)
+	tick := time.NewTicker(daemon.LookAgain)
 	defer tick.Stop()
 	for end := time.Now().Add(d); time.Now().Before(end); <-tick.C {
 		for _, m := range w.Params.Members {

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -11,6 +12,17 @@ const Patience = 3 * time.Minute
 
 // LookAgain is how often a condition is looked at. What was missed for so long has no part in what tests judge.
 const LookAgain = 25 * time.Millisecond
+
+// Await waits until the region's agent says what is to hold of it, as in "is active", and returns what it says.
+func (r *Region) Await(tb testing.TB, what string, holds func(Status) bool) (s Status) {
+	tb.Helper()
+	var err error
+	Await(tb, string(r.Name)+" "+what, func() bool {
+		s, err = r.Status(tb.Context())
+		return err == nil && holds(s)
+	}, func() string { return fmt.Sprintf("it is %+v, %v", s, err) })
+	return s
+}
 
 // Await waits until a condition holds, and fails the test if that is in vain; instead says what holds then.
 func Await(tb testing.TB, what string, holds func() bool, instead ...func() string) {

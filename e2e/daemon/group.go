@@ -30,6 +30,16 @@ func DefaultTimes(members ...lease.Region) lease.Params {
 	}
 }
 
+// ShortTimes have what follows from a fault come within seconds. They have room for a machine that is busy with other tests, and stands
+// still for seconds.
+func ShortTimes(members ...lease.Region) lease.Params {
+	return lease.Params{
+		Members: members,
+		TTL:     10 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond, PollInterval: 250 * time.Millisecond,
+		RequestTimeout: 3 * time.Second, FenceTimeout: 2 * time.Second, MaxClockDrift: 0.002,
+	}
+}
+
 // A Group is the regions of one failover group, each on this machine, with its own way to one witness.
 type Group struct {
 	Binaries Binaries

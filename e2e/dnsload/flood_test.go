@@ -48,14 +48,7 @@ func newGroup(t *testing.T) *group {
 		MaxClockDrift: 0.002,
 	}}
 	g.lab = resolvers.Start(t, g.params.Members)
-	q := &daemon.Quorum{Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: g.params.RequestTimeout}
-	for _, m := range g.params.Members {
-		q.Listen[m] = g.lab.Region(m)
-		for _, r := range g.lab.Resolvers {
-			q.Resolvers[m] = append(q.Resolvers[m], r.Address)
-		}
-	}
-	regions := daemon.NewGroup(t, daemon.Build(t, false), g.params, q).Regions
+	regions := daemon.NewGroup(t, daemon.Build(t, false), g.params, g.lab.Quorum(g.params.RequestTimeout)).Regions
 	for _, r := range regions {
 		r.Link.Watch(g.watch(r.Name))
 		r.Start(t)

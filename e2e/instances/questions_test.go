@@ -24,14 +24,7 @@ var questions = flag.Int("questions", 30, "TestQuestions: `how many` at each sta
 func TestQuestions(t *testing.T) {
 	params, term := times()
 	lab := resolvers.StartServers(t, map[lease.Region]int{"fsn": 3, "hel": 1})
-	dns := &daemon.Quorum{Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: params.RequestTimeout}
-	for _, m := range params.Members {
-		dns.Listen[m] = lab.Region(m)
-		for _, r := range lab.Resolvers {
-			dns.Resolvers[m] = append(dns.Resolvers[m], r.Address)
-		}
-	}
-	group := daemon.NewGroup(t, daemon.Build(t, !*plain), params, dns)
+	group := daemon.NewGroup(t, daemon.Build(t, !*plain), params, lab.Quorum(params.RequestTimeout))
 	plane := cluster.Planes(t)[0]
 	w := &world{t: t, group: group, hel: group.Regions[1], fsn: &record{ttl: params.TTL}, namespace: plane.Namespace(t), term: term}
 	group.Regions[0].Configure(t, "", w.sections(plane.Kubeconfig))

@@ -15,26 +15,17 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-const patience = time.Minute
-
 var params = daemon.DefaultTimes("fsn", "hel")
 
 // TestLive spoils one thing at a time, in the configuration that is checked or in the world: what is
 // said of hel tells which it was, through every resolver alike.
 func TestLive(t *testing.T) {
 	lab := resolvers.Start(t, params.Members)
-	q := &daemon.Quorum{Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: 5 * time.Second}
-	for _, m := range params.Members {
-		q.Listen[m] = lab.Region(m)
-		for _, r := range lab.Resolvers {
-			q.Resolvers[m] = append(q.Resolvers[m], r.Address)
-		}
-	}
-	group := daemon.NewGroup(t, daemon.Build(t, true), params, q)
+	group := daemon.NewGroup(t, daemon.Build(t, true), params, lab.Quorum(5*time.Second))
 	fsn, hel := group.Regions[0], group.Regions[1]
 	fsn.Start(t)
 	hel.Start(t)
-	awaitActive(t, fsn)
+	fsn.Await(t, "is active", func(s daemon.Status) bool { return s.State == lease.Active && s.AllLayers("active") })
 
 	code, findings := run(t, group, fsn.ConfigFile())
 	well := len(findings) > 0
@@ -85,7 +76,7 @@ func run(t *testing.T, group *daemon.Group, config string) (code int, findings [
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 	defer cancel()
 	code, err = p.Wait(ctx)
 	stdout, stderr := p.Output()
@@ -106,25 +97,6 @@ func edited(t *testing.T, r *daemon.Region, yaml string) (path string) {
 		t.Fatal(err)
 	}
 	return path
-}
-
-func awaitActive(t *testing.T, r *daemon.Region) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		status, err := r.Status(ctx)
-		if err == nil && status.State == lease.Active && status.AllLayers("active") {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("%s is %s, %v, and not active", r.Name, status.State, err)
-		}
-	}
 }
 
 func text(findings []check.Finding) string {

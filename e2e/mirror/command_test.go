@@ -18,11 +18,9 @@ import (
 func TestCommand(t *testing.T) {
 	plane := cluster.Planes(t)[0]
 	client := newClient(t, plane.Config())
-	group := daemon.NewGroup(t, daemon.Build(t, true), lease.Params{
-		Members: []lease.Region{"fsn", "hel"},
-		TTL:     10 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond, PollInterval: 250 * time.Millisecond,
-		RequestTimeout: 3 * time.Second, FenceTimeout: 3 * time.Second, MaxClockDrift: 0.002,
-	}, nil)
+	times := daemon.ShortTimes("fsn", "hel")
+	times.FenceTimeout = 3 * time.Second
+	group := daemon.NewGroup(t, daemon.Build(t, true), times, nil)
 	namespaces := map[lease.Region]string{}
 	for i, r := range group.Regions {
 		namespaces[r.Name] = plane.Namespace(t)

@@ -23,11 +23,9 @@ func TestDaemon(t *testing.T) {
 	if _, err := client.Resource(httpRoutes).Namespace(namespace).Create(t.Context(), route(), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	group := daemon.NewGroup(t, daemon.Build(t, true), lease.Params{
-		Members: []lease.Region{"fsn", "hel"},
-		TTL:     10 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond, PollInterval: 250 * time.Millisecond,
-		RequestTimeout: 3 * time.Second, FenceTimeout: 3 * time.Second, MaxClockDrift: 0.002,
-	}, nil)
+	times := daemon.ShortTimes("fsn", "hel")
+	times.FenceTimeout = 3 * time.Second
+	group := daemon.NewGroup(t, daemon.Build(t, true), times, nil)
 	fsn, hel := group.Regions[0], group.Regions[1]
 	yaml := strings.Replace(fsn.YAML(), "layers:\n", fmt.Sprintf(
 		"kubernetes: {kubeconfig: %q, namespace: %s}\nlayers:\n  httproute: {selector: failover=e2e, namespaces: [%[2]s], gateway_delay: 0s}\n", plane.Kubeconfig, namespace), 1)

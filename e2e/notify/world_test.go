@@ -228,12 +228,7 @@ func newWorld(t *testing.T, more string) *world {
     - {name: oncall, url: %q, secret_file: %q, ca_file: %q, bearer_token_file: %q}
     - {name: hanging, url: %q, secret_file: %[3]q}
 `, strings.Join(w.amURLs, `", "`), w.hook.URL+"/failoverd", secret, ca, w.write(dir, "token", token), w.hanging.URL)
-	params := lease.Params{
-		Members: []lease.Region{"fsn", "hel"},
-		TTL:     10 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond, PollInterval: 250 * time.Millisecond,
-		RequestTimeout: 3 * time.Second, FenceTimeout: 2 * time.Second, MaxClockDrift: 0.002,
-	}
-	w.regions = daemon.NewGroup(t, daemon.Build(t, true), params, nil).Regions
+	w.regions = daemon.NewGroup(t, daemon.Build(t, true), daemon.ShortTimes("fsn", "hel"), nil).Regions
 	for _, r := range w.regions {
 		r.Configure(t, "", sections+more)
 	}

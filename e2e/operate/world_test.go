@@ -13,14 +13,6 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-const (
-	// awaitLimit is for one condition. It is no measure of anything: it only ends a test that hangs.
-	awaitLimit = 90 * time.Second
-
-	// lookAgain is how often a condition is looked at.
-	lookAgain = 50 * time.Millisecond
-)
-
 // params have room for a machine that is busy with other tests.
 func params() lease.Params {
 	return lease.Params{
@@ -42,14 +34,7 @@ func newWorld(t *testing.T, sections string) *world {
 	t.Helper()
 	p := params()
 	lab := resolvers.Start(t, p.Members)
-	quorum := &daemon.Quorum{Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: p.RequestTimeout * 3 / 4}
-	for _, m := range p.Members {
-		quorum.Listen[m] = lab.Region(m)
-		for _, r := range lab.Resolvers {
-			quorum.Resolvers[m] = append(quorum.Resolvers[m], r.Address)
-		}
-	}
-	w := &world{t, daemon.NewGroup(t, daemon.Build(t, true), p, quorum)}
+	w := &world{t, daemon.NewGroup(t, daemon.Build(t, true), p, lab.Quorum(p.RequestTimeout*3/4))}
 	for _, r := range w.Regions {
 		r.Configure(t, "", strings.ReplaceAll(sections, "REGION", string(r.Name)))
 		r.Start(t)
@@ -70,21 +55,7 @@ func (w *world) region(name lease.Region) *daemon.Region {
 // await waits until a condition holds of a region.
 func (w *world) await(name lease.Region, what string, holds func(daemon.Status) bool) daemon.Status {
 	w.t.Helper()
-	limit := time.NewTimer(awaitLimit)
-	defer limit.Stop()
-	tick := time.NewTicker(lookAgain)
-	defer tick.Stop()
-	for {
-		s, err := w.region(name).Status(w.t.Context())
-		if err == nil && holds(s) {
-			return s
-		}
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			w.t.Fatalf("%s: waited %v in vain until it %s; it is %+v, %v", name, awaitLimit, what, s, err)
-		}
-	}
+	return w.region(name).Await(w.t, what, holds)
 }
 
 // makeActive has a region be active, in a group that elects one by itself.
@@ -120,7 +91,7 @@ func asks(kind lease.RequestKind) func(daemon.Status) bool {
 // nobodyTakes looks at the regions for some time, in which none may become active.
 func (w *world) nobodyTakes(d time.Duration, names ...lease.Region) {
 	w.t.Helper()
-	tick := time.NewTicker(lookAgain)
+	tick := time.NewTicker(daemon.LookAgain)
 	defer tick.Stop()
 	for end := time.Now().Add(d); time.Now().Before(end); <-tick.C {
 		for _, name := range names {
@@ -141,7 +112,7 @@ func (w *world) kill(name lease.Region) {
 // does runs a verb in a region, wants an exit code, and parts of what it prints.
 func (w *world) does(name lease.Region, verb string, code int, parts ...string) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), awaitLimit)
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 	defer cancel()
 	got, output, err := w.region(name).CLI(ctx, strings.Fields(verb)...)
 	if err != nil {
@@ -161,7 +132,7 @@ func (w *world) does(name lease.Region, verb string, code int, parts ...string) 
 // types runs a verb on a terminal, and types answers.
 func (w *world) types(name lease.Region, verb, answers string, parts ...string) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), awaitLimit)
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 	defer cancel()
 	line := fmt.Sprintf("%s %s --config %s", w.Binaries.Daemon, verb, w.region(name).ConfigFile())
 	cmd := exec.CommandContext(ctx, "script", "-qec", line, "/dev/null")

@@ -17,15 +17,7 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// params have room for a machine that is busy with other tests, and stands still for seconds.
-func params() lease.Params {
-	return lease.Params{
-		Members: []lease.Region{"fsn", "hel", "nbg"},
-		TTL:     10 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond,
-		PollInterval: 250 * time.Millisecond, RequestTimeout: 3 * time.Second, FenceTimeout: 2 * time.Second,
-		MaxClockDrift: 0.002,
-	}
-}
+func params() lease.Params { return daemon.ShortTimes("fsn", "hel", "nbg") }
 
 // now reads the clock that everything here is told by.
 func now() lease.Instant { return bootclock.Clock{}.Now() }

@@ -97,6 +97,18 @@ func (l *Lab) Servers(r lease.Region) []string {
 // Address is one more address, host:port, of the lab's own network.
 func (l *Lab) Address() string { return l.network.next() }
 
+// Quorum is the section quorum of every region of the lab, each where it is delegated to, all with the same resolvers.
+func (l *Lab) Quorum(timeout time.Duration) *daemon.Quorum {
+	q := &daemon.Quorum{Zone: Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: timeout}
+	for region := range l.regions {
+		q.Listen[region] = l.Region(region)
+		for _, r := range l.Resolvers {
+			q.Resolvers[region] = append(q.Resolvers[region], r.Address)
+		}
+	}
+	return q
+}
+
 // find is the path of a program of e2e/setup.sh; Debian puts servers where users' PATH does not look.
 func find(tb testing.TB, program string) string {
 	tb.Helper()
