@@ -72,6 +72,7 @@ func TestServer(t *testing.T) {
 	t.Run("answers", func(t *testing.T) { testAnswers(t, srv) })
 	t.Run("cut", func(t *testing.T) { testCut(t, srv) })
 	t.Run("stale", func(t *testing.T) { testStale(t, srv) })
+	t.Run("split", func(t *testing.T) { testSplit(t, srv) })
 	t.Run("refused", func(t *testing.T) { testRefused(t, srv) })
 	t.Run("store", func(t *testing.T) { testStore(t, srv) })
 	t.Run("watch", func(t *testing.T) { testWatch(t, srv) })
@@ -293,6 +294,36 @@ func testStale(t *testing.T, srv *kvserver.Server) {
 	link.Stale(0)
 	writes("fourth")
 	reads(own, "fourth")
+}
+
+// testSplit has one client read what is its own, and nothing else that is new.
+func testSplit(t *testing.T, srv *kvserver.Server) {
+	link := srv.Link("split")
+	half, whole := newStore(srv, link.BaseURL), newStore(srv, srv.BaseURL)
+	keys := []string{"split/own", "split/other", "split/renown"}
+	writes := func(value string) {
+		t.Helper()
+		for _, k := range keys {
+			if err := whole.put(t.Context(), k, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	reads := func(want ...string) {
+		t.Helper()
+		for i, k := range keys {
+			if got, err := half.get(t.Context(), k); err != nil || got != want[i] {
+				t.Errorf("%s: got %q, %v; want %q", k, got, err, want[i])
+			}
+		}
+	}
+	writes("first")
+	link.Split("own")
+	reads("first", "first", "first")
+	writes("second")
+	reads("second", "first", "first")
+	link.Stale(0)
+	reads("second", "second", "second")
 }
 
 func testRefused(t *testing.T, srv *kvserver.Server) {

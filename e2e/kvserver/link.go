@@ -30,6 +30,7 @@ type Link struct {
 
 	watcher Watcher
 	stale   time.Duration      // 0: reads are as the store has them
+	own     string             // the name at the end of keys whose reads are never stale; empty: none
 	answers map[string]*answer // to reads, by URL, while it is stale
 }
 

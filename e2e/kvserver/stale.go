@@ -3,7 +3,9 @@ package kvserver
 import (
 	"bytes"
 	"maps"
+	"math"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -24,16 +26,25 @@ func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 func (l *Link) Stale(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stale, l.answers = d, map[string]*answer{}
+	l.stale, l.own, l.answers = d, "", map[string]*answer{}
+}
+
+// Split has the link answer reads as a store does that has come apart: those of the keys that end in a name, the client's own, are as the
+// store has them, and all others are answered for ever by what it answers now. Stale ends it.
+func (l *Link) Split(own string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stale, l.own, l.answers = math.MaxInt64, own, map[string]*answer{}
 }
 
 // read answers a read on a link that is stale: from what is remembered, or by serve.
 func (l *Link) read(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter)) {
 	l.mu.Lock()
-	d, old := l.stale, l.answers[r.URL.String()]
+	d, own, old := l.stale, l.own, l.answers[r.URL.String()]
 	l.mu.Unlock()
+	key, _ := keyOf(r)
 	switch {
-	case d == 0:
+	case d == 0, own != "" && strings.HasSuffix(key, "/"+own):
 		serve(w)
 		return
 	case old == nil || time.Since(old.asked) > d:

@@ -34,13 +34,9 @@ func (l *Link) watch(r *http.Request, body []byte) func(status int) {
 	l.mu.Lock()
 	w := l.watcher
 	l.mu.Unlock()
-	match := route.FindStringSubmatch(r.URL.EscapedPath())
-	if w == nil || match == nil || match[4] == "" {
+	key, ok := keyOf(r)
+	if w == nil || !ok {
 		return func(int) {}
-	}
-	key, err := url.PathUnescape(match[4])
-	if err != nil {
-		key = match[4] // cannot be: the server has parsed it
 	}
 	req := Request{Method: r.Method, Key: key}
 	if r.Method == http.MethodPut {
@@ -50,6 +46,19 @@ func (l *Link) watch(r *http.Request, body []byte) func(status int) {
 		return answered
 	}
 	return func(int) {}
+}
+
+// keyOf is the key of the value that a request is for, if it is for one.
+func keyOf(r *http.Request) (key string, ok bool) {
+	match := route.FindStringSubmatch(r.URL.EscapedPath())
+	if match == nil || match[4] == "" {
+		return "", false
+	}
+	key, err := url.PathUnescape(match[4])
+	if err != nil {
+		key = match[4] // cannot be: the server has parsed it
+	}
+	return key, true
 }
 
 // valueOf is the value in the body of a PUT: all of it, or the field of that name in a multipart form.

@@ -14,10 +14,8 @@ import (
 // before is for how long nothing happens before the faults, and nothing may fire; it is minutes by the rules' durations here.
 const before = 15 * time.Second
 
-// TestLive has Prometheus watch three agents, first in calm, then through faults, each of which its alert is to fire for. The alerts
-// that do not fire here have their unit test alone: those of instances (they need an API server), of clocks (nobody can have one run
-// slow for one process), of two holders (which there never are), of GPUs, of notifications that are given up (which takes minutes), and of
-// a wrong scrape configuration.
+// TestLive has Prometheus watch three agents, first in calm, then through faults, each of which its alert is to fire for. TestInstances
+// has the rest.
 func TestLive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick, quickHealth)

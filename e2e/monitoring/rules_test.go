@@ -70,6 +70,26 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
+// unitTests is the file of the rules' unit tests.
+type unitTests struct {
+	RuleFiles []string `json:"rule_files"`
+	Interval  string   `json:"evaluation_interval"`
+	Tests     []struct {
+		Name     string `json:"name"`
+		Interval string `json:"interval"`
+		Series   []struct {
+			Series string `json:"series"`
+			Values string `json:"values"`
+		} `json:"input_series"`
+		PromQL     []any `json:"promql_expr_test"`
+		AlertTests []struct {
+			Alert string `json:"alertname"`
+			At    string `json:"eval_time"`
+			Want  []any  `json:"exp_alerts"`
+		} `json:"alert_rule_test"`
+	} `json:"tests"`
+}
+
 // TestUnits has promtool read the rules and run their unit tests: what fires in a calm hour, which is nothing, and what each fault fires.
 // No alert may be without one.
 func TestUnits(t *testing.T) {
@@ -80,21 +100,7 @@ func TestUnits(t *testing.T) {
 			t.Errorf("promtool %q: %v\n%s", args, err, out)
 		}
 	}
-	var file struct {
-		RuleFiles []string `json:"rule_files"`
-		Interval  string   `json:"evaluation_interval"`
-		Tests     []struct {
-			Name       string `json:"name"`
-			Interval   string `json:"interval"`
-			Series     []any  `json:"input_series"`
-			PromQL     []any  `json:"promql_expr_test"`
-			AlertTests []struct {
-				Alert string `json:"alertname"`
-				At    string `json:"eval_time"`
-				Want  []any  `json:"exp_alerts"`
-			} `json:"alert_rule_test"`
-		} `json:"tests"`
-	}
+	var file unitTests
 	readYAML(t, deployed+"/rules_test.yaml", &file)
 	tested := map[string]bool{}
 	for _, test := range file.Tests {

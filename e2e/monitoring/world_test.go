@@ -22,16 +22,8 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-const (
-	// awaitLimit is for one condition. It is no measure of anything: it only ends a test that hangs.
-	awaitLimit = 90 * time.Second
-
-	// lookAgain is how often a condition is looked at.
-	lookAgain = 100 * time.Millisecond
-
-	// faster is by how much the rules' durations are shorter here than as shipped.
-	faster = 15
-)
+// faster is by how much the rules' durations are shorter here than as shipped.
+const faster = 15
 
 // A region is a daemon, with its way from the resolvers, and a page that its probe looks at.
 type region struct {
@@ -44,16 +36,16 @@ type region struct {
 type world struct {
 	t       *testing.T
 	address func() string // one more address, host:port
-	regions []*region
-	api     string // of Prometheus
+	regions []*region     // or instances of one
+
+	api        string // of Prometheus
+	prometheus *daemon.Process
+	config     prometheusConfig
+	configFile string
 }
 
-// quick are times with which a fault shows within seconds, and health the same for a probe.
-var quick = lease.Params{
-	Members: []lease.Region{"fsn", "hel", "nbg"},
-	TTL:     10 * time.Second, RenewInterval: time.Second, RetryInterval: 300 * time.Millisecond, PollInterval: 250 * time.Millisecond,
-	RequestTimeout: 3 * time.Second, FenceTimeout: 2 * time.Second, MaxClockDrift: 0.002,
-}
+// quick are times with which a fault shows within seconds, and quickHealth the same for a probe.
+var quick = daemon.ShortTimes("fsn", "hel", "nbg")
 
 const quickHealth = "degraded_after: 2s, recovered_after: 2s, probes: [{name: gateway, http: %q, interval: 500ms, timeout: 400ms}]"
 
@@ -63,15 +55,10 @@ func newWorld(t *testing.T, params lease.Params, health string) *world {
 	w := &world{t: t}
 	lab := resolvers.Start(t, params.Members)
 	w.address = lab.Address
-	quorum := &daemon.Quorum{
-		Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: params.RequestTimeout * 3 / 4,
-	}
+	quorum := lab.Quorum(params.RequestTimeout * 3 / 4)
 	for _, m := range params.Members {
 		quorum.Listen[m] = lab.Address()
 		w.regions = append(w.regions, &region{door: lab.NewMeddler(t, lab.Region(m), quorum.Listen[m])})
-		for _, resolver := range lab.Resolvers {
-			quorum.Resolvers[m] = append(quorum.Resolvers[m], resolver.Address)
-		}
 	}
 	for i, r := range daemon.NewGroup(t, daemon.Build(t, true), params, quorum).Regions {
 		of := w.regions[i]
@@ -94,7 +81,7 @@ func hasten(t *testing.T, file *ruleFile, config *prometheusConfig) {
 	t.Helper()
 	for i := range file.Groups[0].Rules {
 		r := &file.Groups[0].Rules[i]
-		if r.For == "" || r.Alert == "FailoverdClockDrift" { // which would be told by the times of single scrapes
+		if r.For == "" {
 			continue
 		}
 		d, err := time.ParseDuration(r.For)
@@ -126,42 +113,49 @@ func (w *world) watch(change func(*testing.T, *ruleFile, *prometheusConfig)) {
 	w.t.Helper()
 	var file ruleFile
 	readYAML(w.t, deployed+"/rules.yaml", &file)
-	var config prometheusConfig
-	readYAML(w.t, deployed+"/prometheus.yaml", &config)
-	config.Scrape[0].Static = nil
+	readYAML(w.t, deployed+"/prometheus.yaml", &w.config)
+	w.config.Scrape[0].Static = nil
 	for _, r := range w.regions {
-		config.Scrape[0].Static = append(config.Scrape[0].Static,
+		w.config.Scrape[0].Static = append(w.config.Scrape[0].Static,
 			target{[]string{r.Address()}, map[string]string{"failover_group": daemon.GroupName, "failover_region": string(r.Name)}})
 	}
 	if change != nil {
-		change(w.t, &file, &config)
+		change(w.t, &file, &w.config)
 	}
-	dir := w.t.TempDir()
-	for name, content := range map[string]any{"rules.yaml": file, "prometheus.yaml": config} {
-		text, err := yaml.Marshal(content)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	listen := w.address()
-	p, err := daemon.StartProcess(program(w.t, "prometheus"), "--config.file="+filepath.Join(dir, "prometheus.yaml"),
+	dir, listen := w.t.TempDir(), w.address()
+	w.configFile = filepath.Join(dir, "prometheus.yaml")
+	writeYAML(w.t, filepath.Join(dir, "rules.yaml"), file)
+	writeYAML(w.t, w.configFile, w.config)
+	var err error
+	w.prometheus, err = daemon.StartProcess(program(w.t, "prometheus"), "--config.file="+w.configFile,
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+listen, "--log.level=warn")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() {
-		if err := p.Kill(); err != nil {
-			w.t.Error(err)
-		}
-		if _, stderr := p.Output(); w.t.Failed() {
-			w.t.Logf("Prometheus:\n%s", stderr)
-		}
-	})
+	w.t.Cleanup(func() { w.prometheus.CleanUp(w.t, "Prometheus") })
 	w.api = "http://" + listen
 	w.await("Prometheus scrapes all", func() bool { return len(w.query("failoverd_build_info")) == len(w.regions) })
+}
+
+// rescrape has Prometheus scrape one more target.
+func (w *world) rescrape(more target) {
+	w.t.Helper()
+	w.config.Scrape[0].Static = append(w.config.Scrape[0].Static, more)
+	writeYAML(w.t, w.configFile, w.config)
+	if err := w.prometheus.Reload(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func writeYAML(t *testing.T, path string, content any) {
+	t.Helper()
+	text, err := yaml.Marshal(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A sample is one of an instant vector, by its labels.
@@ -200,17 +194,7 @@ func (w *world) get(path string, into any) bool {
 // await waits until a condition holds.
 func (w *world) await(what string, holds func() bool) {
 	w.t.Helper()
-	limit := time.NewTimer(awaitLimit)
-	defer limit.Stop()
-	tick := time.NewTicker(lookAgain)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			w.t.Fatalf("waited %v in vain: %s; firing: %q", awaitLimit, what, w.firing(""))
-		}
-	}
+	daemon.Await(w.t, what, holds, func() string { return fmt.Sprintf("firing: %q", w.firing("")) })
 }
 
 // firing are the alerts that fire, or did within a time, with their region.
