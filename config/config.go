@@ -71,6 +71,7 @@ type Witness struct {
 	CloudflareKV  *CloudflareKV  `yaml:"cloudflare_kv,omitempty" json:"cloudflare_kv,omitempty"`
 	DurableObject *DurableObject `yaml:"durable_object,omitempty" json:"durable_object,omitempty"`
 	S3            *S3            `yaml:"s3,omitempty" json:"s3,omitempty"`
+	Etcd          *Etcd          `yaml:"etcd,omitempty" json:"etcd,omitempty"`
 	File          *FileWitness   `yaml:"file,omitempty" json:"file,omitempty"`
 }
 

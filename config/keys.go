@@ -32,7 +32,7 @@ var keys = map[string]key{
 	"lease.max_clock_drift": {expected: "a percentage with its sign, such as 0.2%", means: "by how much the rate of any region's clock may be off", limits: "0.06% to 10%"},
 
 	"witness":                              {expected: "a section of keys such as type: cloudflare-kv", means: "the store that the regions' flags are in"},
-	"witness.type":                         {expected: "cloudflare-kv, durable-object, s3 or file"},
+	"witness.type":                         {expected: "cloudflare-kv, durable-object, s3, etcd or file"},
 	"witness.staleness":                    {expected: "a duration with its unit (ms, s, m, h), such as 60s", means: "how old what a read returns may be (Δ)", limits: "from 0s to 24h; on Workers KV from 60s"},
 	"witness.prefix":                       {expected: "the first part of every key in the store, such as failoverd", means: "keys are `<prefix>/<group>/flag/<region>` and `<prefix>/<group>/info/<region>`", limits: "at most 128 characters"},
 	"witness.cloudflare_kv":                {expected: "a section with account_id, namespace_id and api_token_file", means: "a namespace of Cloudflare Workers KV; required with `type: cloudflare-kv`", limits: "only with that type"},
@@ -49,6 +49,15 @@ var keys = map[string]key{
 	"witness.s3.region":                    {expected: "the region of the bucket, such as eu-central-1: auto on R2, us-east-1 where the store has none"},
 	"witness.s3.path_style":                {expected: "true or false, without quotes", means: "whether the bucket is in the path of URLs, which every store known takes, or before the host's name"},
 	"witness.s3.credentials_file":          {expected: "the absolute path of a file that holds aws_access_key_id and aws_secret_access_key, as AWS's tools write it", means: "the access key may read, write and remove objects of the bucket; the daemon reads it at its start", limits: "mode 0600 or 0400; one profile, no session token"},
+	"witness.etcd":                         {expected: "a section with endpoints", means: "a cluster of etcd ([witnesses.md](witnesses.md#etcd)); required with `type: etcd`", limits: "only with that type"},
+	"witness.etcd.endpoints":               {expected: "a list of the client URLs of the cluster's members, such as [\"https://etcd-0.example.com:2379\", \"https://etcd-1.example.com:2379\"]", means: "one is asked, and the next one after an error", limits: "none twice; http only to this machine: records could be kept back on the way"},
+	"witness.etcd.endpoints[]":             {expected: "the https URL of a member of etcd, such as https://etcd-0.example.com:2379"},
+	"witness.etcd.tls":                     {expected: "a section with ca_file, or cert_file and key_file", means: "without it the system's authorities count, and no client certificate is shown", limits: "only with https"},
+	"witness.etcd.tls.ca_file":             {expected: "the absolute path of a file with the certificates of authorities, in PEM, or nothing for the system's", means: "the daemon reads it at its start"},
+	"witness.etcd.tls.cert_file":           {expected: "the absolute path of a file with the client certificate, in PEM, or nothing to show none", means: "read anew for each connection, as the key is", limits: "not without `key_file`"},
+	"witness.etcd.tls.key_file":            {expected: "the absolute path of a file with the client certificate's key, in PEM", limits: "mode 0600 or 0400"},
+	"witness.etcd.username":                {expected: "the name of a user of etcd, such as failoverd, or nothing where etcd asks for none or knows the client certificate", limits: "not without `password_file`"},
+	"witness.etcd.password_file":           {expected: "the absolute path of a file that holds the user's password", limits: "mode 0600 or 0400"},
 	"witness.file":                         {expected: "a section with dir", means: "a directory; required with `type: file`", limits: "only with that type"},
 	"witness.file.dir":                     {expected: "the absolute path of a directory that every region sees", limits: "it has to exist"},
 
@@ -173,14 +182,13 @@ var keys = map[string]key{
 // later are the keys of the design that this version does not implement, and
 // what each is. They are refused with that reason, not as unknown.
 var later = map[string]string{
-	"witness.etcd":       "the etcd witness",
 	"witness.kubernetes": "the Kubernetes witness",
 }
 
 // laterValues are the values of the design that this version does not
 // implement, by key.
 var laterValues = map[string][]string{
-	"witness.type": {"etcd", "kubernetes"},
+	"witness.type": {"kubernetes"},
 }
 
 var indexes = regexp.MustCompile(`\[[0-9]+\]`)

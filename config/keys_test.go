@@ -13,7 +13,7 @@ import (
 // that the table lacks would end in "expected ".
 func TestEveryKeyIsDescribed(t *testing.T) {
 	c := Default("")
-	c.Witness.CloudflareKV, c.Witness.DurableObject, c.Witness.S3, c.Witness.File, c.Quorum = &CloudflareKV{}, &DurableObject{}, DefaultS3(), &FileWitness{}, DefaultQuorum("")
+	c.Witness.CloudflareKV, c.Witness.DurableObject, c.Witness.S3, c.Witness.Etcd, c.Witness.File, c.Quorum = &CloudflareKV{}, &DurableObject{}, DefaultS3(), &Etcd{TLS: &EtcdTLS{}}, &FileWitness{}, DefaultQuorum("")
 	for _, l := range leaves(c) {
 		if want(l.path) == "" {
 			t.Errorf("%s has no entry in keys", l.path)

@@ -37,6 +37,12 @@ var limitCases = []struct {
 	{"witness.s3", s3Section, "{}"},
 	{"witness.s3.endpoint", "http://127.0.0.1:9000", "http://192.0.2.1:9000"},
 	{"witness.s3.bucket", "a.b", "a/b"},
+	{"witness.etcd", etcdSection, "{}"},
+	{"witness.etcd.endpoints", "[\"https://etcd-0.example.com:2379\"]", "[\"https://etcd-0.example.com:2379\", \"https://etcd-0.example.com:2379\"]"},
+	{"witness.etcd.endpoints[]", "http://127.0.0.1:2379", "http://192.0.2.1:2379"},
+	{"witness.etcd.tls", "{ca_file: /ca}", "{cert_file: /c}"},
+	{"witness.etcd.tls.cert_file", "\"\"", "/c"},
+	{"witness.etcd.username", "\"\"", "failoverd"},
 	{"quorum.zone", "failover.example.com", strings.Repeat("a-long-label-of-a-zone.", 9) + "com"},
 	{"quorum.resolvers", "[\"8.8.8.8:53\", \"1.1.1.1:53\"]", "[\"8.8.8.8:53\", \"8.8.8.8:53\"]"},
 	{"quorum.required", "2", "1"},
@@ -78,27 +84,37 @@ var limitCases = []struct {
 const (
 	durableObjectSection = "{url: \"https://worker.example.com\", token_file: /t}"
 	s3Section            = "{endpoint: \"https://s3.example.com\", bucket: witness, region: auto, credentials_file: /c}"
+	etcdSection          = "{endpoints: [\"https://etcd-0.example.com:2379\"]}"
 )
 
 // otherWitnesses are what a key of another store than that of the file is tried in, by the store's section.
 var otherWitnesses = map[string]string{
 	"durable_object": "{type: durable-object, durable_object: " + durableObjectSection + "}",
 	"s3":             "{type: s3, s3: " + s3Section + "}",
+	"etcd":           "{type: etcd, etcd: " + etcdSection + "}",
 }
 
 // judgedElsewhere are keys whose limits are about what the host has: TestLoadSecrets, TestCheckFiles and their like.
-var judgedElsewhere = []string{"notifications.alertmanager.bearer_token_file", "notifications.webhooks[].secret_file", "notifications.webhooks[].bearer_token_file", "witness.cloudflare_kv.api_token_file", "witness.durable_object.token_file", "witness.s3.credentials_file", "witness.file", "witness.file.dir", "identity.private_key_file", "kubernetes.kubeconfig"}
+var judgedElsewhere = []string{"notifications.alertmanager.bearer_token_file", "notifications.webhooks[].secret_file", "notifications.webhooks[].bearer_token_file", "witness.cloudflare_kv.api_token_file", "witness.durable_object.token_file", "witness.s3.credentials_file", "witness.etcd.tls.key_file", "witness.etcd.password_file", "witness.file", "witness.file.dir", "identity.private_key_file", "kubernetes.kubeconfig"}
 
 // set puts a value at a path of a tree of YAML; [] is the first element of a list.
 func set(t *testing.T, tree map[string]any, path string, value any) {
 	t.Helper()
 	first, rest, more := strings.Cut(path, ".")
 	name, inList := strings.CutSuffix(first, "[]")
-	if !more {
+	switch {
+	case !more && inList:
+		tree[name] = []any{value}
+		return
+	case !more:
 		tree[name] = value
 		return
 	}
 	next := tree[name]
+	if next == nil {
+		next = map[string]any{}
+		tree[name] = next
+	}
 	if inList {
 		next = next.([]any)[0]
 	}

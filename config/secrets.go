@@ -25,6 +25,7 @@ type Secrets struct {
 type WitnessSecrets struct {
 	Token string        // what requests carry
 	S3    S3Credentials // what requests are signed with
+	Etcd  EtcdSecrets
 }
 
 const hidden = "secrets(hidden)"

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -10,11 +11,13 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/openova-io/failoverd/config"
 )
@@ -297,6 +300,104 @@ func TestS3CredentialsRefuses(t *testing.T) {
 			c := withS3(t, []byte(tt.data), tt.mode)
 			_, err := c.LoadSecrets()
 			for _, want := range []string{"witness.s3.credentials_file: " + c.Witness.S3.CredentialsFile, tt.want} {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want %q in it", err, want)
+				}
+			}
+			if err != nil && strings.Contains(err.Error(), "Hunter2") {
+				t.Errorf("got %q, which holds the secret", err)
+			}
+		})
+	}
+}
+
+// certificate makes a certificate and its key, in PEM.
+func certificate(t *testing.T) (cert, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+}
+
+// withEtcd returns a valid configuration of a cluster of etcd, whose secrets are in files of its own.
+func withEtcd(t *testing.T) *config.Config {
+	t.Helper()
+	c, _ := secretive(t)
+	dir := t.TempDir()
+	e := &config.Etcd{
+		Endpoints: []string{"https://etcd-0.example.com:2379"},
+		TLS:       &config.EtcdTLS{CAFile: filepath.Join(dir, "ca.crt"), CertFile: filepath.Join(dir, "etcd.crt"), KeyFile: filepath.Join(dir, "etcd.key")},
+		Username:  "failoverd", PasswordFile: filepath.Join(dir, "password"),
+	}
+	cert, key := certificate(t)
+	write(t, e.TLS.CAFile, cert, 0o644)
+	write(t, e.TLS.CertFile, cert, 0o644)
+	write(t, e.TLS.KeyFile, key, 0o600)
+	write(t, e.PasswordFile, []byte(token+"\n"), 0o600)
+	c.Witness.Type, c.Witness.CloudflareKV, c.Witness.Etcd = config.WitnessEtcd, nil, e
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestEtcdSecrets(t *testing.T) {
+	c := withEtcd(t)
+	s, err := c.LoadSecrets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Witness.Etcd.Password != token || s.Witness.Etcd.TLS.RootCAs == nil {
+		t.Error("the password is another one, or there are no authorities")
+	}
+	shown := func() []byte {
+		t.Helper()
+		pair, err := s.Witness.Etcd.TLS.GetClientCertificate(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})
+	}
+	first := shown()
+	cert, key := certificate(t)
+	write(t, c.Witness.Etcd.TLS.CertFile, cert, 0o644)
+	write(t, c.Witness.Etcd.TLS.KeyFile, key, 0o600)
+	if got := shown(); bytes.Equal(got, first) || !bytes.Equal(got, cert) {
+		t.Error("the certificate is not the one that has been renewed since")
+	}
+}
+
+func TestEtcdSecretsRefuses(t *testing.T) {
+	_, key := certificate(t)
+	for _, tt := range []struct {
+		name, at, file string
+		data           []byte
+		mode           os.FileMode
+		want           string
+	}{
+		{"key readable by others", "tls.key_file", "etcd.key", key, 0o644, "has mode 0644"},
+		{"key of another certificate", "tls.cert_file", "etcd.key", key, 0o600, "no certificate and its key"},
+		{"certificate that is none", "tls.cert_file", "etcd.crt", []byte("Hunter2"), 0o644, "no certificate and its key"},
+		{"authorities that are none", "tls.ca_file", "ca.crt", []byte("Hunter2"), 0o644, "ca.crt"},
+		{"password readable by others", "password_file", "password", []byte(token), 0o640, "has mode 0640"},
+		{"password of two lines", "password_file", "password", []byte("Hunter2\nHunter2"), 0o600, "line break"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := withEtcd(t)
+			write(t, filepath.Join(filepath.Dir(c.Witness.Etcd.PasswordFile), tt.file), tt.data, tt.mode)
+			_, err := c.LoadSecrets()
+			for _, want := range []string{"witness.etcd." + tt.at + ": ", tt.want} {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("got %v, want %q in it", err, want)
 				}

@@ -7,6 +7,7 @@ import (
 	"github.com/openova-io/failoverd/lease/witness"
 	"github.com/openova-io/failoverd/lease/witness/cloudflarekv"
 	"github.com/openova-io/failoverd/lease/witness/durableobject"
+	"github.com/openova-io/failoverd/lease/witness/etcd"
 	"github.com/openova-io/failoverd/lease/witness/file"
 	"github.com/openova-io/failoverd/lease/witness/s3"
 )
@@ -41,6 +42,10 @@ func openStore(group string, w config.Witness, secrets config.WitnessSecrets) (w
 		return s3.New(s3.Config{
 			Endpoint: b.Endpoint, Bucket: b.Bucket, Region: b.Region, PathStyle: b.PathStyle,
 			AccessKeyID: secrets.S3.AccessKeyID, SecretAccessKey: secrets.S3.SecretAccessKey,
+		})
+	case config.WitnessEtcd:
+		return etcd.New(etcd.Config{
+			Endpoints: w.Etcd.Endpoints, TLS: secrets.Etcd.TLS, Username: w.Etcd.Username, Password: secrets.Etcd.Password,
 		})
 	}
 	return nil, fmt.Errorf("witness.type %q is not in this version of failoverd", w.Type)
