@@ -10,24 +10,46 @@ import (
 	"github.com/openova-io/failoverd/lease/witness"
 )
 
-// askWitness reads all records, as the agent does.
+// askWitness reads all records, as the agent does, and has the store test itself.
 func (l *live) askWitness(ctx context.Context) []Finding {
+	found, answered := l.readAll(ctx)
+	if !answered {
+		return found
+	}
+	return append(found, l.selfTest(ctx)...)
+}
+
+// selfTest has the store find out whether it is what its type claims, if it has a test for that.
+func (l *live) selfTest(ctx context.Context) []Finding {
+	const asked = "self-test of the witness"
+	seen, err := l.Witness.SelfTest(ctx)
+	switch {
+	case errors.Is(err, witness.ErrNoSelfTest):
+		return nil
+	case err != nil:
+		return []Finding{witnessFault(asked, "", err)}
+	}
+	return []Finding{{Level: OK, Asked: asked, Got: seen}}
+}
+
+// readAll reads all records. It has not answered if the first read brought nothing.
+func (l *live) readAll(ctx context.Context) (out []Finding, answered bool) {
 	// The first read opens the connection, which agents keep open: it is not what the bounds count.
 	if _, err := l.readOwnFlag(ctx); err != nil && witness.ClassOf(err) != witness.Malformed {
-		return []Finding{witnessFault("witness", "", err)}
+		return []Finding{witnessFault("witness", "", err)}, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.Params.RequestTimeout)
 	defer cancel()
 	began := time.Now()
 	round := l.Witness.ReadRound(ctx, true)
-	out := []Finding{l.roundTrip(time.Since(began))}
+	out = []Finding{l.roundTrip(time.Since(began))}
 	for i, m := range l.Params.Members {
 		out = append(out, l.infoRecord(m, round.Infos[i], round.InfoErrors[i]))
 	}
 	for i, m := range l.Params.Members {
 		out = append(out, flag(m, round.Flags[i], round.FlagErrors[i]))
 	}
-	return out
+	return out, true
 }
 
 func (l *live) readOwnFlag(ctx context.Context) (lease.FlagRead, error) {

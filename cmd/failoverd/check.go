@@ -27,6 +27,8 @@ With --live it then asks what runs, and prints a line for each finding: whether
 it is ok, a warning or a problem, what was asked, what came back, what to do.
 
   the witness    does it answer, and let this region read? (it is not written to)
+                 a bucket: is it strongly consistent, and does it honour conditions?
+                 (with objects of its own, which are removed)
   info records   of each region: there, with the same safety parameters?
   flags          of each region
   resolvers      does each answer, over UDP and TCP?
@@ -36,7 +38,7 @@ it is ok, a warning or a problem, what was asked, what came back, what to do.
   the GPUs       can their source be read?
   notifications  can each receiver be reached? (nothing is sent)
 
-It can be run at any time, and where no daemon runs: it changes nothing. Without
+It can be run at any time, and where no daemon runs: nothing is changed by it. Without
 the section quorum only the witness is asked.
 
 An agent that is frozen while its region is active can't fence. So check adds up

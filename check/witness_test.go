@@ -1,0 +1,47 @@
+package check_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/openova-io/failoverd/check"
+	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/lease/witness"
+	"github.com/openova-io/failoverd/lease/witness/s3"
+	"github.com/openova-io/failoverd/lease/witness/s3/s3test"
+)
+
+// TestBucket asks buckets that are what they say, and that are not.
+func TestBucket(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		faults s3test.Faults
+		level  check.Level
+		want   string
+	}{
+		{"well", s3test.Faults{}, check.OK, "one succeeded"},
+		{"stale", s3test.Faults{StaleReads: 1}, check.Problem, "it is stale"},
+		{"ignores If-Match", s3test.Faults{IgnoreIfMatch: true}, check.Problem, "it ignores If-Match"},
+	} {
+		srv := s3test.New(tt.faults)
+		t.Cleanup(srv.Close)
+		store, err := s3.New(s3.Config{Endpoint: srv.URL, Bucket: s3test.Bucket, Region: s3test.Region, PathStyle: true,
+			AccessKeyID: s3test.AccessKeyID, SecretAccessKey: s3test.SecretAccessKey})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := witness.New(store, witness.Config{Prefix: "failoverd", Group: "rtz", Region: "fsn", Members: []lease.Region{"fsn", "hel"},
+			PrivateKey: keyOf("fsn"), PublicKeys: keysOf("fsn", "hel")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := check.Live(t.Context(), check.Config{Params: params("fsn"), Witness: w})
+		last := found[len(found)-1]
+		if last.Asked != "self-test of the witness" || last.Level != tt.level || !strings.Contains(last.Got, tt.want) || (last.Remedy == "") != (tt.level == check.OK) {
+			t.Errorf("%s: got %v, want level %s and %q", tt.name, last, tt.level, tt.want)
+		}
+		if left := srv.Objects(); len(left) > 0 {
+			t.Errorf("%s: it left %q, want nothing", tt.name, left)
+		}
+	}
+}
