@@ -43,12 +43,13 @@ func ShortTimes(members ...lease.Region) lease.Params {
 // A Group is the regions of one failover group, each on this machine, with its own way to one witness.
 type Group struct {
 	Binaries Binaries
-	Server   *kvserver.Server
-	Params   lease.Params // of every region; its Region is empty
-	Quorum   *Quorum      // nil for none
-	Regions  []*Region    // in the order of the members
+	Server   *kvserver.Server // nil on another witness
+	Params   lease.Params     // of every region; its Region is empty
+	Quorum   *Quorum          // nil for none
+	Regions  []*Region        // in the order of the members
 
-	tb testing.TB
+	tb      testing.TB
+	witness func(*Region) string
 }
 
 // A Quorum is the section quorum of every region.
@@ -63,16 +64,38 @@ type Quorum struct {
 // and the times count; quorum is nil for none.
 func NewGroup(tb testing.TB, binaries Binaries, params lease.Params, quorum *Quorum) *Group {
 	tb.Helper()
-	g := &Group{Binaries: binaries, Server: kvserver.Start(tb), Params: params, Quorum: quorum, tb: tb}
+	srv := kvserver.Start(tb)
+	g := newGroup(tb, binaries, params, quorum, func(r *Region) string {
+		return fmt.Sprintf("{type: cloudflare-kv, staleness: %v, cloudflare_kv: {account_id: %s, namespace_id: %s, api_token_file: %q, base_url: %q}} # local KV is strongly consistent",
+			r.group.Params.Staleness, srv.AccountID, srv.NamespaceID, r.Path("token"), r.Link.BaseURL)
+	})
+	g.Server = srv
+	for _, r := range g.Regions {
+		r.Link = srv.Link(string(r.Name))
+		r.write(tb, "token", srv.Token+"\n")
+		r.write(tb, "failoverd.yaml", r.YAML())
+	}
+	return g
+}
+
+// NewGroupOn is as NewGroup, on another witness: its section of a region's configuration, as a YAML mapping on one line.
+func NewGroupOn(tb testing.TB, binaries Binaries, params lease.Params, quorum *Quorum, witness func(*Region) string) *Group {
+	tb.Helper()
+	g := newGroup(tb, binaries, params, quorum, witness)
+	for _, r := range g.Regions {
+		r.write(tb, "failoverd.yaml", r.YAML())
+	}
+	return g
+}
+
+func newGroup(tb testing.TB, binaries Binaries, params lease.Params, quorum *Quorum, witness func(*Region) string) *Group {
+	tb.Helper()
+	g := &Group{Binaries: binaries, Params: params, Quorum: quorum, tb: tb, witness: witness}
 	g.Params.Group, g.Params.Keys = GroupName, map[lease.Region]string{}
 	for _, name := range params.Members {
-		r := &Region{Name: name, Dir: tb.TempDir(), Link: g.Server.Link(string(name)), group: g, listen: "127.0.0.1:0"}
+		r := &Region{Name: name, Dir: tb.TempDir(), group: g, listen: "127.0.0.1:0"}
 		g.Regions = append(g.Regions, r)
 		g.Params.Keys[name] = r.makeKey(tb)
-	}
-	for _, r := range g.Regions {
-		r.write(tb, "token", g.Server.Token+"\n")
-		r.write(tb, "failoverd.yaml", r.YAML())
 	}
 	tb.Cleanup(func() {
 		for _, r := range g.Regions {
@@ -86,7 +109,7 @@ func NewGroup(tb testing.TB, binaries Binaries, params lease.Params, quorum *Quo
 type Region struct {
 	Name lease.Region
 	Dir  string
-	Link *kvserver.Link // its way to the witness, and nobody else's
+	Link *kvserver.Link // its way to the witness, and nobody else's; nil on another witness
 
 	group    *Group
 	instance string   // its name; empty: the region has one
@@ -166,7 +189,7 @@ func (r *Region) Instance(tb testing.TB, name string) *Region {
 
 // YAML is the region's configuration.
 func (r *Region) YAML() string {
-	p, srv := r.group.Params, r.group.Server
+	p := r.group.Params
 	var keys strings.Builder
 	for _, m := range p.Members {
 		fmt.Fprintf(&keys, "\n    %s: %q", m, p.Keys[m])
@@ -186,28 +209,21 @@ lease:
   request_timeout: %v
   fence_timeout: %v
   max_clock_drift: %g%%
-witness:
-  type: cloudflare-kv
-  staleness: %v # local KV is strongly consistent
-  cloudflare_kv:
-    account_id: %s
-    namespace_id: %s
-    api_token_file: %s
-    base_url: %s
+witness: %s
 identity:
   private_key_file: %s
   public_keys:%s
 layers:
   hooks:
     - name: file
-      activate: [%[18]q, %[19]q]
-      fence: [%[18]q, %[19]q]
-%[23]s%[21]sapi: {listen: %[25]q, socket: %[22]q}
-state_dir: %[20]s
+      activate: [%[14]q, %[15]q]
+      fence: [%[14]q, %[15]q]
+%[19]s%[17]sapi: {listen: %[21]q, socket: %[18]q}
+state_dir: %[16]s
 log: {level: debug, format: text}
-%[24]s`, p.Group, r.Name, strings.Join(members, ", "),
+%[20]s`, p.Group, r.Name, strings.Join(members, ", "),
 		p.TTL, p.RenewInterval, p.RetryInterval, p.PollInterval, p.RequestTimeout, p.FenceTimeout, 100*p.MaxClockDrift,
-		p.Staleness, srv.AccountID, srv.NamespaceID, r.Path("token"), r.Link.BaseURL, r.KeyFile(), keys.String(),
+		r.group.witness(r), r.KeyFile(), keys.String(),
 		r.group.Binaries.Layer, r.LayerFile(), r.StateDir(), r.quorum(), r.Path("socket"), r.layers, r.sections, r.listen)
 }
 

@@ -167,3 +167,8 @@ const worker :Workerd.Worker = (
 `, opts.Storage, strings.Join(listed, ", "), date[1], strings.Join(bound, ", "))
 	return os.WriteFile(filepath.Join(dir, "config.capnp"), []byte(config), 0o600)
 }
+
+// Witness is the section of a region's configuration. The region's file token has to hold [Token].
+func (s *Server) Witness(r *daemon.Region) string {
+	return fmt.Sprintf("{type: durable-object, durable_object: {url: %q, token_file: %q}}", s.URL, r.Path("token"))
+}

@@ -1,0 +1,95 @@
+package durableobject_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/openova-io/failoverd/check"
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/e2e/durableobject"
+)
+
+// What is not the group's Worker is refused with its reason, as failoverd check --live prints it.
+func TestRefused(t *testing.T) {
+	srv := durableobject.Start(t, durableobject.Options{})
+	next := durableobject.Start(t, durableobject.Options{Edit: func(name, code string) string {
+		out := strings.Replace(code, `const VERSION = "1"`, `const VERSION = "2"`, 1)
+		if name == "worker.js" && out == code {
+			t.Error("the Worker's version is not where it was")
+		}
+		return out
+	}})
+	bare := durableobject.Start(t, durableobject.Options{Bindings: map[string]string{"TOKEN": ""}})
+	signIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, "<html><title>Sign in to continue</title></html>")
+	}))
+	t.Cleanup(signIn.Close)
+	foreign := httptest.NewTLSServer(nil)
+	t.Cleanup(foreign.Close)
+
+	g := daemon.NewGroupOn(t, daemon.Build(t, true), times("fsn", "hel"), nil, srv.Witness)
+	fsn := g.Regions[0]
+	const other = "another-0123456789abcdef0123456789abcdef"
+	for _, test := range []struct {
+		name, url, token string
+		class, remedy    string // empty for none: it is let in
+	}{
+		{"all is well", srv.URL, durableobject.Token, "", ""},
+		{"wrong token", srv.URL, other, "refused", "witness.durable_object.token_file"},
+		{"another version", next.URL, durableobject.Token, `refused: the Worker speaks version "2" of its API, want 1`, "deploy the Worker of this version"},
+		{"no token in the Worker", bare.URL, durableobject.Token, "refused", "mend what the Worker says of itself"},
+		{"sign-in page", signIn.URL, durableobject.Token, "bad_answer", "sign-in page"},
+		{"another's certificate", foreign.URL, durableobject.Token, "bad_answer", "this machine's clock"},
+		{"nothing there", "http://127.0.0.1:1", durableobject.Token, "unreachable", "can be reached from here"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := os.WriteFile(fsn.Path("token"), []byte(test.token+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			config := fsn.Path("edited.yaml")
+			if err := os.WriteFile(config, []byte(strings.Replace(fsn.YAML(), srv.URL, test.url, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			said, out := checkLive(t, g, config)
+			switch {
+			case test.class == "" && len(said) > 0:
+				t.Errorf("the witness is a problem:\n%s", out)
+			case test.class != "" && (len(said) != 1 || !strings.Contains(said[0].Got, test.class) || !strings.Contains(said[0].Remedy, test.remedy)):
+				t.Errorf("check --live says %+v, want of the witness %q, and to %q\n%s", said, test.class, test.remedy, out)
+			}
+			if strings.Contains(out, test.token) {
+				t.Errorf("check --live tells the token:\n%s", out)
+			}
+		})
+	}
+}
+
+// checkLive runs failoverd check --live: what it finds wrong with the witness, and all that it prints.
+func checkLive(t *testing.T, g *daemon.Group, config string) (problems []check.Finding, out string) {
+	t.Helper()
+	p, err := daemon.StartProcess(g.Binaries.Daemon, "check", "--live", "-o", "json", "--config", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err = p.Wait(ctx)
+	stdout, stderr := p.Output()
+	var result struct{ Live []check.Finding }
+	if err != nil || json.Unmarshal([]byte(stdout), &result) != nil || len(result.Live) == 0 {
+		t.Fatalf("check --live: %v\n%s%s", err, stdout, stderr)
+	}
+	for _, f := range result.Live {
+		if f.Asked == "witness" && f.Level == check.Problem {
+			problems = append(problems, f)
+		}
+	}
+	return problems, stdout + stderr
+}
