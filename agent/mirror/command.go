@@ -42,6 +42,11 @@ type asked struct {
 	at           time.Time // zero if that is not known
 }
 
+// is reports whether two are the same.
+func (c *asked) is(other *asked) bool {
+	return other != nil && c.text == other.text && c.reason == other.reason && c.by == other.by && c.at.Equal(other.at)
+}
+
 // takeCommand takes a command off a Lease that is about to be written; nil if there is none.
 func (m *Mirror) takeCommand(o *unstructured.Unstructured) *asked {
 	annotations := o.GetAnnotations()
@@ -75,6 +80,15 @@ func (m *Mirror) obey(ctx context.Context, c *asked, requested lease.RequestKind
 	if err != nil {
 		answer = err.Error()
 	}
+	return m.answered(c, answer, now)
+}
+
+// lost is what to answer to a command that is gone, and was not obeyed.
+func (m *Mirror) lost(c *asked, now time.Time) string {
+	return m.answered(c, "not obeyed: the API server's answer was lost when it was taken off the Lease: write it again", now)
+}
+
+func (m *Mirror) answered(c *asked, answer string, now time.Time) string {
 	m.cfg.Log.Warn("command on the Lease", "command", c.text, "by", c.by, "operator_says", c.reason, "answer", answer)
 	return fmt.Sprintf("%s %.*s: %s", now.UTC().Format(time.RFC3339), maxCommand, c.text, answer)
 }

@@ -51,6 +51,7 @@ type writer struct {
 	object *unstructured.Unstructured // as it was written last; nil: not known
 	shown  view
 	answer string // to the last command
+	unsure *asked // it may have been taken off the Lease by a write that failed; nil: none
 }
 
 // write makes the Lease show a view. It returns a *ForeignError if that would be someone
@@ -76,18 +77,24 @@ func (w *writer) write(ctx context.Context, v view) error {
 		}
 		o := w.object.DeepCopy()
 		v.put(o, m.cfg.Params.Group, m.cfg.Params.Region, m.cfg.Params.TTL)
-		putAnswer(o, w.answer)
 		command := m.takeCommand(o)
+		if w.unsure != nil && !w.unsure.is(command) {
+			w.answer, w.unsure = m.lost(w.unsure, time.Now()), nil
+		}
+		putAnswer(o, w.answer)
 		w.object, err = in.Update(ctx, o, metav1.UpdateOptions{FieldManager: kube.FieldManager})
 		switch {
 		case err == nil:
 			if w.wrote(v); command == nil {
 				return nil
 			}
-			w.answer = m.obey(ctx, command, v.requested, time.Now())
+			w.answer, w.unsure = m.obey(ctx, command, v.requested, time.Now()), nil
 			continue
 		case !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):
-			w.object = nil
+			if w.object = nil; command != nil && !command.is(w.unsure) {
+				w.unsure = command
+				m.cfg.Log.Warn("whether a command has been taken off the Lease is not known: it is obeyed only if it is found again", "command", command.text, "by", command.by, "operator_says", command.reason, "error", err)
+			}
 			return err
 		}
 		w.object = nil // somebody has changed it, or it is gone

@@ -1,14 +1,22 @@
 package mirror
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/openova-io/failoverd/agent/mirror"
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -82,5 +90,68 @@ func TestCommand(t *testing.T) {
 	code, out, err := group.Regions[0].CLI(context.Background(), "audit", "verify")
 	if code != 0 || err != nil {
 		t.Errorf("audit verify: %d, %v: %s", code, err, out)
+	}
+}
+
+// TestCommandLost cuts the way to the API server when a command is taken off the Lease, before the API server has done so, and after: it is
+// obeyed once, if it is still there, and else not at all, and that is answered.
+func TestCommandLost(t *testing.T) {
+	plane := cluster.Planes(t)[0]
+	namespace := plane.Namespace(t)
+	var cut atomic.Pointer[string] // when: before or after
+	config := plane.Config()
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return transport(func(r *http.Request) (*http.Response, error) {
+			if r.Method != http.MethodPut || cut.Load() == nil {
+				return next.RoundTrip(r)
+			}
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			when := ""
+			if bytes.Contains(body, []byte(`f:failover.openova.io/command`)) { // whose it was is still said
+				when = *cut.Swap(nil)
+			}
+			if when == "before" {
+				return nil, errors.New("cut")
+			}
+			resp, err := next.RoundTrip(r)
+			if when == "after" && err == nil {
+				resp.Body.Close()
+				return nil, errors.New("cut")
+			}
+			return resp, err
+		})
+	})
+	var mu sync.Mutex
+	var obeyed []string
+	s := startWith(t, config, namespace, params(), func(m *mirror.Mirror) {
+		m.Obey(func(_ context.Context, c audit.Command) error {
+			mu.Lock()
+			defer mu.Unlock()
+			obeyed = append(obeyed, c.Reason)
+			return nil
+		})
+	})
+	s.Show(active(1, 0), nil)
+	client := newClient(t, plane.Config())
+	daemon.Await(t, "the Lease", func() bool { return readLease(client, namespace) != nil })
+	for _, tt := range []struct{ when, answer string }{{"before", "done"}, {"after", "not obeyed"}, {"never", "done"}} {
+		cut.Store(&tt.when)
+		kubectl(t, plane, "", "-n", namespace, "annotate", "--overwrite", "lease", mirror.LeaseName("e2e"), "failover.openova.io/command=resume", "failover.openova.io/reason="+tt.when)
+		daemon.Await(t, "it is cut, and answered", func() bool {
+			bears := readLease(client, namespace).GetAnnotations()
+			return cut.Load() == nil && bears["failover.openova.io/command"] == "" && strings.Contains(bears["failover.openova.io/answer"], " resume: "+tt.answer)
+		}, func() string { return fmt.Sprint(readLease(client, namespace).GetAnnotations()) })
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if want := []string{"before", "never"}; !slices.Equal(obeyed, want) {
+		t.Errorf("obeyed are those that were cut %q, want %q", obeyed, want)
+	}
+	if got := strings.Count(s.logged(), "is not known: it is obeyed only if it is found again"); got != 2 {
+		t.Errorf("the log says %d times that a command may be lost, want 2:\n%s", got, s.logged())
 	}
 }

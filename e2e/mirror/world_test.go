@@ -73,7 +73,7 @@ func start(t *testing.T, config *rest.Config, namespace string) *shown {
 	return startWith(t, config, namespace, params())
 }
 
-func startWith(t *testing.T, config *rest.Config, namespace string, p lease.Params) *shown {
+func startWith(t *testing.T, config *rest.Config, namespace string, p lease.Params, before ...func(*mirror.Mirror)) *shown {
 	t.Helper()
 	client := newClient(t, config)
 	s := &shown{client: client, namespace: namespace}
@@ -81,6 +81,9 @@ func startWith(t *testing.T, config *rest.Config, namespace string, p lease.Para
 		Client: client, Namespace: namespace, Params: p, Log: hclog.New(&hclog.LoggerOptions{Output: s}),
 	})
 	client.Recorder = s.Mirror
+	for _, do := range before {
+		do(s.Mirror)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); s.Run(ctx) }()
