@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the end-to-end tests run beside Go: DNS resolvers, systemd-analyze, promtool, Alertmanager, buildah and
-# Chromium from Debian's packages; a Kubernetes control plane and the CloudNativePG operator, built by Go into e2e/bin at
+# Chromium from Debian's packages; versitygw, a store with the API of S3, built by Go into e2e/bin/s3; a Kubernetes control plane and the CloudNativePG operator, built by Go into e2e/bin at
 # the versions of go.mod, as are the tools Helm and nfpm, into Go's cache; and Cloudflare's own KV code (npm's wrangler),
 # what drives and judges Chromium (playwright-core, axe-core), and the Node that runs both, into e2e/node_modules, at the
 # versions of package-lock.json. The machine's own node, if any, is not used for the tests: Debian's is too old for
@@ -49,6 +49,20 @@ else
 	for tool in helm nfpm; do # which stay in Go's cache: make and the tests run them as tools of go.mod
 		CGO_ENABLED=0 ${GO:-go} tool -n $tool >/dev/null || die "building $tool failed; see above."
 	done
+	echo "$want" >$built
+	say "built."
+fi
+
+# A store with the API of S3, in a module of its own: what it is made of is not what this module is.
+want=$(cat s3/versitygw/go.mod s3/versitygw/go.sum | sha256sum | cut -d' ' -f1)
+built=bin/s3/.failoverd-go-sha256
+if [ "$(cat $built 2>/dev/null)" = "$want" ]; then
+	say "bin/s3 is up to date."
+else
+	say "building versitygw (once: a minute on 2 cores when Go's cache has none of it)"
+	mkdir -p bin/s3
+	(cd s3/versitygw && CGO_ENABLED=0 ${GO:-go} build -o ../../bin/s3/ -ldflags "-s -w" tool) ||
+		die "building failed; see above. It needs the Go module proxy ($(${GO:-go} env GOPROXY))."
 	echo "$want" >$built
 	say "built."
 fi

@@ -32,6 +32,10 @@ const (
 	// 40 characters, as real tokens have: the API tells a malformed token from an unknown one.
 	token = "failoverd-e2e-token-0123456789-abcdefghi"
 
+	bucket          = "witness"
+	accessKeyID     = "0123456789abcdef0123456789abcdef"
+	secretAccessKey = "e2e0123456789abcdef0123456789abcdef0123456789abcdef0123456789abc"
+
 	// startTimeout is far above the 1.5 s that a start takes on an idle machine, since several may start at once on
 	// two busy cores.
 	startTimeout = 90 * time.Second
@@ -43,6 +47,9 @@ type Server struct {
 	AccountID   string // the only account that the token may use
 	NamespaceID string // the only namespace of the account
 	Token       string // the only token that is accepted
+
+	// The same wrangler has a bucket of R2, by its own endpoint with the API of S3: no link leads to it.
+	S3Endpoint, S3Bucket, S3AccessKeyID, S3SecretAccessKey string
 
 	tb      testing.TB
 	process *process
@@ -94,9 +101,10 @@ func Start(tb testing.TB) *Server {
 		NamespaceID: namespaceID,
 		Token:       token,
 		tb:          tb,
-		process:     p,
-		backend:     backend,
-		links:       make(map[string]*Link),
+		S3Endpoint:  "http://" + address + "/cdn-cgi/local/r2/s3", S3Bucket: bucket, S3AccessKeyID: accessKeyID, S3SecretAccessKey: secretAccessKey,
+		process: p,
+		backend: backend,
+		links:   make(map[string]*Link),
 	}
 	s.BaseURL = s.Link("").BaseURL
 	return s
@@ -157,9 +165,10 @@ func writeProject(dir string) error {
   "main": "src/worker.mjs",
   "compatibility_date": "2026-10-01",
   "send_metrics": false,
-  "kv_namespaces": [{"binding": "KV", "id": %q}]
+  "kv_namespaces": [{"binding": "KV", "id": %q}],
+  "r2_buckets": [{"binding": "R2", "bucket_name": %q, "local_dev": {"experimental_s3_credentials": {"accessKeyId": %q, "secretAccessKey": %q}}}]
 }
-`, namespaceID)
+`, namespaceID, bucket, accessKeyID, secretAccessKey)
 	return os.WriteFile(filepath.Join(dir, "project/wrangler.json"), []byte(config), 0o600)
 }
 
