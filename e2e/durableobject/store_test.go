@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/durableobject"
 	"github.com/openova-io/failoverd/lease/witness"
 	store "github.com/openova-io/failoverd/lease/witness/durableobject"
@@ -37,7 +38,7 @@ func TestLinearizable(t *testing.T) {
 			c.Await(5)
 			srv.Restart()
 			c.AwaitAnswers(20)
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 			err := srv.Process().Freeze(ctx)
 			cancel()
 			if err != nil {
