@@ -173,7 +173,7 @@ func TestFlood(t *testing.T) {
 	} {
 		before := g.status(g.holder)
 		agreed, other := g.agreed()
-		used := cpu(t, g.holder.Process().PID())
+		used := g.holder.Process().CPU(t)
 		begun := bootclock.Clock{}.Now()
 		did := tt.flood()
 		took := bootclock.Clock{}.Now().Sub(begun)
@@ -188,7 +188,7 @@ func TestFlood(t *testing.T) {
 		}
 		t.Logf("%s: %s; %d renewals, %v apart at most, %d missed; %d of %d answers of the resolvers agreed; %.0f%% of a core, RSS %d MiB",
 			tt.what, did, len(times), slices.Max(times).Round(time.Millisecond), missed, agreed, agreed+other,
-			100*(cpu(t, g.holder.Process().PID())-used).Seconds()/took.Seconds(), rss(t, g.holder.Process().PID())>>20)
+			100*(g.holder.Process().CPU(t)-used).Seconds()/took.Seconds(), g.holder.Process().RSS(t)>>20)
 		if missed > 0 {
 			t.Errorf("%s: renewals are %v apart, want at most %v", tt.what, times, onTime)
 		}
