@@ -7,6 +7,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/layers/cnpg"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -17,7 +18,7 @@ func TestOperatorDown(t *testing.T) {
 	w, fsn, hel := newWorld(t)
 	for _, r := range w.regions {
 		r.create("db", r.Name, nil)
-		w.await("it has a primary instance", func() bool { return text(r.get("db"), "status", "currentPrimary") != "" })
+		daemon.Await(w.t, "it has a primary instance", func() bool { return text(r.get("db"), "status", "currentPrimary") != "" })
 	}
 	webhook := func(r *region, down bool) {
 		w.mu.Lock()
@@ -46,11 +47,11 @@ func TestOperatorDown(t *testing.T) {
 		}
 	}
 	fence(fsn, fsn.layer, lease.ReasonStarting)
-	w.await("the pod of its instance is gone", func() bool { return !pod(fsn) })
+	daemon.Await(w.t, "the pod of its instance is gone", func() bool { return !pod(fsn) })
 
 	webhook(hel, true)
 	fence(hel, hel.newLayer(cnpg.Config{FenceTimeout: 1}), lease.ReasonHandedOver)
-	w.await("the pod is gone, since the layer is late", func() bool { return !pod(hel) })
+	daemon.Await(w.t, "the pod is gone, since the layer is late", func() bool { return !pod(hel) })
 
 	webhook(fsn, false)
 	fsn.until(fsn.layer.Fence, fsn.order(1, lease.ReasonStarting))

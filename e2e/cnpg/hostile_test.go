@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
@@ -111,7 +112,7 @@ func TestHostile(t *testing.T) {
 	}
 
 	left := map[string]string{}
-	w.await("what can be activated is", func() bool {
+	daemon.Await(w.t, "what can be activated is", func() bool {
 		err := fsn.layer.Activate(t.Context(), fsn.order(7, lease.ReasonTaken))
 		var unfinished *kube.Unfinished
 		if !errors.As(err, &unfinished) {
@@ -136,7 +137,7 @@ func TestHostile(t *testing.T) {
 	if _, err := resource.Patch(t.Context(), "hibernated", types.MergePatchType, []byte(`{"metadata":{"annotations":{"cnpg.io/hibernation":null}}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	w.await("what wakes is active", func() bool {
+	daemon.Await(w.t, "what wakes is active", func() bool {
 		_ = fsn.layer.Activate(t.Context(), fsn.order(7, lease.ReasonTaken))
 		return w.group.Writable("hibernated") == 1
 	})
@@ -156,10 +157,10 @@ func TestOneHangs(t *testing.T) {
 	}
 	fsn.With("a", func(p *postgres.Instance) { p.Hangs, p.Slow = true, 1<<30 })
 	ended := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 	defer cancel()
 	go func() { ended <- fsn.layer.Fence(ctx, fsn.order(1, lease.ReasonHandedOver)) }()
-	w.await("the others are fenced", func() bool {
+	daemon.Await(w.t, "the others are fenced", func() bool {
 		for _, name := range names[1:] {
 			if w.group.Writable(name) != 0 {
 				return false
@@ -169,14 +170,14 @@ func TestOneHangs(t *testing.T) {
 	})
 	// The attempt may have ended before all have stopped, on a busy machine; not the one after.
 	if err := <-ended; !onlyA(err) {
-		w.await("a alone is left", func() bool { return onlyA(fsn.layer.Fence(t.Context(), fsn.order(1, lease.ReasonHandedOver))) })
+		daemon.Await(w.t, "a alone is left", func() bool { return onlyA(fsn.layer.Fence(t.Context(), fsn.order(1, lease.ReasonHandedOver))) })
 	}
 	fsn.With("a", func(p *postgres.Instance) { p.Hangs, p.Slow = false, 0 })
 	fsn.until(fsn.layer.Fence, fsn.order(1, lease.ReasonHandedOver))
 
 	hel.With("a", func(p *postgres.Instance) { p.Hangs = true })
 	go func() { ended <- hel.layer.Activate(ctx, hel.order(2, lease.ReasonTaken)) }()
-	w.await("the others are active", func() bool {
+	daemon.Await(w.t, "the others are active", func() bool {
 		for _, name := range names[1:] {
 			if w.group.Writable(name) != 1 {
 				return false
@@ -185,7 +186,7 @@ func TestOneHangs(t *testing.T) {
 		return true
 	})
 	if err := <-ended; !onlyA(err) {
-		w.await("a alone is left", func() bool { return onlyA(hel.layer.Activate(t.Context(), hel.order(2, lease.ReasonTaken))) })
+		daemon.Await(w.t, "a alone is left", func() bool { return onlyA(hel.layer.Activate(t.Context(), hel.order(2, lease.ReasonTaken))) })
 	}
 }
 
@@ -202,7 +203,7 @@ func TestDrift(t *testing.T) {
 		}
 	})
 	fsn.until(fsn.layer.Fence, fsn.order(3, lease.ReasonRenewalLate))
-	w.await("it is demoted", func() (ok bool) {
+	daemon.Await(w.t, "it is demoted", func() (ok bool) {
 		fsn.With("db", func(p *postgres.Instance) { ok = p.Running && !p.Primary })
 		return ok
 	})
@@ -226,7 +227,7 @@ func TestDrift(t *testing.T) {
 		}
 		writable += w.group.Writable("db")
 	}
-	w.await("it stays fenced", func() bool {
+	daemon.Await(w.t, "it stays fenced", func() bool {
 		select {
 		case <-changed:
 		default:

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -35,7 +36,7 @@ func TestHundred(t *testing.T) {
 			fsn.With(fmt.Sprintf("db-%d", i), func(p *postgres.Instance) { p.Running, p.Primary = running, true })
 		}
 	}
-	w.await("all have a status", func() bool {
+	daemon.Await(w.t, "all have a status", func() bool {
 		list, err := fsn.admin.Resource(clusters).Namespace(fsn.Namespace).List(t.Context(), metav1.ListOptions{})
 		if err != nil || len(list.Items) != hundred {
 			return false

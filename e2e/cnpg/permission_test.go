@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/openova-io/failoverd/e2e/controlplane"
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/layers/cnpg"
 	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
@@ -21,7 +22,7 @@ import (
 func TestLeastPrivilege(t *testing.T) {
 	w, fsn, _ := newWorld(t)
 	fsn.create("db", "fsn", nil)
-	w.await("it has a primary instance", func() bool { return text(fsn.get("db"), "status", "currentPrimary") != "" })
+	daemon.Await(w.t, "it has a primary instance", func() bool { return text(fsn.get("db"), "status", "currentPrimary") != "" })
 	if err := fsn.admin.Resource(pods).Namespace(fsn.Namespace).Delete(t.Context(), "db-1", metav1.DeleteOptions{GracePeriodSeconds: new(int64)}); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 	awaitDenied := func(p kube.Permission, want ...string) {
 		t.Helper()
-		w.await("the API server knows of the role", func() bool {
+		daemon.Await(w.t, "the API server knows of the role", func() bool {
 			denied, err := client.Denied(t.Context(), p)
 			return err == nil && slices.Equal(denied, want)
 		})
@@ -69,7 +70,7 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 	activate := func(want string) {
 		t.Helper()
-		w.await("activation says "+want, func() bool {
+		daemon.Await(w.t, "activation says "+want, func() bool {
 			err := layer.Activate(t.Context(), fsn.order(2, lease.ReasonTaken))
 			return err != nil && strings.Contains(err.Error(), want)
 		})
@@ -93,7 +94,7 @@ func kubectl(t *testing.T, plane *controlplane.Plane, stdin string, args ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, append([]string{"--kubeconfig", plane.Kubeconfig}, args...)...)
 	cmd.Stdin = strings.NewReader(stdin)

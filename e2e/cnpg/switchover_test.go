@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/cnpg"
@@ -59,7 +60,7 @@ func TestSwitchover(t *testing.T) {
 				t.Errorf("epoch %d: promoted at %s, want %s, where the other had come to", epoch, postgres.LSN(fork), postgres.LSN(end))
 			}
 		})
-		w.await("the former primary follows", func() (ok bool) {
+		daemon.Await(w.t, "the former primary follows", func() (ok bool) {
 			to.With("db", func(p *postgres.Instance) { end = p.End })
 			from.With("db", func(p *postgres.Instance) { ok = p.Running && !p.Primary && p.End == end })
 			return ok
@@ -85,13 +86,13 @@ func TestFailover(t *testing.T) {
 		notes := hel.Notes("cnpg")
 		return len(notes) == 1 && strings.Contains(notes[0].Text, `"lsn":92274688`)
 	}
-	w.await("the replica follows", func() (ok bool) {
+	daemon.Await(w.t, "the replica follows", func() (ok bool) {
 		hel.With("db", func(p *postgres.Instance) { ok = p.End == 0x5000000 })
 		return ok
 	})
 	hel.With("db", func(p *postgres.Instance) { p.Cut = true })
 	fsn.With("db", func(p *postgres.Instance) { p.Write(8 << 20) })
-	w.await("the active region publishes its position", position)
+	daemon.Await(w.t, "the active region publishes its position", position)
 	w.mu.Lock()
 	w.silent["fsn"] = 2 * time.Minute
 	w.mu.Unlock()
@@ -120,11 +121,11 @@ func TestFailover(t *testing.T) {
 	if n := w.group.Writable("db"); n != 1 {
 		t.Errorf("%d regions take writes, want 1", n)
 	}
-	w.await("the former primary is demoted", func() (ok bool) {
+	daemon.Await(w.t, "the former primary is demoted", func() (ok bool) {
 		fsn.With("db", func(p *postgres.Instance) { ok = p.Running && !p.Primary })
 		return ok
 	})
-	w.await("it is found that it has to be rebuilt, though its receiver is connected", func() bool {
+	daemon.Await(w.t, "it is found that it has to be rebuilt, though its receiver is connected", func() bool {
 		findings, err := fsn.layer.Findings(t.Context())
 		return err == nil && len(findings) == 1 && findings[0].Problem && strings.Contains(findings[0].Got, "rebuild required")
 	})
@@ -170,14 +171,14 @@ func TestFencedWhileBeingPromoted(t *testing.T) {
 	if _, err := fsn.admin.Resource(clusters).Namespace(fsn.Namespace).Patch(t.Context(), "db", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	w.await("its instance waits for the token", func() bool {
+	daemon.Await(w.t, "its instance waits for the token", func() bool {
 		_, early := w.group.Tokens()
 		return early > 0
 	})
 	fsn.until(fsn.layer.Fence, fsn.order(3, lease.ReasonRenewalLate))
 	var end uint64
 	hel.With("db", func(p *postgres.Instance) { p.Write(1 << 20); end = p.End })
-	w.await("it follows again", func() (ok bool) {
+	daemon.Await(w.t, "it follows again", func() (ok bool) {
 		fsn.With("db", func(p *postgres.Instance) { ok = p.Running && !p.Primary && p.End == end })
 		return ok
 	})
@@ -226,7 +227,7 @@ func TestFollow(t *testing.T) {
 	})
 	follows := func(want string) {
 		t.Helper()
-		w.await("it follows "+want, func() bool {
+		daemon.Await(w.t, "it follows "+want, func() bool {
 			select {
 			case <-changed:
 				fsn.until(fsn.layer.Fence, fsn.order(0, lease.ReasonStarting))

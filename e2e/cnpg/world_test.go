@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/openova-io/failoverd/e2e/controlplane"
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/postgres"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/layers/cnpg"
@@ -161,15 +162,12 @@ func (r *region) order(epoch uint64, reason lease.ReasonCode) layers.Order {
 	return layers.Order{Group: "rtz", Region: lease.Region(r.Name), Epoch: epoch, Reason: reason}
 }
 
-// patience is far above what anything here takes on two busy cores.
-const patience = 60 * time.Second
-
 // until makes attempts, as the applier does, until one returns nil.
 func (r *region) until(attempt func(context.Context, layers.Order) error, o layers.Order) time.Duration {
 	t := r.world.t
 	t.Helper()
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 	defer cancel()
 	for {
 		err := attempt(ctx, o)
@@ -179,17 +177,6 @@ func (r *region) until(attempt func(context.Context, layers.Order) error, o laye
 		if ctx.Err() != nil {
 			t.Fatalf("%s: epoch %d: %v", r.Name, o.Epoch, err)
 		}
-	}
-}
-
-// await waits until a condition holds.
-func (w *world) await(what string, is func() bool) {
-	w.t.Helper()
-	for begun := time.Now(); !is(); {
-		if time.Since(begun) > patience {
-			w.t.Fatalf("waited %v in vain until %s", patience, what)
-		}
-		<-time.After(10 * time.Millisecond)
 	}
 }
 

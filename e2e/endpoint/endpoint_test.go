@@ -19,6 +19,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent/endpoint"
 	"github.com/openova-io/failoverd/e2e/controlplane"
+	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -81,21 +82,14 @@ func (w *world) instance(address, node string, log *journal) *endpoint.Endpoint 
 // await waits until the Service's EndpointSlices are so.
 func (w *world) await(what string, is func(all []discoveryv1.EndpointSlice) bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		all, err := w.client.DiscoveryV1().EndpointSlices(w.namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + service})
-		if err == nil && is(all.Items) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			w.t.Fatalf("waited in vain until %s: %v, %+v", what, err, all)
-		}
-	}
+	var all *discoveryv1.EndpointSliceList
+	var err error
+	daemon.Await(w.t, what, func() bool {
+		all, err = w.client.DiscoveryV1().EndpointSlices(w.namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + service})
+		return err == nil && is(all.Items)
+	}, func() string { return fmt.Sprintf("%v, %+v", err, all) })
 }
 
 // leads is how the Service leads to one pod alone.
