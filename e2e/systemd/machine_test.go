@@ -13,15 +13,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/openova-io/failoverd/e2e/daemon"
 )
 
 const root = "../.."
-
-// patience is far above what anything here takes: two busy cores.
-const patience = 2 * time.Minute
 
 // A machine runs systemd.
 type machine struct{ pid int } // of systemd, as this machine counts
