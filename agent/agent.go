@@ -41,6 +41,7 @@ type Disk interface {
 	LoadAuthority() (lease.Authority, error)
 	SaveAuthority(lease.Authority) error
 	AppendHistory(statedir.Entry) error
+	AppendDetail(statedir.Detail) error
 	LoadPause() (until time.Time, err error)
 	SavePause(until time.Time) error
 }
@@ -149,6 +150,7 @@ type Agent struct {
 	asked     map[uint64]*question // that have no answer yet: it comes in the Step, or a grant when it is on the shared record
 	questions uint64
 	health    regionHealth
+	chronicle chronicle
 	takenFrom lease.Instant // the last sign of life of the region that this one is taking over from; Never if it is not
 
 	resolvers resolvers // what each brought last
@@ -178,6 +180,7 @@ func New(cfg Config) (*Agent, error) {
 		asked:     map[uint64]*question{},
 		changed:   make(chan struct{}, 1),
 		takenFrom: lease.Never,
+		chronicle: newChronicle(&cfg.Params),
 	}
 	for _, l := range cfg.Layers {
 		a.layers[l.Name()] = layers.Unknown
@@ -282,6 +285,7 @@ func (a *Agent) step(calls context.Context, ev lease.Event) {
 	actions, decision := a.state.Step(now, ev)
 	a.decision = decision
 	a.journalStep(now, ev, actions)
+	a.chronicleStep(now, ev, actions)
 	a.feed() // before layers are activated
 	saving := false
 	for _, action := range actions {

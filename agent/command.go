@@ -121,6 +121,7 @@ func (a *Agent) obey(calls context.Context, m *command) {
 		}
 	}
 	if !m.check {
+		a.chronicleCommand(m.said)
 		a.step(calls, m.event)
 	}
 	m.done <- nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent/applier"
 	"github.com/openova-io/failoverd/audit"
+	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -151,11 +152,11 @@ func (a *Agent) journalStep(now lease.Instant, ev lease.Event, actions []lease.A
 }
 
 // journalAttempt writes down what became of an attempt to bring a layer about.
-func (a *Agent) journalAttempt(m applier.Attempt) {
+func (a *Agent) journalAttempt(m applier.Attempt, data []layers.Position) {
 	if a.recorder == nil {
 		return
 	}
-	of := audit.Layer{Layer: m.Layer, Action: string(m.Action), Epoch: a.decision.Epoch, Outcome: string(m.Outcome), Took: m.Duration}
+	of := audit.Layer{Layer: m.Layer, Action: string(m.Action), Epoch: a.decision.Epoch, Outcome: string(m.Outcome), Took: m.Duration, Data: data}
 	if m.Err != nil {
 		of.Error = m.Err.Error()
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/agent/applier"
-	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
@@ -181,7 +180,9 @@ func (a *Agent) receive(calls context.Context, message any) {
 		a.publish()
 	case applier.Attempt:
 		a.metrics.attempt(m)
-		a.journalAttempt(m)
+		data := a.positions(m)
+		a.journalAttempt(m, data)
+		a.chronicleAttempt(m, data)
 		if m.Outcome != applier.Superseded { // which is no trouble: nobody waits for it any more
 			a.noteAttempt(m)
 			a.publish()
@@ -264,12 +265,7 @@ func (a *Agent) transition(t lease.Transition) {
 			a.takenFrom = max(a.takenFrom, p.Evidence)
 		}
 	}
-	entry := statedir.Entry{Time: time.Now(), Region: a.cfg.Params.Region, From: t.From, To: t.To, Epoch: t.Epoch, Reason: t.Reason}
-	a.onDisk(func() {
-		if err := a.cfg.Disk.AppendHistory(entry); err != nil {
-			a.cfg.Log.Warn("the history has a gap", "error", err)
-		}
-	}, func() { a.cfg.Log.Warn("the history has a gap", "error", errDiskBusy) })
+	a.chronicleTransition(t)
 }
 
 // notice reports what an operator should know.

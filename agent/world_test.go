@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -130,6 +131,8 @@ type region struct {
 	paused   time.Time
 	diskTime time.Duration
 	history  []lease.StateName
+	lines    []byte            // of the history, with its details
+	data     []layers.Position // of the layer
 	layer    layers.State
 	hangs    bool     // the layer, until its context ends
 	behind   []string // what of the layer is
@@ -392,7 +395,26 @@ func (d *testDisk) AppendHistory(e statedir.Entry) error {
 		return d.diskErr
 	}
 	d.history = append(d.history, e.To)
+	d.line(e)
 	return nil
+}
+
+func (d *testDisk) AppendDetail(of statedir.Detail) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.diskErr != nil {
+		return d.diskErr
+	}
+	d.line(of)
+	return nil
+}
+
+func (d *testDisk) line(of any) {
+	b, err := json.Marshal(of)
+	if err != nil {
+		d.world.t.Error(err)
+	}
+	d.lines = append(append(d.lines, b...), '\n')
 }
 
 // testLayer is the region's layer.
@@ -415,6 +437,11 @@ func (l *testLayer) Observe(context.Context) (layers.State, error) { return l.la
 func (l *testLayer) Behind() (what []string) {
 	(*region)(l).set(func() { what = l.behind })
 	return what
+}
+
+func (l *testLayer) Positions(layers.Action) (data []layers.Position) {
+	(*region)(l).set(func() { data = l.data })
+	return data
 }
 
 func (l *testLayer) apply(ctx context.Context, to layers.State, o layers.Order) error {

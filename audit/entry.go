@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -58,6 +59,8 @@ type Layer struct {
 	Outcome string        `json:"outcome"`
 	Error   string        `json:"error,omitempty"`
 	Took    time.Duration `json:"took"` // nanoseconds
+
+	Data []layers.Position `json:"data,omitempty"` // how far its data had come, where it succeeded
 }
 
 // Command is what a person asked the agent to do. It is written before that is done.

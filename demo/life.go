@@ -161,6 +161,10 @@ func (d disk) AppendHistory(e statedir.Entry) error {
 	return d.life.effect(func() error { return d.dir.AppendHistory(e) })
 }
 
+func (d disk) AppendDetail(of statedir.Detail) error {
+	return d.life.effect(func() error { return d.dir.AppendDetail(of) })
+}
+
 // layer is the service, as the agent's layer.
 type layer struct {
 	service *service

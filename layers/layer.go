@@ -84,6 +84,14 @@ type Follower interface {
 	Behind() []string
 }
 
+// A Bearer is a layer that bears data, which is at stake when another region becomes active.
+type Bearer interface {
+	Layer
+	// Positions says of each of its objects how far its data had come when the last attempt to activate, or
+	// to fence, was made; none where that is not known. It does not block.
+	Positions(Action) []Position
+}
+
 // A Watcher is a layer that notices when what it acts on is changed by others, so
 // that the caller can keep the effect there.
 type Watcher interface {

@@ -19,20 +19,22 @@ const (
 
 // history reads the transitions, one read at a time, in a goroutine: a disk that hangs holds up nothing else.
 type history struct {
-	read func(limit int) ([]statedir.Entry, error)
+	read func(limit int) ([]statedir.Episode, error)
 
 	mu      sync.Mutex
-	entries []statedir.Entry // of the last read that went well
-	err     error            // of the last one
-	at      time.Time        // when it ended
-	ended   chan struct{}    // closed when the one that goes on ends; nil if none does
+	entries []statedir.Episode // of the last read that went well
+	err     error              // of the last one
+	at      time.Time          // when it ended
+	ended   chan struct{}      // closed when the one that goes on ends; nil if none does
 }
 
-func newHistory(read func(limit int) ([]statedir.Entry, error)) *history { return &history{read: read} }
+func newHistory(read func(limit int) ([]statedir.Episode, error)) *history {
+	return &history{read: read}
+}
 
 // newest returns the last transitions, oldest first, and what keeps them from being the newest: nothing, most of the time. The
 // last one is to be to a state.
-func (h *history) newest(ctx context.Context, state lease.StateName) (entries []statedir.Entry, trouble string) {
+func (h *history) newest(ctx context.Context, state lease.StateName) (entries []statedir.Episode, trouble string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ended == nil && h.due(state) {

@@ -34,7 +34,7 @@ type Agent interface {
 type Config struct {
 	Agent   Agent
 	Params  lease.Params
-	History func(limit int) ([]statedir.Entry, error) // the newest, oldest first; it may hang
+	History func(limit int) ([]statedir.Episode, error) // the newest, oldest first; it may hang
 }
 
 // A Page serves the status page. Its methods may be called by any goroutine.

@@ -99,9 +99,11 @@ func TestHostile(t *testing.T) {
 			var s agent.Status
 			fill(reflect.ValueOf(&s).Elem())
 			s.State, s.Authority, s.AuthorityRemaining = state, authority, 12
-			entry := statedir.Entry{Time: time.Now(), Region: hostile, From: hostile, To: hostile, Reason: hostile}
+			var entry statedir.Episode
+			fill(reflect.ValueOf(&entry).Elem())
+			entry.Time = time.Now()
 			w := newWorld(t, s, quick)
-			w.page.history = newHistory(func(int) ([]statedir.Entry, error) { return []statedir.Entry{entry}, errors.New(hostile) })
+			w.page.history = newHistory(func(int) ([]statedir.Episode, error) { return []statedir.Episode{entry}, errors.New(hostile) })
 			what := fmt.Sprintf("%.10q, authority %v", state, authority)
 			_, page := w.get("/")
 			text := harmless(t, what, page)
@@ -179,6 +181,9 @@ func TestFacts(t *testing.T) {
 		"active": {calmStatus(), []string{
 			"fsn is active", "Nothing is wrong", "epoch 7", "27 s left unless it is renewed", "fencing starts in 17 s", "hel can take over; nbg can take over",
 			"httproute active", "cnpg active", "Witness answers", "1.2 s stale at least, 1 min 0 s allowed", "If fsn fails", "3 s ago", "it answers; would pledge", "9.9.9.9:53 silent",
+			"takeover (hel) by ann: hel burns", "gap: no region was active for at most 160.00 s: the newest word that hel was came 89.50 s before, and was up to 70.50 s old",
+			"activate cnpg: after 4.25 s", "data: shop/db was at 0/5000; hel was at 0/5400 95 s before: 1024 bytes are lost, and what it wrote later",
+			"out of service for at most 164.25 s, until the last layer was active",
 			"taken over by pledges", "2026-11-26 02:32:07 UTC", "standby → active , epoch 7",
 		}},
 		"standby": {standbyStatus(), []string{
@@ -231,7 +236,7 @@ func TestHistoryHangs(t *testing.T) {
 	w := newWorld(t, calmStatus(), quick)
 	hangs := make(chan struct{})
 	reads := 0
-	w.page.history = newHistory(func(int) ([]statedir.Entry, error) { reads++; <-hangs; return someHistory, nil })
+	w.page.history = newHistory(func(int) ([]statedir.Episode, error) { reads++; <-hangs; return someHistory, nil })
 	for range 3 {
 		if _, page := w.get("/"); !strings.Contains(page, "fsn is active") || !strings.Contains(page, "the disk has not answered") {
 			t.Errorf("while the disk hangs the page is:\n%s", page)
@@ -260,7 +265,7 @@ func TestSpan(t *testing.T) {
 func BenchmarkEvent(b *testing.B) {
 	for name, s := range map[string]agent.Status{"active": calmStatus(), "standby": standbyStatus()} {
 		b.Run(name, func(b *testing.B) {
-			p := New(Config{Agent: &testAgent{status: s}, Params: params, History: func(int) ([]statedir.Entry, error) { return someHistory, nil }})
+			p := New(Config{Agent: &testAgent{status: s}, Params: params, History: func(int) ([]statedir.Episode, error) { return someHistory, nil }})
 			b.ReportAllocs()
 			size := 0
 			for b.Loop() {

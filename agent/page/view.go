@@ -35,7 +35,7 @@ type view struct {
 	Resolvers bool    // there is a quorum
 	Calls     []call  // of the witness, that fail
 
-	History        []statedir.Entry // newest first
+	History        []statedir.Episode // newest first
 	HistoryTrouble string
 }
 
@@ -45,10 +45,10 @@ const calm lease.Severity = "calm"
 // A call is one that fails.
 type call struct{ Call, Trouble string }
 
-func newView(s agent.Status, p *lease.Params, entries []statedir.Entry, trouble string) *view {
+func newView(s agent.Status, p *lease.Params, entries []statedir.Episode, trouble string) *view {
 	v := &view{Status: s, Now: s.Time, Starts: s.State == "", Follows: s.State == lease.Follower, TTL: p.TTL.Seconds(), Resolvers: p.Quorum, HistoryTrouble: trouble}
 	for _, e := range entries {
-		v.History = append([]statedir.Entry{e}, v.History...)
+		v.History = append([]statedir.Episode{e}, v.History...)
 	}
 	v.Holder = s.Active(p)
 	if v.Follows && s.Instance != nil && s.Instance.ProvesFor > 0 {

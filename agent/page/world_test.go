@@ -13,7 +13,10 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/agent/gap"
 	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/audit"
+	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -109,10 +112,13 @@ func standbyStatus() agent.Status {
 	return s
 }
 
-var someHistory = []statedir.Entry{
-	{Time: time.Date(2026, 11, 26, 2, 30, 0, 0, time.UTC), Region: "fsn", To: lease.Fencing, Reason: lease.ReasonStarting},
-	{Time: time.Date(2026, 11, 26, 2, 31, 5, 0, time.UTC), Region: "fsn", From: lease.Fencing, To: lease.Standby, Reason: lease.ReasonFenced},
-	{Time: time.Date(2026, 11, 26, 2, 32, 7, 0, time.UTC), Region: "fsn", From: lease.Standby, To: lease.Active, Epoch: 7, Reason: lease.ReasonPledged},
+var someHistory = []statedir.Episode{
+	{Entry: statedir.Entry{Time: time.Date(2026, 11, 26, 2, 30, 0, 0, time.UTC), Region: "fsn", To: lease.Fencing, Reason: lease.ReasonStarting}},
+	{Entry: statedir.Entry{Time: time.Date(2026, 11, 26, 2, 31, 5, 0, time.UTC), Region: "fsn", From: lease.Fencing, To: lease.Standby, Reason: lease.ReasonFenced}},
+	{Entry: statedir.Entry{Time: time.Date(2026, 11, 26, 2, 32, 7, 0, time.UTC), Region: "fsn", From: lease.Standby, To: lease.Active, Epoch: 7, Reason: lease.ReasonPledged,
+		By: &audit.Command{Verb: "takeover", Region: "hel", User: "ann", Reason: "hel burns"}, Gap: &gap.Gap{Before: "hel", After: "fsn", Epoch: 7, Since: 89.5, AtMost: of(160)}},
+		Layers: []statedir.LayerChange{{Layer: "cnpg", Action: layers.Activate, Seconds: 4.25, Objects: 1,
+			Data: []layers.Position{{Object: "shop/db", At: "0/5000", Before: "hel", Last: "0/5400", Silence: 95, Lacks: 1024}}}}},
 }
 
 // A world is a page that is served, and its agent.
@@ -127,7 +133,7 @@ type world struct {
 func newWorld(t *testing.T, s agent.Status, times timings) *world {
 	t.Helper()
 	a := &testAgent{status: s, changed: make(chan struct{}, 1)}
-	w := &world{t: t, agent: a, page: New(Config{Agent: a, Params: params, History: func(int) ([]statedir.Entry, error) { return someHistory, nil }})}
+	w := &world{t: t, agent: a, page: New(Config{Agent: a, Params: params, History: func(int) ([]statedir.Episode, error) { return someHistory, nil }})}
 	w.page.timings = times
 	mux := http.NewServeMux()
 	w.page.Register(mux)

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openova-io/failoverd/agent/gap"
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -28,21 +30,29 @@ type Entry struct {
 	To     lease.StateName  `json:"to"`
 	Epoch  uint64           `json:"epoch"`
 	Reason lease.ReasonCode `json:"reason"`
+
+	By  *audit.Command `json:"by,omitempty"`  // whoever has commanded it; nil for nobody
+	Gap *gap.Gap       `json:"gap,omitempty"` // in authority, that it ended or began; nil for none, or if its end is not known
 }
 
 // AppendHistory adds an entry durably. When it fails, all that was there is
 // still there, and nothing of the entry is.
-func (d *Dir) AppendHistory(e Entry) error {
+func (d *Dir) AppendHistory(e Entry) error { return d.appendHistory(e, true) }
+
+// AppendDetail adds a detail of the newest entries. The end of the machine may take it away.
+func (d *Dir) AppendDetail(of Detail) error { return d.appendHistory(of, false) }
+
+func (d *Dir) appendHistory(what any, durable bool) error {
 	d.history.Lock()
 	defer d.history.Unlock()
-	if err := d.appendHistory(e); err != nil {
+	if err := d.appendLine(what, durable); err != nil {
 		return fmt.Errorf("write history: %w", err)
 	}
 	return nil
 }
 
-func (d *Dir) appendHistory(e Entry) error {
-	line, err := json.Marshal(e)
+func (d *Dir) appendLine(what any, durable bool) error {
+	line, err := json.Marshal(what)
 	if err != nil {
 		return err // a year beyond 9999
 	}
@@ -78,6 +88,9 @@ func (d *Dir) appendHistory(e Entry) error {
 		f.Truncate(size) // a full disk may have taken half of it
 		return failed("write", path, err)
 	}
+	if !durable {
+		return nil
+	}
 	if err := f.Sync(); err != nil {
 		f.Truncate(size)
 		return failed("sync", path, err)
@@ -88,9 +101,9 @@ func (d *Dir) appendHistory(e Entry) error {
 	return nil
 }
 
-// ReadHistory returns the newest entries, at most limit of them (all if it is 0
+// ReadHistory returns the newest entries with all that came of them, at most limit of them (all if it is 0
 // or less), oldest first. Lines that a crash has torn are left out.
-func (d *Dir) ReadHistory(limit int) ([]Entry, error) {
+func (d *Dir) ReadHistory(limit int) ([]Episode, error) {
 	d.history.Lock()
 	defer d.history.Unlock()
 	return readHistory(d.root, d.file, limit)
@@ -98,7 +111,7 @@ func (d *Dir) ReadHistory(limit int) ([]Entry, error) {
 
 // ReadHistory reads the history of a state directory that another process, or
 // none, has open. It takes no lock and writes nothing.
-func ReadHistory(path string, limit int) ([]Entry, error) {
+func ReadHistory(path string, limit int) ([]Episode, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", failed("open state directory", path, err))
@@ -107,22 +120,24 @@ func ReadHistory(path string, limit int) ([]Entry, error) {
 	return readHistory(root, func(name string) string { return path + "/" + name }, limit)
 }
 
-func readHistory(root *os.Root, file func(string) string, limit int) ([]Entry, error) {
-	var newer []Entry
+func readHistory(root *os.Root, file func(string) string, limit int) ([]Episode, error) {
+	var lines []byte
+	var episodes []Episode
 	for _, name := range []string{historyName, historyOldName} {
-		if limit > 0 && len(newer) >= limit {
+		if limit > 0 && len(episodes) >= limit {
 			break
 		}
 		b, err := readEnd(root, name, historyMaxSize)
 		if err != nil {
 			return nil, fmt.Errorf("read history: %w", failed("read", file(name), err))
 		}
-		newer = append(decodeHistory(b), newer...)
+		lines = append(append(b, '\n'), lines...)
+		episodes = decodeHistory(lines)
 	}
-	if limit > 0 && len(newer) > limit {
-		newer = slices.Clone(newer[len(newer)-limit:])
+	if limit > 0 && len(episodes) > limit {
+		episodes = slices.Clone(episodes[len(episodes)-limit:])
 	}
-	return newer, nil
+	return episodes, nil
 }
 
 // readEnd reads the last bytes of a file, at most limit of them; none if there
@@ -143,14 +158,21 @@ func readEnd(root *os.Root, name string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-limit), limit))
 }
 
-// decodeHistory reads the lines that are whole entries.
-func decodeHistory(b []byte) []Entry {
-	var entries []Entry
+// decodeHistory reads the lines that are whole entries, or details of these.
+func decodeHistory(b []byte) []Episode {
+	var all []Episode
 	for line := range bytes.Lines(b) {
 		var e Entry
-		if err := json.Unmarshal(line, &e); err == nil && !e.Time.IsZero() && e.To != "" {
-			entries = append(entries, e)
+		switch err := json.Unmarshal(line, &e); {
+		case err != nil || e.Time.IsZero():
+		case e.To != "":
+			all = append(all, Episode{Entry: e})
+		default:
+			var of Detail
+			if json.Unmarshal(line, &of) == nil {
+				of.add(all)
+			}
 		}
 	}
-	return entries
+	return all
 }

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/openova-io/failoverd/agent/gap"
+	"github.com/openova-io/failoverd/audit"
+	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -26,7 +30,7 @@ func epochs(t *testing.T, d *Dir, limit int) []uint64 {
 	must(t, err)
 	var got []uint64
 	for _, e := range entries {
-		if e != entry(e.Epoch) {
+		if e.Entry != entry(e.Epoch) || len(e.Layers) > 0 {
 			t.Errorf("read %+v, want %+v", e, entry(e.Epoch))
 		}
 		got = append(got, e.Epoch)
@@ -64,8 +68,45 @@ func TestHistory(t *testing.T) {
 	}
 	// Another process reads it while it is open.
 	other, err := ReadHistory(path, 2)
-	if err != nil || !slices.Equal(other, []Entry{entry(4), entry(5)}) {
+	if err != nil || !reflect.DeepEqual(other, []Episode{{Entry: entry(4)}, {Entry: entry(5)}}) {
 		t.Errorf("ReadHistory(path, 2) = %v, %v; want entries 4 and 5", other, err)
+	}
+}
+
+// TestDetails: what came of a transition later is read with it, over files too, and what is of none is left out.
+func TestDetails(t *testing.T) {
+	path := t.TempDir()
+	d := open(t, path)
+	at := entry(0).Time
+	layer := func(name string) Detail {
+		return Detail{Time: at, Layer: &LayerChange{Layer: name, Action: layers.Fence, Seconds: 0.5}}
+	}
+	most := 1.5
+	next := &gap.Gap{Before: "fsn", After: "hel", Epoch: 2, Since: 1.5, AtMost: &most}
+	was, fenced := entry(1), entry(2)
+	was.By = &audit.Command{Verb: "takeover", User: "root", Reason: "test"}
+	fenced.From, fenced.To = lease.Active, lease.Fencing
+	must(t, d.AppendDetail(layer("of nothing")))
+	must(t, d.AppendHistory(was))
+	must(t, d.AppendHistory(fenced))
+	must(t, d.AppendDetail(layer("route")))
+	must(t, d.AppendDetail(layer("database")))
+	must(t, os.Rename(filepath.Join(path, historyName), filepath.Join(path, historyOldName)))
+	must(t, d.AppendHistory(entry(3)))
+	must(t, d.AppendDetail(Detail{Time: at, Gap: next}))
+	must(t, d.AppendDetail(layer("hook")))
+	fenced.Gap = next
+	want := []Episode{
+		{Entry: was},
+		{Entry: fenced, Layers: []LayerChange{*layer("route").Layer, *layer("database").Layer}},
+		{Entry: entry(3), Layers: []LayerChange{*layer("hook").Layer}},
+	}
+	for limit := range 4 {
+		got, err := d.ReadHistory(limit)
+		must(t, err)
+		if n := len(want) - limit; limit > 0 && !reflect.DeepEqual(got, want[n:]) || limit == 0 && !reflect.DeepEqual(got, want) {
+			t.Errorf("ReadHistory(%d):\ngot  %+v\nwant the last of %+v", limit, got, want)
+		}
 	}
 }
 

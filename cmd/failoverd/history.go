@@ -13,14 +13,38 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
+// An episode is one as -o json has it.
+type episode struct {
+	statedir.Episode
+	ServiceGap *float64 `json:"service_gap_at_most_seconds,omitempty"` // nil where it is not known
+}
+
+func said(all []statedir.Episode) []episode {
+	out := make([]episode, len(all)) // none is [], not null
+	for i, e := range all {
+		out[i].Episode = e
+		if seconds, ok := e.ServiceGap(); ok {
+			out[i].ServiceGap = &seconds
+		}
+	}
+	return out
+}
+
 func historyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "Says what was: the region's changes of state",
 		Long: `Prints the changes of state that the agent of this region has recorded in
-state_dir, oldest first, and what the journal says of each: who has commanded it
-and why, and after what time each layer was what the new state has it be. It works
-with and without a running agent.`,
+state_dir, oldest first, and of each: who has commanded it and why; for how long
+no region was active, as far as this one can know; after what time each layer was
+what the new state has it be; and how far its data had come, beside what had been
+heard of the region that was primary before. It works with and without a running
+agent.
+
+A region that has taken over knows when the newest word came that another one was
+active, and how old that was at most. One that was active knows when it began to
+fence, and when the first word came that another one is. What it says is no less
+than the gap was; of a hand-over look at both, and take the shorter one.`,
 		Example: "  failoverd history --limit 20\n  failoverd history -o json",
 		Args:    noArgs,
 	}
@@ -31,21 +55,17 @@ with and without a running agent.`,
 		if err != nil {
 			return err
 		}
-		entries, err := statedir.ReadHistory(cfg.StateDir, *limit)
+		all, err := statedir.ReadHistory(cfg.StateDir, *limit)
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("state_dir %s is not there: no agent has started with this configuration on this machine; start one with `failoverd run`, or correct state_dir", cfg.StateDir)
 		}
 		if err != nil {
 			return err
 		}
-		all, err := episodes(cfg, entries)
-		if err != nil {
-			fmt.Fprintf(cmd.ErrOrStderr(), "no more is known of these: %v\n", err)
-		}
 		if *output == "json" {
-			return printJSON(cmd.OutOrStdout(), all)
+			return printJSON(cmd.OutOrStdout(), said(all))
 		}
-		if len(entries) == 0 {
+		if len(all) == 0 {
 			fmt.Fprintf(cmd.OutOrStdout(), "nothing has been recorded in %s\n", cfg.StateDir)
 			return nil
 		}
@@ -57,7 +77,7 @@ with and without a running agent.`,
 				from = "-"
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", e.Time.Format(time.RFC3339), e.Region, from, e.To, e.Epoch, lease.ReasonOf(e.Reason).Title)
-			for _, line := range e.details() {
+			for _, line := range e.Details() {
 				fmt.Fprintf(table, "\t\t\t\t\t  %s\n", line)
 			}
 		}

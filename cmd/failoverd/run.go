@@ -63,7 +63,7 @@ func runDaemon(ctx context.Context, path string, self instance, absent []string)
 	stdlog.SetOutput(d.log.StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})) // go-dcgm logs there
 	d.log.Info("starting", "version", fullVersion(), "group", d.cfg.Group, "region", d.cfg.Region, "api", d.listen.Addr().String())
 
-	status := page.New(page.Config{Agent: d.agent, Params: d.params, History: func(limit int) ([]statedir.Entry, error) {
+	status := page.New(page.Config{Agent: d.agent, Params: d.params, History: func(limit int) ([]statedir.Episode, error) {
 		return statedir.ReadHistory(d.cfg.StateDir, limit) // which takes no lock: the agent is not to wait for it
 	}})
 	pages := http.NewServeMux()

@@ -55,6 +55,12 @@ func TestSwitchover(t *testing.T) {
 		if token := text(o, "spec", "replica", "promotionToken"); token == "" || token != text(o, "status", "lastPromotionToken") {
 			t.Errorf("epoch %d: promoted with token %q, and %q is confirmed", epoch, token, text(o, "status", "lastPromotionToken"))
 		}
+		if p := to.layer.Positions(layers.Activate); len(p) != 1 || string(p[0].Before) != from.Name || !p[0].Whole || p[0].At < postgres.LSN(end) {
+			t.Errorf("epoch %d: of what was lost it says %+v, want nothing, from %s, and that it was at %s at least", epoch, p, from.Name, postgres.LSN(end))
+		}
+		if p := from.layer.Positions(layers.Fence); len(p) != 1 || p[0].Before != "" {
+			t.Errorf("epoch %d: of what was fenced it says %+v, want where it was", epoch, p)
+		}
 		to.With("db", func(p *postgres.Instance) {
 			if fork := p.Forks[len(p.Forks)-1]; fork != end {
 				t.Errorf("epoch %d: promoted at %s, want %s, where the other had come to", epoch, postgres.LSN(fork), postgres.LSN(end))
@@ -109,6 +115,9 @@ func TestFailover(t *testing.T) {
 	hel.until(hel.layer.Activate, hel.order(5, lease.ReasonTaken))
 	if token := text(hel.get("db"), "spec", "replica", "promotionToken"); token != "" {
 		t.Errorf("promoted with token %q, want none", token)
+	}
+	if p := hel.layer.Positions(layers.Activate); len(p) != 1 || p[0].At != "0/5000000" || p[0].Before != "fsn" || p[0].Last != "0/5800000" || p[0].Lacks != 8<<20 || p[0].Whole {
+		t.Errorf("of what was lost it says %+v, want that it was at 0/5000000, and fsn at 0/5800000: 8 MiB", p)
 	}
 
 	// The former primary is back; its spec says that it is the primary, and it takes writes.

@@ -39,6 +39,8 @@ type Layer struct {
 
 	publishing sync.Mutex // held while a note is made and published, so that none is overtaken
 
+	promoted, stopped logbook
+
 	mu      sync.Mutex
 	fencing standing
 	known   map[string]seen   // positions, by namespace/name
@@ -71,6 +73,7 @@ var (
 	_ layers.Checker  = (*Layer)(nil)
 	_ layers.Finder   = (*Layer)(nil)
 	_ layers.Follower = (*Layer)(nil)
+	_ layers.Bearer   = (*Layer)(nil)
 	_ kube.Permitted  = (*Layer)(nil)
 )
 
@@ -139,6 +142,7 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 			if err := l.inactive(ctx, c, of); err != nil {
 				return err
 			}
+			l.stops(c, order)
 			if last && roleOf(c) == demoting && l.standing(order) < tokenTime {
 				return errors.New("it accepts no writes; waiting for the operator to leave its demotion token")
 			}
@@ -210,7 +214,11 @@ func (l *Layer) decide(ctx context.Context, c cluster, order layers.Order) (prom
 	l.mu.Lock()
 	follows := last.Epoch > 0 && l.follows[c.String()] == last.Epoch
 	l.mu.Unlock()
-	return decide(c, order, all, own, follows, limits{l.config.MaxLag, l.config.Silence}, l.since(c, order, all))
+	p, err := decide(c, order, all, own, follows, limits{l.config.MaxLag, l.config.Silence}, l.since(c, order, all))
+	if err == nil {
+		l.promotes(c, order, all, own, p)
+	}
+	return p, err
 }
 
 // own is how far the data of a Cluster has come; the zero value with an error.
