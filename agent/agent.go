@@ -21,6 +21,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent/applier"
 	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
@@ -44,6 +45,8 @@ type Disk interface {
 	AppendDetail(statedir.Detail) error
 	LoadPause() (until time.Time, err error)
 	SavePause(until time.Time) error
+	LoadDrill() (*audit.Drill, error) // nil: there was none
+	SaveDrill(audit.Drill) error
 }
 
 // A Clock is the boot clock.
@@ -133,7 +136,7 @@ type Agent struct {
 	cfg     Config
 	metrics *metrics
 	timer   Timer
-	inbox   chan any       // an outcome, an applier.Event, a *question or a *command
+	inbox   chan any       // an outcome, an applier.Event, a *question, a *command or a *drilled
 	calls   sync.WaitGroup // goroutines in flight
 	disk    chan func()    // what the disk's goroutine is to do, in order
 	applier *applier.Applier
@@ -151,6 +154,7 @@ type Agent struct {
 	questions uint64
 	health    regionHealth
 	chronicle chronicle
+	drill     *audit.Drill  // the last one; nil for none
 	takenFrom lease.Instant // the last sign of life of the region that this one is taking over from; Never if it is not
 
 	resolvers resolvers // what each brought last
@@ -206,6 +210,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	pause, err := a.cfg.Disk.LoadPause()
 	if err != nil {
 		a.cfg.Log.Warn("the region is not paused: it can't be read whether it is to be", "error", err)
+	}
+	if a.drill, err = a.cfg.Disk.LoadDrill(); err != nil {
+		a.cfg.Log.Warn("the last drill is not known", "error", err)
 	}
 
 	calls, stopCalls := context.WithCancel(context.Background())

@@ -167,6 +167,8 @@ func (a *Agent) receive(calls context.Context, message any) {
 		a.beAsked(calls, m)
 	case *command:
 		a.obey(calls, m)
+	case *drilled:
+		a.keepDrill(m)
 	case applier.Done:
 		if m.Action == layers.Fence {
 			a.step(calls, lease.LayersFenced{ID: m.ID})

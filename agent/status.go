@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
@@ -22,6 +23,7 @@ type snapshot struct {
 	health   health.State
 	behind   []string
 	leave    []lease.Gate // while the region is active and degraded
+	drill    *audit.Drill
 }
 
 // witnessUp reports whether the last calls of the witness were answered, and in time.
@@ -54,7 +56,7 @@ func (a *Agent) publish() {
 	a.snapshot.Store(&snapshot{
 		health: a.health.state, behind: a.health.behind, leave: leave,
 		decision: a.decision, gates: a.state.Gates(), peers: peers, alarms: alarms,
-		layers: maps.Clone(a.layers), trouble: maps.Clone(a.trouble),
+		layers: maps.Clone(a.layers), trouble: maps.Clone(a.trouble), drill: a.drill,
 	})
 	a.tellChanged()
 }
@@ -92,6 +94,7 @@ type Status struct {
 	Evictions *EvictionsStatus `json:"evictions,omitempty"` // nil if no pods are evicted from GPUs
 	Witness   WitnessStatus    `json:"witness"`
 	Alarms    []AlarmStatus    `json:"alarms"`
+	Drill     *audit.Drill     `json:"drill,omitempty"` // the last one that was begun here; nil for none
 }
 
 // An ApprovalStatus is what a semi-automatic region would do, if an operator approved.
@@ -254,7 +257,7 @@ func (a *Agent) Status() Status {
 		return out
 	}
 	status.Gates = gates(s.gates)
-	status.Behind = s.behind
+	status.Behind, status.Drill = s.behind, s.drill
 	status.GPUs = gpusStatus(a.cfg.GPUs, now)
 	status.Evictions = evictionsStatus(a.cfg.Evictions, now)
 	if len(s.health.Signals) > 0 {

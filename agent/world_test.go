@@ -21,6 +21,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
@@ -129,6 +130,7 @@ type region struct {
 	loadErr  error
 	diskErr  error
 	paused   time.Time
+	drill    *audit.Drill
 	diskTime time.Duration
 	history  []lease.StateName
 	lines    []byte            // of the history, with its details
@@ -385,6 +387,22 @@ func (d *testDisk) SavePause(until time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.paused = until
+	return nil
+}
+
+func (d *testDisk) LoadDrill() (*audit.Drill, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.drill, nil
+}
+
+func (d *testDisk) SaveDrill(of audit.Drill) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.diskErr != nil {
+		return d.diskErr
+	}
+	d.drill = &of
 	return nil
 }
 

@@ -24,6 +24,7 @@ const (
 	KindStep    Kind = "step"    // a Step of its lease
 	KindLayer   Kind = "layer"   // a Layer: an attempt to bring one about
 	KindCommand Kind = "command" // a Command of a person
+	KindDrill   Kind = "drill"   // a Drill that has ended
 	KindGap     Kind = "gap"     // a Gap: entries before it are missing
 )
 

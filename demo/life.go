@@ -9,6 +9,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/layers"
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
@@ -146,6 +147,12 @@ func (d disk) LoadPause() (time.Time, error)           { return d.dir.LoadPause(
 
 func (d disk) SavePause(until time.Time) error {
 	return d.life.effect(func() error { return d.dir.SavePause(until) })
+}
+
+func (d disk) LoadDrill() (*audit.Drill, error) { return d.dir.LoadDrill() }
+
+func (d disk) SaveDrill(of audit.Drill) error {
+	return d.life.effect(func() error { return d.dir.SaveDrill(of) })
 }
 
 func (d disk) SaveAuthority(a lease.Authority) error {

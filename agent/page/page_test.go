@@ -15,6 +15,7 @@ import (
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/statedir"
+	"github.com/openova-io/failoverd/audit"
 	"github.com/openova-io/failoverd/health"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -170,6 +171,15 @@ func TestFacts(t *testing.T) {
 	alone.Peers[0].Quorum, alone.Peers[1].Quorum, alone.Peers[1].Mode = nil, nil, lease.ModeManual
 	pauses := calmStatus()
 	pauses.Mode, pauses.Paused = lease.ModeAutomatic, of(3600)
+	drilled, failed := calmStatus(), calmStatus()
+	drilled.Drill = &audit.Drill{
+		Group: "g", Region: "fsn", To: "hel", User: "ann", Reason: "the drill of November", Ended: time.Date(2026, 11, 25, 2, 10, 0, 0, time.UTC), Done: true,
+		Steps:  []audit.DrillStep{{What: "fsn is fenced", Seconds: 0.213, Bound: 10, OK: true}, {What: "hel is active", Seconds: 1.4, Bound: 12, OK: true}},
+		Advice: "a shorter fence_timeout would do",
+	}
+	bad := *drilled.Drill
+	bad.Done, bad.Trouble, bad.Steps = false, "hel is active after 12.4s, its bound is 12.0s", []audit.DrillStep{{What: "hel is active", Seconds: 12.4, Bound: 12}}
+	failed.Drill = &bad
 	follower := agent.Status{
 		Time: time.Now(), Group: "g", Region: "fsn", State: lease.Follower, Reason: reason(lease.ReasonStarting),
 		Instance: &agent.InstanceStatus{Name: "two_b", Leader: "one_a", ProvesFor: 14},
@@ -205,7 +215,12 @@ func TestFacts(t *testing.T) {
 		"follower": {follower, []string{
 			"fsn is active", "Nothing is wrong with this instance", "two_b follows, for 0 s; one_a acts", "knows no more", "this instance can prove that the region holds it, for 14 s more",
 		}},
-		"starting": {agent.Status{Region: "fsn", Group: "g"}, []string{"The agent of fsn is starting"}},
+		"drilled": {drilled, []string{
+			"Last drill", "As planned: fsn handed over to hel and took it back", "Ended 2026-11-25 02:10:00 UTC", "by ann: the drill of November",
+			"fsn is fenced 0.21 s 10.00 s ● kept", "hel is active 1.40 s 12.00 s ● kept", "a shorter fence_timeout would do", "Nothing is wrong",
+		}},
+		"a drill that failed": {failed, []string{"Not as planned: hel is active after 12.4s, its bound is 12.0s", "hel is active 12.40 s 12.00 s ✕ not kept"}},
+		"starting":            {agent.Status{Region: "fsn", Group: "g"}, []string{"The agent of fsn is starting"}},
 	} {
 		_, page := newWorld(t, tt.status, quick).get("/")
 		text := strings.Join(strings.Fields(strings.ReplaceAll(harmless(t, name, page), "·", "")), " ")

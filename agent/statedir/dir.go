@@ -20,6 +20,7 @@ type Dir struct {
 	authority sync.Mutex // one writer of the authority, and of its temporary file
 	history   sync.Mutex
 	pause     sync.Mutex
+	drill     sync.Mutex
 
 	// create opens a file for writing; tests put a full disk in its place.
 	create func(name string, flag int) (*os.File, error)

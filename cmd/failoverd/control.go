@@ -28,8 +28,11 @@ type order struct {
 	Check         bool `json:"check,omitempty"` // it is only asked whether it would be done
 }
 
-// pathCommand is where the control socket takes orders.
-const pathCommand = "/command"
+// Where the control socket takes orders, and reports of drills that have ended.
+const (
+	pathCommand = "/command"
+	pathDrill   = "/drill"
+)
 
 // listenControl opens the control socket. Its file is for the daemon's own user alone, and for a group if one is
 // named: whoever may write to it may command.
@@ -110,6 +113,17 @@ func controlHandler(a *agent.Agent, log hclog.Logger) http.Handler {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	})
+	mux.HandleFunc("POST "+pathDrill, func(w http.ResponseWriter, r *http.Request) {
+		var report audit.Drill
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&report); err != nil || len(report.Steps) == 0 || report.Ended.IsZero() {
+			http.Error(w, "want the report of a drill as a JSON object, with its steps and when it ended", http.StatusBadRequest)
+			return
+		}
+		report.User = peer(r.Context())
+		if err := a.Drilled(r.Context(), report); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	})
 	mux.Handle("GET /", a.Handler())
 	return mux
 }
@@ -126,13 +140,18 @@ func overSocket(socket string) *http.Client {
 
 // command gives the daemon an order.
 func command(ctx context.Context, socket string, o order) error {
-	body, err := json.Marshal(o)
+	return post(ctx, socket, pathCommand, o)
+}
+
+// post tells the daemon something over the control socket.
+func post(ctx context.Context, socket, path string, what any) error {
+	body, err := json.Marshal(what)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://failoverd"+pathCommand, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://failoverd"+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

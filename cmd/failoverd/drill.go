@@ -31,6 +31,8 @@ the window. --dry-run does that alone, and shows the plan.
 If this agent, or the other one, is restarted meanwhile, the loan is forgotten and
 authority stays where it is: failoverd switchover there brings it back.
 
+The agent keeps the report in its journal, and the last one for status and the page.
+
 Exit codes: 0 this region is active again, and each step kept to its bound; 1 a
 check failed, a step took too long, or authority did not come back; 2 the command
 line or the configuration is wrong.`,
@@ -62,7 +64,10 @@ line or the configuration is wrong.`,
 		if err != nil {
 			return err
 		}
-		d := &drill{Group: cfg.Group, Region: cfg.Region, To: lease.Region(*to), Stay: stay.Seconds(), cfg: cfg, out: cmd.OutOrStdout(), text: *flags.output != "json"}
+		d := &drill{
+			Drill: audit.Drill{Group: cfg.Group, Region: cfg.Region, To: lease.Region(*to), Stay: stay.Seconds()},
+			cfg:   cfg, out: cmd.OutOrStdout(), text: *flags.output != "json",
+		}
 		return d.run(cmd, flags, window, *report, *dry)
 	}
 	return cmd
@@ -70,34 +75,11 @@ line or the configuration is wrong.`,
 
 // A drill is one: the body of -o json.
 type drill struct {
-	Group  string       `json:"group"`
-	Region lease.Region `json:"region"`
-	To     lease.Region `json:"to"`
-	Began  time.Time    `json:"began"`
-	Reason string       `json:"reason"`
-	Stay   float64      `json:"stay_seconds"`
-	Checks []drillCheck `json:"checks"`
-	Steps  []drillStep  `json:"steps,omitempty"`
-	Done   bool         `json:"done"`
-	Advice string       `json:"advice,omitempty"`
+	audit.Drill
 
 	cfg  *config.Config
 	out  io.Writer
 	text bool
-}
-
-// A drillCheck is something that is looked at before.
-type drillCheck struct {
-	OK   bool   `json:"ok"`
-	What string `json:"what"`
-}
-
-// A drillStep is something that has to happen, within a bound.
-type drillStep struct {
-	What    string  `json:"what"`
-	Seconds float64 `json:"seconds"`
-	Bound   float64 `json:"bound_seconds"`
-	OK      bool    `json:"ok"` // it has, within the bound
 }
 
 func (d *drill) run(cmd *cobra.Command, flags operatorFlags, window window, report string, dry bool) error {
@@ -127,6 +109,11 @@ func (d *drill) run(cmd *cobra.Command, flags operatorFlags, window window, repo
 	default:
 		if d.Reason, err = flags.consent(cmd); err == nil {
 			err = d.perform(ctx, status)
+			d.Ended = time.Now()
+			if err != nil {
+				d.Trouble = err.Error()
+			}
+			d.keep(cmd)
 		}
 	}
 	if !d.text {
@@ -169,7 +156,7 @@ func (d *drill) plan(s agent.Status) plan {
 // look looks at everything that the drill rests on, and returns how much of it is wrong.
 func (d *drill) look(s agent.Status, w window) (failed int) {
 	check := func(ok bool, format string, args ...any) {
-		d.Checks = append(d.Checks, drillCheck{ok, fmt.Sprintf(format, args...)})
+		d.Checks = append(d.Checks, audit.DrillCheck{OK: ok, What: fmt.Sprintf(format, args...)})
 		if !ok {
 			failed++
 		}
@@ -269,7 +256,7 @@ func (d *drill) step(ctx context.Context, what string, bound time.Duration, is f
 		s, err := d.status(late)
 		took := time.Since(began)
 		if err == nil && is(s) {
-			d.Steps = append(d.Steps, drillStep{what, took.Seconds(), bound.Seconds(), took <= bound})
+			d.Steps = append(d.Steps, audit.DrillStep{What: what, Seconds: took.Seconds(), Bound: bound.Seconds(), OK: took <= bound})
 			d.say("%7.2f s  %s (at most %s)", took.Seconds(), what, seconds(bound.Seconds()))
 			if took > bound {
 				return fmt.Errorf("%s after %s, its bound is %s; authority is where it is now", what, seconds(took.Seconds()), seconds(bound.Seconds()))
@@ -278,7 +265,7 @@ func (d *drill) step(ctx context.Context, what string, bound time.Duration, is f
 		}
 		select {
 		case <-late.Done():
-			d.Steps = append(d.Steps, drillStep{what, took.Seconds(), bound.Seconds(), false})
+			d.Steps = append(d.Steps, audit.DrillStep{What: what, Seconds: took.Seconds(), Bound: bound.Seconds()})
 			return fmt.Errorf("not within %s: %s; see failoverd explain here and in %s", seconds(took.Seconds()), what, d.To)
 		case <-time.After(20 * time.Millisecond):
 		}
@@ -288,6 +275,17 @@ func (d *drill) step(ctx context.Context, what string, bound time.Duration, is f
 func (d *drill) say(format string, args ...any) {
 	if d.text {
 		fmt.Fprintf(d.out, format+"\n", args...)
+	}
+}
+
+// keep has the agent keep the report, for its page, unless nothing was done.
+func (d *drill) keep(cmd *cobra.Command) {
+	if len(d.Steps) == 0 {
+		return
+	}
+	ctx := context.WithoutCancel(cmd.Context()) // it may have been interrupted
+	if err := post(ctx, d.cfg.API.Socket, pathDrill, d.Drill); err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the agent does not keep the report, and its page does not show it: %v\n", err)
 	}
 }
 

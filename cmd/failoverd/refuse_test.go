@@ -37,7 +37,7 @@ witness: {type: file, file: {dir: %[1]s/witness}}
 identity:
   private_key_file: %[1]s/a.key
   public_keys: {a: %[2]q, b: %[3]q}
-api: {listen: "127.0.0.1:0"}
+api: {listen: "127.0.0.1:0", socket: %[1]s/socket}
 state_dir: %[1]s/state
 `, dir, keys[0], keys[1]))
 	return dir, path

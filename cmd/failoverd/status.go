@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/audit"
 )
 
 func statusCommand() *cobra.Command {
@@ -90,6 +91,19 @@ func printMode(out io.Writer, s agent.Status) {
 	}
 }
 
+// printDrill says how the last drill ended.
+func printDrill(out io.Writer, d *audit.Drill) {
+	if d == nil {
+		return
+	}
+	fmt.Fprintf(out, "\nlast drill: to %s, by %s, ended %s: ", d.To, d.User, d.Ended.Local().Format(time.DateTime))
+	if d.Done {
+		fmt.Fprintf(out, "as planned, %d steps within their bounds\n", len(d.Steps))
+		return
+	}
+	fmt.Fprintf(out, "NOT as planned: %s\n", d.Trouble)
+}
+
 func printStatus(out io.Writer, s agent.Status) {
 	fmt.Fprintf(out, "%s of group %s is %s, for %s: %s\n", s.Region, s.Group, s.State, seconds(s.Since), s.Reason.Text)
 	if i := s.Instance; i != nil {
@@ -160,6 +174,7 @@ func printStatus(out io.Writer, s agent.Status) {
 	printHealth(out, s.Health)
 	printGPUs(out, s.GPUs)
 	printEvictions(out, s.Evictions)
+	printDrill(out, s.Drill)
 	for _, a := range s.Alarms {
 		fmt.Fprintf(out, "\n%s: %s", a.Severity, a.Title)
 		if a.Region != "" {

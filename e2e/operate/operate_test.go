@@ -186,6 +186,7 @@ func TestDrill(t *testing.T) {
 		w.does("fsn", "drill"+tt.args, tt.code, tt.says)
 	}
 	w.does("fsn", "drill --to hel --stay 2s --report "+report+why, 0, "hel is active", "fsn is active again", "its layers are active again")
+	w.does("fsn", "status --address "+w.region("fsn").Address(), 0, "last drill: to hel, by root, ended ", "as planned, 5 steps within their bounds")
 	w.does("fsn", "history", 0, "switchover (hel) by root: test", "fence file: after", "activate file: after", "takeover by root: test",
 		"gap: nobody is known to have been active before", "then came the first word that hel was, for epoch", "the newest word that hel was came", "out of service for at most")
 	w.does("fsn", "history --limit 3 -o json", 0, `"by": {`, `"layers": [`, `"gap": {`, `"at_most_seconds": `, `"service_gap_at_most_seconds": `)

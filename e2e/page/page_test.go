@@ -55,6 +55,8 @@ func testRegions(t *testing.T, binaries daemon.Binaries) {
 	failover(t, b, active, standby, small, holder, standbys)
 	holder.Start(t)
 	holder, standbys = settle(t, regions)
+	drill(t, b, holder.Region, standbys[0].Region)
+	holder, standbys = settle(t, regions)
 
 	// It is ill, and so are the others: it has nobody to hand over to.
 	ill := b.open(holder.Address(), desk)
@@ -182,6 +184,47 @@ func facts(t *testing.T, b *browser, holder, standby *daemon.Region) {
 			t.Errorf("without JavaScript the page of %s does not say how to get the newest:\n%s", of.Name, text)
 		}
 	}
+}
+
+// drill has the page say how the last drill ended, at once, without JavaScript, and when the agent has been killed since.
+func drill(t *testing.T, b *browser, holder, standby *daemon.Region) {
+	t.Helper()
+	page := b.open(holder.Address(), desk)
+	var code int
+	var said string
+	run := func(args ...string) bool {
+		var err error
+		code, said, err = holder.CLI(t.Context(), append([]string{"drill", "--to", string(standby.Name), "--stay", "0s"}, args...)...)
+		must(t, err)
+		return code == 0
+	}
+	await(t, "a drill could be made", func(context.Context) bool { return run("--dry-run") }, func() string { return said })
+	if strings.Contains(page.text(), "Last drill") {
+		t.Error("a drill that does nothing is on the page")
+	}
+	if !run("--yes", "--reason", "to see it on the page") && !strings.Contains(said, "its bound is") { // this machine may be busy
+		t.Fatalf("drill: exit code %d:\n%s", code, said)
+	}
+	want := []string{"Last drill", "by root: to see it on the page", string(holder.Name) + " is fenced", string(standby.Name) + " is active", "Took", "At most", "kept"}
+	shows := func(of *tab) bool {
+		text := of.text()
+		return !slices.ContainsFunc(want, func(w string) bool { return !strings.Contains(text, w) })
+	}
+	page.await("it shows the drill", func() bool { return shows(page) })
+	page.accessible("drill")
+	page.shot("drill")
+	small := b.open(holder.Address(), phone)
+	small.accessible("drill-phone")
+	small.shot("drill-phone")
+	must(t, holder.Process().Kill())
+	holder.Start(t)
+	plain := b.open(holder.Address(), look{width: 1200, height: 900, plain: true})
+	plain.await("without JavaScript, and after a restart, it shows the drill", func() bool {
+		plain.do("reload", nil, nil)
+		return shows(plain)
+	})
+	page.quiet()
+	small.quiet()
 }
 
 // crowded has a page for which there is no stream be kept new all the same, and live when there is one again.

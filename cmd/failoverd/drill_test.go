@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"os/user"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/openova-io/failoverd/agent"
+	"github.com/openova-io/failoverd/audit"
+)
+
+// TestDrillIsKept: the agent keeps the report of a drill that has ended, with who made it, over a restart, and in its journal.
+func TestDrillIsKept(t *testing.T) {
+	dir, path := setUp(t)
+	began := time.Date(2026, 11, 25, 2, 0, 0, 0, time.UTC)
+	report := audit.Drill{
+		Group: "g", Region: "a", To: "b", Reason: "november", User: "nobody in particular", Began: began, Ended: began.Add(time.Minute), Done: true,
+		Steps: []audit.DrillStep{{What: "a is fenced", Seconds: 0.2, Bound: 10, OK: true}},
+	}
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := report
+	want.User = me.Username
+	var kept *audit.Drill
+	shown := func(socket string) {
+		t.Helper()
+		status, err := getStatus(t.Context(), overSocket(socket), "failoverd")
+		if err != nil || status.Drill == nil || !reflect.DeepEqual(*status.Drill, want) {
+			t.Errorf("the status has %+v, %v; want %+v", status.Drill, err, want)
+		}
+		kept = status.Drill
+	}
+	life := func(during func(socket string)) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		d, err := prepare(ctx, path, instance{}, nil)
+		if err != nil {
+			cancel()
+			t.Fatal(err)
+		}
+		d.log.SetLevel(hclog.Off)
+		control := &http.Server{Handler: controlHandler(d.agent, d.log), ConnContext: withPeer, ReadHeaderTimeout: time.Second}
+		go control.Serve(d.control)
+		ended := make(chan error, 1)
+		go func() { ended <- d.agent.Run(ctx) }()
+		defer func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			control.Close()
+			d.close()
+		}()
+		during(d.cfg.API.Socket)
+	}
+	life(func(socket string) {
+		for why, wrong := range map[string]audit.Drill{
+			"want the report of a drill": {Group: "g", Region: "a", Reason: "without a step", Ended: began},
+			"want a of group g":          {Group: "g", Region: "b", Reason: "of another region", Steps: report.Steps, Ended: began},
+		} {
+			if err := post(t.Context(), socket, pathDrill, wrong); err == nil || !strings.Contains(err.Error(), why) {
+				t.Errorf("a report %s: %v, want a refusal: %s", wrong.Reason, err, why)
+			}
+		}
+		if err := post(t.Context(), socket, pathDrill, report); err != nil {
+			t.Fatal(err)
+		}
+		shown(socket)
+	})
+	var text strings.Builder
+	printStatus(&text, agent.Status{Drill: kept})
+	wants(t, text.String(), "last drill: to b, by "+want.User, "as planned, 1 steps within their bounds")
+	life(func(socket string) {
+		started := func() bool {
+			s, err := getStatus(t.Context(), overSocket(socket), "failoverd")
+			return err == nil && s.State != ""
+		}
+		for limit := time.After(time.Minute); !started(); {
+			select {
+			case <-limit:
+				t.Fatal("the agent does not start")
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		shown(socket)
+	})
+	entries := 0
+	if _, err := audit.Verify(filepath.Join(dir, "state", "audit"), nil, func(_ string, e audit.Entry) error {
+		if e.Kind == audit.KindDrill && strings.Contains(string(e.Body), "november") {
+			entries++
+		}
+		return nil
+	}); err != nil || entries != 1 {
+		t.Errorf("the journal has %d reports, %v; want one", entries, err)
+	}
+}
