@@ -16,8 +16,8 @@ import (
 
 var (
 	roundsFlag = flag.Int("rounds", 70, "TestProcesses: how `many` faults")
-	seedFlag   = flag.Uint64("seed", 1, "TestProcesses: the `seed` of the order and the moments of the faults")
-	outFlag    = flag.String("out", "", "TestProcesses: an existing `folder` for the raw data, as processes.json")
+	seedFlag   = flag.Uint64("seed", 1, "the `seed` of the order and the moments of the faults")
+	outFlag    = flag.String("out", "", "an existing `folder` for the raw data, as processes.json")
 )
 
 // TestProcesses does to three daemons, which share a lease in Cloudflare's own KV code, what may happen to them, and
@@ -30,10 +30,16 @@ func TestProcesses(t *testing.T) {
 		PollInterval: 200 * time.Millisecond, RequestTimeout: 500 * time.Millisecond, FenceTimeout: 500 * time.Millisecond,
 		MaxClockDrift: 0.002,
 	}
-	w := newWorld(t, params, *seedFlag)
+	run(t, params, onKV, *roundsFlag, kinds)
+}
+
+// run does so many things of some kinds to a group, and judges and reports what was seen.
+func run(t *testing.T, params lease.Params, on witness, rounds int, kinds []kind) {
+	t.Helper()
+	w := newWorld(t, params, *seedFlag, on)
 	begun := now()
 	var order []int
-	for range *roundsFlag {
+	for range rounds {
 		if len(order) == 0 {
 			order = w.random.Perm(len(kinds))
 		}

@@ -10,11 +10,14 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// kinds are the rounds that there are. Each begins with a group that is whole; see settle.
-var kinds = []struct {
+// A kind of round is one thing that is done to a group that is whole; see settle.
+type kind struct {
 	name string
 	run  func(*world, *Round, *region, []*region)
-}{
+}
+
+// kinds are those that there are.
+var kinds = []kind{
 	{"kill", (*world).kill},
 	{"freeze", (*world).freeze},
 	{"kill, restart at once", (*world).killRestart},

@@ -45,12 +45,14 @@ type strike struct {
 	do func()          // nil: nothing
 }
 
-// newWorld starts every region.
-func newWorld(t *testing.T, params lease.Params, seed uint64) *world {
-	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 0)), group: daemon.NewGroup(t, daemon.Build(t, true), params, nil)}
+// newWorld starts every region, on a witness.
+func newWorld(t *testing.T, params lease.Params, seed uint64, on witness) *world {
+	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 0))}
+	group, watch := on(t, daemon.Build(t, true), params)
+	w.group = group
 	for _, r := range w.group.Regions {
 		r := &region{Region: r, record: Record{Region: r.Name}}
-		r.Link.Watch(r.watch)
+		watch(r.Region, r.watch)
 		w.regions = append(w.regions, r)
 	}
 	for _, r := range w.regions {

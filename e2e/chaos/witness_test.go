@@ -1,0 +1,34 @@
+package chaos
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/e2e/etcd"
+	"github.com/openova-io/failoverd/e2e/kvserver"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// A witness makes a group on a store, and has a watcher be told of the requests of one of its regions.
+type witness func(*testing.T, daemon.Binaries, lease.Params) (group *daemon.Group, watch func(*daemon.Region, kvserver.Watcher))
+
+// witnesses are those that there are, by their type.
+var witnesses = map[string]witness{"cloudflare-kv": onKV, "etcd": onEtcd}
+
+func onKV(t *testing.T, binaries daemon.Binaries, params lease.Params) (*daemon.Group, func(*daemon.Region, kvserver.Watcher)) {
+	return daemon.NewGroup(t, binaries, params, nil), func(r *daemon.Region, w kvserver.Watcher) { r.Link.Watch(w) }
+}
+
+// onEtcd has three members, and a link to them for each region.
+func onEtcd(t *testing.T, binaries daemon.Binaries, params lease.Params) (*daemon.Group, func(*daemon.Region, kvserver.Watcher)) {
+	cluster := etcd.Start(t, 3)
+	links := map[lease.Region]*etcd.Link{}
+	for _, name := range params.Members {
+		links[name] = cluster.Link(t)
+	}
+	group := daemon.NewGroupOn(t, binaries, params, nil, func(r *daemon.Region) string {
+		return fmt.Sprintf("{type: etcd, staleness: 0s, etcd: {endpoints: [%q]}}", links[r.Name].URL)
+	})
+	return group, func(r *daemon.Region, w kvserver.Watcher) { links[r.Name].Watch(w) }
+}
