@@ -153,7 +153,7 @@ func (r *Region) HookRuns() ([]HookRun, error) {
 	return runs, err
 }
 
-// A Transition is one line of the region's history.
+// A Transition is one of the region's history.
 type Transition struct {
 	Time   time.Time        `json:"time"`
 	From   lease.StateName  `json:"from"`
@@ -162,7 +162,7 @@ type Transition struct {
 	Reason lease.ReasonCode `json:"reason"`
 }
 
-// History reads the region's transitions. A line that is being written is left out.
+// History reads the region's transitions. A line that is being written is left out, and what came of them.
 func (r *Region) History() ([]Transition, error) {
 	data, err := os.ReadFile(filepath.Join(r.StateDir(), "history.jsonl"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -171,7 +171,7 @@ func (r *Region) History() ([]Transition, error) {
 	var all []Transition
 	for line := range bytes.Lines(data) {
 		var t Transition
-		if json.Unmarshal(line, &t) == nil {
+		if json.Unmarshal(line, &t) == nil && t.To != "" {
 			all = append(all, t)
 		}
 	}
