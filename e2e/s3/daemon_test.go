@@ -1,0 +1,207 @@
+package s3_test
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/agent/bootclock"
+	"github.com/openova-io/failoverd/check"
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/e2e/s3"
+	"github.com/openova-io/failoverd/lease"
+	store "github.com/openova-io/failoverd/lease/witness/s3"
+)
+
+// What is not the bucket that the lease needs is refused with its reason, as failoverd check --live prints it.
+func TestRefused(t *testing.T) {
+	srv := s3.Start(t)
+	through := func(p *proxy) string {
+		p.to = srv.Config
+		return p.start(t)
+	}
+	honest := through(&proxy{})
+	ignores, ignoresToo := through(&proxy{drops: "If-Match"}), through(&proxy{drops: "If-None-Match"})
+	stale := through(&proxy{staleFor: time.Second})
+
+	g := daemon.NewGroupOn(t, daemon.Build(t, true), daemon.ShortTimes("fsn", "hel"), nil, srv.Witness)
+	fsn := g.Regions[0]
+	for _, test := range []struct {
+		name   string
+		change func(*store.Config)
+		got    string // empty: it is let in
+		remedy string
+	}{
+		{"all is well", func(*store.Config) {}, "", ""},
+		{"all is well through the proxy", func(c *store.Config) { c.Endpoint = honest }, "", ""},
+		{"ignores If-Match", func(c *store.Config) { c.Endpoint = ignores }, "it ignores If-Match", "use a bucket of a store that is strongly consistent"},
+		{"ignores If-None-Match", func(c *store.Config) { c.Endpoint = ignoresToo }, "it ignores If-None-Match", "use a bucket of a store that is strongly consistent"},
+		{"stale", func(c *store.Config) { c.Endpoint = stale }, "it is stale", "two regions could be active at once"},
+		{"wrong secret", func(c *store.Config) { c.SecretAccessKey = "another-secret" }, "SignatureDoesNotMatch", "witness.s3.credentials_file"},
+		{"wrong access key", func(c *store.Config) { c.AccessKeyID = "another-key" }, "XAdminUserNotFound", "witness.s3.credentials_file"},
+		{"wrong region", func(c *store.Config) { c.Region = "eu-central-7" }, "AuthorizationHeaderMalformed", "witness.s3.region"},
+		{"wrong bucket", func(c *store.Config) { c.Bucket = "elsewhere" }, "NoSuchBucket", "witness.s3.bucket"},
+		{"nothing there", func(c *store.Config) { c.Endpoint = "http://127.0.0.1:1" }, "unreachable", "can be reached from here"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cfg := srv.Config
+			right := s3.Section(t, fsn, cfg)
+			test.change(&cfg)
+			changed := strings.Replace(fsn.YAML(), right, s3.Section(t, fsn, cfg), 1)
+			config := fsn.Path("edited.yaml")
+			if err := os.WriteFile(config, []byte(changed), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			said, out := checkLive(t, g, config)
+			switch {
+			case test.got == "" && len(said) > 0:
+				t.Errorf("the witness is a problem:\n%s", out)
+			case test.got != "" && (len(said) != 1 || !strings.Contains(said[0].Got, test.got) || !strings.Contains(said[0].Remedy, test.remedy)):
+				t.Errorf("check --live says %+v, want of the witness %q, and to %q\n%s", said, test.got, test.remedy, out)
+			}
+			if strings.Contains(out, cfg.SecretAccessKey) {
+				t.Errorf("check --live tells the secret:\n%s", out)
+			}
+			for _, f := range said {
+				t.Log(f)
+			}
+		})
+	}
+}
+
+// checkLive runs failoverd check --live: what it finds wrong with the witness, and all that it prints.
+func checkLive(t *testing.T, g *daemon.Group, config string) (problems []check.Finding, out string) {
+	t.Helper()
+	p, err := daemon.StartProcess(g.Binaries.Daemon, "check", "--live", "-o", "json", "--config", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.Exited():
+	case <-time.After(patience):
+		t.Fatalf("check --live has not ended after %v", patience)
+	}
+	stdout, stderr := p.Output()
+	var result struct{ Live []check.Finding }
+	if err := json.Unmarshal([]byte(stdout), &result); err != nil || len(result.Live) == 0 {
+		t.Fatalf("check --live: %v\n%s%s", err, stdout, stderr)
+	}
+	for _, f := range result.Live {
+		if strings.HasSuffix(f.Asked, "witness") && f.Level == check.Problem {
+			problems = append(problems, f)
+		}
+	}
+	return problems, stdout + stderr
+}
+
+// The store is killed and comes back within the TTL, and so it does after it was frozen: nobody loses or takes anything. Then the
+// holder is killed: another one takes, not before the authority of the first has ended.
+func TestDaemons(t *testing.T) {
+	srv := s3.Start(t)
+	params := daemon.DefaultTimes("fsn", "hel", "nbg")
+	params.TTL, params.RenewInterval, params.RetryInterval, params.PollInterval = 15*time.Second, 3*time.Second, time.Second, time.Second
+	params.RequestTimeout, params.FenceTimeout = 3*time.Second, 5*time.Second
+	g := daemon.NewGroupOn(t, daemon.Build(t, true), params, nil, srv.Witness)
+	for _, r := range g.Regions {
+		r.Start(t)
+	}
+	first := holder(t, g.Regions...)
+	for _, r := range g.Regions {
+		if r != first {
+			r.Await(t, "is standby", func(s daemon.Status) bool { return s.State == lease.Standby })
+		}
+	}
+	before, had := transitions(t, g.Regions), saved(t, first)
+	missed := func() {
+		t.Helper()
+		first.Await(t, "has missed a renewal", func(s daemon.Status) bool { return !s.Witness.Up })
+	}
+	renewed := func() {
+		t.Helper()
+		at := bootclock.Clock{}.Now()
+		daemon.Await(t, "the holder has renewed", func() bool { return saved(t, first).Deadline > at.Add(params.TTL) })
+	}
+	if err := srv.Process().Kill(); err != nil {
+		t.Fatal(err)
+	}
+	missed()
+	srv.Restart()
+	renewed()
+	if err := srv.Process().Freeze(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	missed()
+	if err := srv.Process().Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	renewed()
+	if n, has := transitions(t, g.Regions), saved(t, first); n != before || has.Epoch != had.Epoch {
+		t.Errorf("%d transitions, epoch %d, want none since there were %d, and epoch %d: the witness was back within the TTL", n, has.Epoch, before, had.Epoch)
+	}
+
+	if err := first.Process().Kill(); err != nil {
+		t.Fatal(err)
+	}
+	had = saved(t, first)
+	var others []*daemon.Region
+	for _, r := range g.Regions {
+		if r != first {
+			others = append(others, r)
+		}
+	}
+	second := holder(t, others...)
+	runs, err := second.HookRuns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range runs {
+		if run.Action != "activate" {
+			continue
+		}
+		if run.Epoch <= had.Epoch || run.At < had.Deadline {
+			t.Errorf("%s was activated for epoch %d, %v before the authority of %s for epoch %d ended", second.Name, run.Epoch, had.Deadline.Sub(run.At), first.Name, had.Epoch)
+		}
+		t.Logf("%s took %v after the last renewal of %s, whose TTL is %v", second.Name, run.At.Sub(had.Deadline.Add(-params.TTL)).Round(time.Millisecond), first.Name, params.TTL)
+		break
+	}
+}
+
+// holder waits until one of the regions is active.
+func holder(t *testing.T, regions ...*daemon.Region) (active *daemon.Region) {
+	t.Helper()
+	daemon.Await(t, "one is active", func() bool {
+		for _, r := range regions {
+			if s, err := r.Status(t.Context()); err == nil && s.State == lease.Active && s.AllLayers("active") {
+				active = r
+				return true
+			}
+		}
+		return false
+	})
+	return active
+}
+
+// saved is the authority that a region has on disk.
+func saved(t *testing.T, r *daemon.Region) lease.Authority {
+	t.Helper()
+	a, err := r.Saved()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// transitions are how many the regions have been through.
+func transitions(t *testing.T, regions []*daemon.Region) (n int) {
+	t.Helper()
+	for _, r := range regions {
+		h, err := r.History()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(h)
+	}
+	return n
+}
