@@ -116,6 +116,8 @@ func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, fro
 	params := cfg.Params()
 	bounds := params.Bounds(assumedRoundTrip)
 	out := cmd.OutOrStdout()
+	writes, reads := cfg.Usage()
+	warnings := append(cfg.Warnings(), costWarnings(cfg)...)
 	if output == "json" {
 		result := struct {
 			Config        string          `json:"config"`
@@ -124,11 +126,14 @@ func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, fro
 			SafetyHash    string          `json:"safety_hash"`
 			RoundTrip     float64         `json:"assumed_round_trip_seconds"`
 			RequestsPer5m int             `json:"witness_requests_per_5m"`
+			Writes        int64           `json:"witness_writes_per_month"`
+			Reads         int64           `json:"witness_reads_per_month"`
+			Costs         []config.Cost   `json:"witness_costs_per_month"`
 			Bounds        []checkedBound  `json:"bounds"`
 			Warnings      []string        `json:"warnings"`
 			Frozen        []check.Finding `json:"frozen,omitempty"`
 			Live          []check.Finding `json:"live,omitempty"`
-		}{path, cfg.Group, cfg.Region, lease.SafetyHash(params.Safety()), assumedRoundTrip.Seconds(), config.RequestsPer5m(params), nil, cfg.Warnings(), frozen, found}
+		}{path, cfg.Group, cfg.Region, lease.SafetyHash(params.Safety()), assumedRoundTrip.Seconds(), config.RequestsPer5m(params), writes, reads, cfg.Costs(), nil, warnings, frozen, found}
 		for _, b := range bounds {
 			result.Bounds = append(result.Bounds, checkedBound{b.Name, b.Section, b.Formula, b.Value.Seconds(), b.Text})
 		}
@@ -154,8 +159,9 @@ func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, fro
 		fmt.Fprintf(out, "  %s\n", f)
 	}
 	fmt.Fprintf(out, "\nAll regions together make about %d requests to the witness in 5 minutes.\n", config.RequestsPer5m(params))
-	fmt.Fprintf(out, "All regions must print this: safety parameters %s\n", lease.SafetyHash(params.Safety()))
-	for _, w := range cfg.Warnings() {
+	printCosts(out, cfg)
+	fmt.Fprintf(out, "\nAll regions must print this: safety parameters %s\n", lease.SafetyHash(params.Safety()))
+	for _, w := range warnings {
 		fmt.Fprintf(out, "\nwarning: %s\n", w)
 	}
 	return nil
