@@ -104,7 +104,7 @@ func (r *kvRegion) start() {
 	dir, err := statedir.Open(r.dir)
 	must(err)
 	r.agent, err = agent.New(agent.Config{
-		Params: r.params, Version: "v1", Witness: w, Layers: []layers.Layer{&r.layer}, Disk: dir, Clock: agent.BootClock{},
+		Params: r.params, Version: "v1", Witnesses: []agent.Witness{w}, Layers: []layers.Layer{&r.layer}, Disk: dir, Clock: agent.BootClock{},
 		Log: hclog.New(&hclog.LoggerOptions{Name: string(r.params.Region), Level: hclog.Info, Output: &r.log}),
 	})
 	must(err)

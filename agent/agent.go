@@ -29,7 +29,7 @@ import (
 	"github.com/openova-io/failoverd/quorum"
 )
 
-// A Witness is where the records of the group are. Every method may block until
+// A Witness is where the records of the group are, or one of several. Every method may block until
 // its context ends; an error is "unknown".
 type Witness interface {
 	WriteFlag(context.Context, lease.Flag) error
@@ -111,7 +111,7 @@ type Endpoint interface{ Show(lease.Decision) }
 type Config struct {
 	Params    lease.Params
 	Version   string
-	Witness   Witness
+	Witnesses []Witness    // one, or those of Params.Witnesses
 	Term      TermRegister // nil where Params.Instance is empty
 	Quorum    Quorum       // nil where Params.Quorum is false
 	Layers    []layers.Layer

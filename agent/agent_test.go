@@ -331,7 +331,7 @@ func TestPages(t *testing.T) {
 			{a, "/metrics", http.StatusOK, []string{
 				`failoverd_lease_state{state="active"} 1`, `failoverd_lease_state{state="standby"} 0`, "failoverd_lease_epoch 1\n",
 				"failoverd_lease_authority_remaining_seconds 25.22", `failoverd_lease_renewals_total{outcome="acked"} 2`,
-				"failoverd_witness_up 1\n", `failoverd_peer_state{peer="b",state="unknown"} 1`, `failoverd_layer_state{layer="test",state="active"} 1`,
+				`failoverd_witness_up{witness=""} 1`, `failoverd_peer_state{peer="b",state="unknown"} 1`, `failoverd_layer_state{layer="test",state="active"} 1`,
 				`failoverd_gate_open{gate="peers_known"} 1`, `failoverd_transitions_total{reason="taken",to="active"} 1`,
 				`failoverd_layer_apply_duration_seconds_count{action="activate",layer="test"} 1`,
 				`failoverd_witness_request_duration_seconds_count{call="write_flag"} 2`,

@@ -68,10 +68,15 @@ func (a *Agent) seen(calls context.Context, l health.Look) {
 	a.judged(calls, a.health.monitor.Look(a.cfg.Clock.Now(), l))
 }
 
-// cutOff reports whether the agent reaches neither the witness nor any resolver.
+// cutOff reports whether the agent reaches neither a witness nor any resolver.
 func (a *Agent) cutOff() bool {
 	s := a.snapshot.Load()
-	return !s.witnessUp() && (!a.cfg.Params.Quorum || slices.ContainsFunc(s.alarms, func(n lease.Notice) bool { return n.Reason == lease.NoticeCutOff }))
+	for i := range s.witnesses {
+		if a.witnessUp(s, i) {
+			return false
+		}
+	}
+	return !a.cfg.Params.Quorum || slices.ContainsFunc(s.alarms, func(n lease.Notice) bool { return n.Reason == lease.NoticeCutOff })
 }
 
 // judgeHealth judges when that is due, though no probe has seen anything.

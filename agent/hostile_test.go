@@ -64,7 +64,7 @@ func startB(t *testing.T, resolvers ...string) *agent.Agent {
 		Group: "g", Region: "b", PrivateKey: hostileKey("b"), Keys: hostileKeys(),
 	})
 	b, err := agent.New(agent.Config{
-		Params: params, Version: "v1", Witness: w, Quorum: asks, Layers: []layers.Layer{new(spanLayer)}, Disk: dir,
+		Params: params, Version: "v1", Witnesses: []agent.Witness{w}, Quorum: asks, Layers: []layers.Layer{new(spanLayer)}, Disk: dir,
 		Clock: agent.BootClock{}, Log: hclog.New(&hclog.LoggerOptions{Output: io.Discard}),
 	})
 	if err != nil {

@@ -73,7 +73,7 @@ func TestInstances(t *testing.T) {
 			t.Errorf("the second instance is %s, %+v; want it to follow the first", s.State, s.Instance)
 		}
 		epoch := first.agent.Status().Epoch
-		if _, body := first.get("/metrics"); !strings.Contains(body, "failoverd_instance_acting 1\n") || !strings.Contains(body, "failoverd_witness_up 1\n") {
+		if _, body := first.get("/metrics"); !strings.Contains(body, "failoverd_instance_acting 1\n") || !strings.Contains(body, `failoverd_witness_up{witness=""} 1`) {
 			t.Errorf("/metrics of the one that acts:\n%s", body)
 		}
 		// One that follows does not know, and so does not say, what an alert would be for.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/openova-io/failoverd/agent/applier"
@@ -57,26 +58,26 @@ func apart(errs []error) (failed, bad error) {
 func (a *Agent) perform(calls context.Context, action lease.Action) {
 	switch action := action.(type) {
 	case lease.WriteFlag:
-		a.call(calls, opWriteFlag, action.Deadline, func(ctx context.Context) (lease.Event, error) {
-			err := a.cfg.Witness.WriteFlag(ctx, action.Flag)
+		a.call(calls, opWriteFlag, action.Witness, action.Deadline, func(ctx context.Context) (lease.Event, error) {
+			err := a.cfg.Witnesses[action.Witness].WriteFlag(ctx, action.Flag)
 			a.metrics.renewal(err)
 			return lease.FlagWritten{ID: action.ID, Acked: err == nil}, err
 		})
 	case lease.WriteInfo:
-		a.call(calls, opWriteInfo, action.Deadline, func(ctx context.Context) (lease.Event, error) {
-			err := a.cfg.Witness.WriteInfo(ctx, action.Info)
+		a.call(calls, opWriteInfo, action.Witness, action.Deadline, func(ctx context.Context) (lease.Event, error) {
+			err := a.cfg.Witnesses[action.Witness].WriteInfo(ctx, action.Info)
 			return lease.InfoWritten{ID: action.ID, Acked: err == nil}, err
 		})
 	case lease.ReadRound:
-		a.call(calls, opReadRound, action.Deadline, func(ctx context.Context) (lease.Event, error) {
-			round := a.cfg.Witness.ReadRound(ctx, action.Infos)
+		a.call(calls, opReadRound, action.Witness, action.Deadline, func(ctx context.Context) (lease.Event, error) {
+			round := a.cfg.Witnesses[action.Witness].ReadRound(ctx, action.Infos)
 			noFlags, badFlags := apart(round.FlagErrors)
 			noInfos, badInfos := apart(round.InfoErrors)
-			a.tell(calls, malformed{opDecodeFlag, badFlags})
+			a.tell(calls, malformed{a.opOf(opDecodeFlag, action.Witness), badFlags})
 			if action.Infos {
-				a.tell(calls, malformed{opDecodeInfo, badInfos})
+				a.tell(calls, malformed{a.opOf(opDecodeInfo, action.Witness), badInfos})
 			}
-			return lease.RoundRead{ID: action.ID, Flags: round.Flags, Infos: round.Infos}, errors.Join(noFlags, noInfos)
+			return lease.RoundRead{ID: action.ID, Witness: action.Witness, Flags: round.Flags, Infos: round.Infos}, errors.Join(noFlags, noInfos)
 		})
 	case lease.Ask:
 		a.ask(calls, action)
@@ -122,9 +123,17 @@ func (a *Agent) perform(calls context.Context, action lease.Action) {
 	}
 }
 
-// call makes one call of the witness, and measures it.
-func (a *Agent) call(calls context.Context, op string, deadline lease.Instant, do func(context.Context) (lease.Event, error)) {
-	a.begin(calls, op, deadline, func(ctx context.Context) (lease.Event, error) {
+// opOf is what a call of one of several witnesses is named.
+func (a *Agent) opOf(op string, witness int) string {
+	if len(a.cfg.Params.Witnesses) > 0 {
+		return op + " " + a.cfg.Params.Witnesses[witness].Name
+	}
+	return op
+}
+
+// call makes one call of a witness, and measures it.
+func (a *Agent) call(calls context.Context, op string, witness int, deadline lease.Instant, do func(context.Context) (lease.Event, error)) {
+	a.begin(calls, a.opOf(op, witness), deadline, func(ctx context.Context) (lease.Event, error) {
 		start := time.Now()
 		event, err := do(ctx)
 		a.metrics.witnessCall(op, time.Since(start))
@@ -149,8 +158,8 @@ func (a *Agent) receive(calls context.Context, message any) {
 	switch m := message.(type) {
 	case outcome:
 		a.noteTrouble(m.op, m.err)
-		if m.op == opWriteInfo && m.err == nil {
-			a.noteTrouble(opWriteFlag, nil) // a standby writes no flag: that the other register takes writes is what it can know
+		if at, is := strings.CutPrefix(m.op, opWriteInfo); is && m.err == nil {
+			a.noteTrouble(opWriteFlag+at, nil) // a standby writes no flag: that the other register takes writes is what it can know
 		}
 		a.step(calls, m.event)
 	case malformed:

@@ -23,14 +23,14 @@ var (
 	descTTL        = describe("lease_ttl_seconds", "lease.ttl of the configuration.")
 	descRenew      = describe("lease_renew_interval_seconds", "lease.renew_interval of the configuration.")
 	descFenceTime  = describe("lease_fence_timeout_seconds", "lease.fence_timeout of the configuration.")
-	descUp         = describe("witness_up", "1 if the last calls of the witness were answered.")
-	descStaleness  = describe("witness_observed_staleness_seconds", "By how much, at least, the newest read of the own flag was stale.")
-	descBound      = describe("witness_staleness_bound_seconds", "witness.staleness of the configuration.")
+	descUp         = describe("witness_up", "1 if the last calls of a witness were answered; its name is empty where there is one.", "witness")
+	descStaleness  = describe("witness_observed_staleness_seconds", "By how much, at least, the newest read of the own flag was stale, at a witness.", "witness")
+	descBound      = describe("witness_staleness_bound_seconds", "witness.staleness of the configuration, for a witness.", "witness")
 	descPeer       = describe("peer_state", "1 for the state of the newest record that came from a peer: active, candidate or unknown.", "peer", "state")
 	descEvidence   = describe("peer_evidence_age_seconds", "Time since a peer's last sign of life.", "peer")
 	descReached    = describe("quorum_reached", "1 if the last question to a peer was answered through enough resolvers.", "peer")
 	descGate       = describe("gate_open", "1 for a gate of taking that is open.", "gate")
-	descAlarm      = describe("alarm", "1 for a notice that holds, by its reason and the region that it is about, if it is about one; there is no series for one that does not hold.", "reason", "about")
+	descAlarm      = describe("alarm", "1 for a notice that holds, by its reason and the region that it is about, and the one of several witnesses, if it is about one; there is no series for one that does not hold.", "reason", "about", "witness")
 	descDegraded   = describe("region_degraded", "1 for what degrades the region: a probe that finds something ill, or recovering when none does any more. All 0: it is not degraded.", "cause")
 	descSignal     = describe("health_signal", "1 for the verdict of a probe: well, ill or unknown.", "probe", "verdict")
 	descLayer      = describe("layer_state", "1 for the state that a layer is in.", "layer", "state")
@@ -56,12 +56,14 @@ func (p present) Collect(out chan<- prometheus.Metric) {
 	c.gauge(descTTL, params.TTL.Seconds())
 	c.gauge(descRenew, params.RenewInterval.Seconds())
 	c.gauge(descFenceTime, params.FenceTimeout.Seconds())
-	c.gauge(descBound, params.Staleness.Seconds())
+	for _, w := range s.witnesses() {
+		c.gauge(descBound, w.Staleness, w.Name)
+	}
 	// Prometheus compares it with its own clock, which no agent could do with another's.
 	c.gauge(descClock, p.a.cfg.Clock.Now().Sub(0).Seconds())
 	c.gauge(descClockDrift, params.MaxClockDrift)
 	for _, alarm := range s.Alarms {
-		c.gauge(descAlarm, 1, string(alarm.Code), string(alarm.Region))
+		c.gauge(descAlarm, 1, string(alarm.Code), string(alarm.Region), alarm.Witness)
 	}
 	c.health(s.Health, s.State != lease.Follower)
 	if s.Instance != nil {
@@ -70,6 +72,14 @@ func (p present) Collect(out chan<- prometheus.Metric) {
 	if s.State != lease.Follower {
 		c.acting(s, s.Active(params))
 	}
+}
+
+// witnesses are all there are.
+func (s Status) witnesses() []WitnessStatus {
+	if len(s.Witnesses) > 0 {
+		return s.Witnesses
+	}
+	return []WitnessStatus{s.Witness}
 }
 
 // A collector sends what describes the present.
@@ -88,8 +98,10 @@ func (c collector) acting(s Status, holder lease.Region) {
 	for _, m := range s.Members {
 		c.gauge(descHolder, truth(m == holder), string(m))
 	}
-	c.gauge(descUp, truth(s.Witness.Up))
-	c.gauge(descStaleness, s.Witness.ObservedStaleness)
+	for _, w := range s.witnesses() {
+		c.gauge(descUp, truth(w.Up), w.Name)
+		c.gauge(descStaleness, w.ObservedStaleness, w.Name)
+	}
 	for _, peer := range s.Peers {
 		for _, state := range []string{string(lease.FlagActive), string(lease.FlagCandidate), "unknown"} {
 			c.gauge(descPeer, truth(peer.State == state), string(peer.Region), state)

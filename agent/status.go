@@ -14,23 +14,26 @@ import (
 
 // snapshot is what the owner publishes after each step.
 type snapshot struct {
-	decision lease.Decision
-	gates    []lease.Gate
-	peers    []lease.PeerView
-	alarms   []lease.Notice
-	layers   map[string]layers.State
-	trouble  map[string]string
-	health   health.State
-	behind   []string
-	leave    []lease.Gate // while the region is active and degraded
-	drill    *audit.Drill
+	decision  lease.Decision
+	gates     []lease.Gate
+	peers     []lease.PeerView
+	witnesses []lease.WitnessView
+	alarms    []lease.Notice
+	layers    map[string]layers.State
+	trouble   map[string]string
+	health    health.State
+	behind    []string
+	leave     []lease.Gate // while the region is active and degraded
+	drill     *audit.Drill
 }
 
-// witnessUp reports whether the last calls of the witness were answered, and in time.
-func (s *snapshot) witnessUp() bool {
-	_, writes := s.trouble[opWriteFlag]
-	_, reads := s.trouble[opReadRound]
-	late := slices.ContainsFunc(s.alarms, func(n lease.Notice) bool { return n.Reason == lease.NoticeWitnessDown })
+// witnessUp reports whether the last calls of a witness were answered, and in time.
+func (a *Agent) witnessUp(s *snapshot, witness int) bool {
+	_, writes := s.trouble[a.opOf(opWriteFlag, witness)]
+	_, reads := s.trouble[a.opOf(opReadRound, witness)]
+	late := slices.ContainsFunc(s.alarms, func(n lease.Notice) bool {
+		return n.Reason == lease.NoticeWitnessDown && n.Witness == s.witnesses[witness].Name
+	})
 	return !writes && !reads && !late
 }
 
@@ -55,7 +58,7 @@ func (a *Agent) publish() {
 	}
 	a.snapshot.Store(&snapshot{
 		health: a.health.state, behind: a.health.behind, leave: leave,
-		decision: a.decision, gates: a.state.Gates(), peers: peers, alarms: alarms,
+		decision: a.decision, gates: a.state.Gates(), peers: peers, witnesses: a.state.Witnesses(), alarms: alarms,
 		layers: maps.Clone(a.layers), trouble: maps.Clone(a.trouble), drill: a.drill,
 	})
 	a.tellChanged()
@@ -92,7 +95,8 @@ type Status struct {
 	Behind    []string         `json:"behind,omitempty"`    // what of the data is too far behind to be promoted
 	GPUs      *GPUsStatus      `json:"gpus,omitempty"`      // nil if none is watched
 	Evictions *EvictionsStatus `json:"evictions,omitempty"` // nil if no pods are evicted from GPUs
-	Witness   WitnessStatus    `json:"witness"`
+	Witness   WitnessStatus    `json:"witness"`             // of several: it is up if a majority is
+	Witnesses []WitnessStatus  `json:"witnesses,omitempty"` // where there are several
 	Alarms    []AlarmStatus    `json:"alarms"`
 	Drill     *audit.Drill     `json:"drill,omitempty"` // the last one that was begun here; nil for none
 }
@@ -174,8 +178,9 @@ type LayerStatus struct {
 	Trouble string       `json:"trouble,omitempty"` // what the last attempt to fence or activate it was kept by
 }
 
-// A WitnessStatus is how the witness does.
+// A WitnessStatus is how the witness does, or one of several.
 type WitnessStatus struct {
+	Name              string            `json:"name,omitempty"` // of one of several
 	Up                bool              `json:"up"`
 	Trouble           map[string]string `json:"trouble,omitempty"` // what fails now, by call
 	Staleness         float64           `json:"staleness_bound_seconds"`
@@ -185,8 +190,9 @@ type WitnessStatus struct {
 // An AlarmStatus is a notice that still holds.
 type AlarmStatus struct {
 	ReasonStatus
-	Region lease.Region `json:"region,omitempty"`
-	Detail string       `json:"detail,omitempty"`
+	Region  lease.Region `json:"region,omitempty"`
+	Witness string       `json:"witness,omitempty"` // of several
+	Detail  string       `json:"detail,omitempty"`
 }
 
 func reasonStatus(code lease.ReasonCode) ReasonStatus {
@@ -214,7 +220,17 @@ func (a *Agent) Status() Status {
 			Trouble: maps.Clone(s.trouble), Staleness: a.cfg.Params.Staleness.Seconds(), ObservedStaleness: d.Staleness.Seconds(),
 		},
 	}
-	status.Witness.Up = s.witnessUp()
+	up := 0
+	for i, view := range s.witnesses {
+		w := WitnessStatus{Name: view.Name, Up: a.witnessUp(s, i), Staleness: view.Bound.Seconds(), ObservedStaleness: view.Staleness.Seconds()}
+		if w.Up {
+			up++
+		}
+		if view.Name != "" {
+			status.Witnesses = append(status.Witnesses, w)
+		}
+	}
+	status.Witness.Up = 2*up > len(s.witnesses)
 	if a.cfg.Term != nil {
 		i := &InstanceStatus{Name: a.cfg.Params.Instance, Acts: d.Term > 0, Confirmed: d.Confirmed, Term: d.Term, Leader: d.Leader}
 		for _, op := range []string{opReadTerm, opWriteTerm} {
@@ -298,7 +314,7 @@ func (a *Agent) Status() Status {
 		status.Layers = append(status.Layers, layer)
 	}
 	for _, n := range s.alarms {
-		status.Alarms = append(status.Alarms, AlarmStatus{reasonStatus(n.Reason), n.Region, n.Detail})
+		status.Alarms = append(status.Alarms, AlarmStatus{reasonStatus(n.Reason), n.Region, n.Witness, n.Detail})
 	}
 	return status
 }

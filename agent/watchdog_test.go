@@ -62,7 +62,7 @@ func TestWatchdog(t *testing.T) {
 	held := &snare{caught: make(chan struct{}), open: make(chan struct{})}
 	release := sync.OnceFunc(func() { close(held.open) })
 	a, err := agent.New(agent.Config{
-		Params: params, Version: "v1", Witness: w, Mirror: held, Manager: notifier, Disk: dir, Clock: agent.BootClock{}, Log: log,
+		Params: params, Version: "v1", Witnesses: []agent.Witness{w}, Mirror: held, Manager: notifier, Disk: dir, Clock: agent.BootClock{}, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)

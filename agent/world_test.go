@@ -35,6 +35,7 @@ type world struct {
 	t       *testing.T
 	begun   time.Time
 	store   *store
+	stores  []*store // of the witnesses, where there are several
 	params  lease.Params
 	keys    map[lease.Region]ed25519.PrivateKey
 	regions map[lease.Region]*region
@@ -180,11 +181,19 @@ func (r *region) start() {
 	for m, key := range w.keys {
 		public[m] = key.Public().(ed25519.PublicKey)
 	}
-	wit, err := witness.New(w.store, witness.Config{
-		Prefix: "failoverd", Group: "g", Region: r.name, Members: w.params.Members, PrivateKey: w.keys[r.name], PublicKeys: public,
-	})
-	if err != nil {
-		w.t.Fatal(err)
+	stores := []*store{w.store}
+	if len(w.stores) > 0 {
+		stores = w.stores
+	}
+	var witnesses []agent.Witness
+	for _, s := range stores {
+		wit, err := witness.New(s, witness.Config{
+			Prefix: "failoverd", Group: "g", Region: r.name, Members: w.params.Members, PrivateKey: w.keys[r.name], PublicKeys: public,
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		witnesses = append(witnesses, wit)
 	}
 	params := w.params
 	params.Region = r.name
@@ -197,7 +206,7 @@ func (r *region) start() {
 	}
 	of := agent.Config{
 		Term:   term,
-		Params: params, Version: "v1", Witness: wit, Quorum: (*testQuorum)(r), Layers: []layers.Layer{(*testLayer)(r)}, Disk: (*testDisk)(r), Journal: &r.journal,
+		Params: params, Version: "v1", Witnesses: witnesses, Quorum: (*testQuorum)(r), Layers: []layers.Layer{(*testLayer)(r)}, Disk: (*testDisk)(r), Journal: &r.journal,
 		Health: health.Params{DegradedAfter: 30 * time.Second, RecoveredAfter: 5 * time.Minute}, Probes: r.probes(),
 		Clock: (*testClock)(r), Log: hclog.New(&hclog.LoggerOptions{Name: string(r.name), Level: hclog.Debug, Output: &r.log}),
 	}

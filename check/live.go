@@ -16,8 +16,8 @@ import (
 
 // Config is what is asked, and what is expected of it.
 type Config struct {
-	Params    lease.Params // of this region
-	Witness   *witness.Witness
+	Params    lease.Params      // of this region
+	Witnesses witness.Several   // one, or those of Params.Witnesses
 	RoundTrip time.Duration     // of the witness, that the bounds assume
 	Quorum    *client.Config    // nil: there is none
 	Window    time.Duration     // by how much the wall clocks of two regions may differ
@@ -43,10 +43,15 @@ type live struct {
 // Live asks everything at once, and returns what it found, in a fixed order. It ends soon after ctx.
 func Live(ctx context.Context, cfg Config) []Finding {
 	l := &live{Config: cfg}
-	var byWitness, byQuorum, byGPUs []Finding
+	var byQuorum, byGPUs []Finding
+	byWitness := make([][]Finding, len(cfg.Witnesses))
 	byLayer, byNeed, byReceiver := make([][]Finding, len(cfg.Layers)), make([][]Finding, len(cfg.Needs)), make([][]Finding, len(cfg.Receivers))
 	var all sync.WaitGroup
-	all.Go(func() { l.during("the witness", func() { byWitness = l.askWitness(ctx) }) })
+	for i, w := range cfg.Witnesses {
+		all.Go(func() {
+			l.during("the witness"+l.ofWitness(i), func() { byWitness[i] = l.askWitness(ctx, w, l.ofWitness(i)) })
+		})
+	}
 	if cfg.Quorum != nil {
 		all.Go(func() { byQuorum = l.askQuorum(ctx) })
 	}
@@ -63,7 +68,7 @@ func Live(ctx context.Context, cfg Config) []Finding {
 		all.Go(func() { l.during("the GPUs", func() { byGPUs = l.askGPUs(ctx) }) })
 	}
 	all.Wait()
-	return slices.Concat(byWitness, byQuorum, slices.Concat(byLayer...), slices.Concat(byNeed...), slices.Concat(byReceiver...), byGPUs)
+	return slices.Concat(slices.Concat(byWitness...), byQuorum, slices.Concat(byLayer...), slices.Concat(byNeed...), slices.Concat(byReceiver...), byGPUs)
 }
 
 // askQuorum asks all resolvers, and all regions through them.

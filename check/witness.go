@@ -4,25 +4,40 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/lease/witness"
 )
 
-// askWitness reads all records, as the agent does, and has the store test itself.
-func (l *live) askWitness(ctx context.Context) []Finding {
-	found, answered := l.readAll(ctx)
-	if !answered {
-		return found
+// ofWitness is the name of one of several witnesses, behind a blank.
+func (l *live) ofWitness(i int) string {
+	if len(l.Params.Witnesses) == 0 {
+		return ""
 	}
-	return append(found, l.selfTest(ctx)...)
+	return " " + l.Params.Witnesses[i].Name
+}
+
+// askWitness reads all records of a witness, as the agent does, and has the store test itself.
+func (l *live) askWitness(ctx context.Context, w *witness.Witness, name string) []Finding {
+	found, answered := l.readAll(ctx, w)
+	if answered {
+		found = append(found, selfTest(ctx, w)...)
+	}
+	for i := range found {
+		found[i].Asked = strings.Replace(found[i].Asked, "witness", "witness"+name, 1)
+		if name != "" && !strings.Contains(found[i].Asked, "witness") {
+			found[i].Asked += " at" + name
+		}
+	}
+	return found
 }
 
 // selfTest has the store find out whether it is what its type claims, if it has a test for that.
-func (l *live) selfTest(ctx context.Context) []Finding {
+func selfTest(ctx context.Context, w *witness.Witness) []Finding {
 	const asked = "self-test of the witness"
-	seen, err := l.Witness.SelfTest(ctx)
+	seen, err := w.SelfTest(ctx)
 	switch {
 	case errors.Is(err, witness.ErrNoSelfTest):
 		return nil
@@ -33,15 +48,15 @@ func (l *live) selfTest(ctx context.Context) []Finding {
 }
 
 // readAll reads all records. It has not answered if the first read brought nothing.
-func (l *live) readAll(ctx context.Context) (out []Finding, answered bool) {
+func (l *live) readAll(ctx context.Context, w *witness.Witness) (out []Finding, answered bool) {
 	// The first read opens the connection, which agents keep open: it is not what the bounds count.
-	if _, err := l.readOwnFlag(ctx); err != nil && witness.ClassOf(err) != witness.Malformed {
+	if _, err := l.readOwnFlag(ctx, w); err != nil && witness.ClassOf(err) != witness.Malformed {
 		return []Finding{witnessFault("witness", "", err)}, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.Params.RequestTimeout)
 	defer cancel()
 	began := time.Now()
-	round := l.Witness.ReadRound(ctx, true)
+	round := w.ReadRound(ctx, true)
 	out = []Finding{l.roundTrip(time.Since(began))}
 	for i, m := range l.Params.Members {
 		out = append(out, l.infoRecord(m, round.Infos[i], round.InfoErrors[i]))
@@ -52,10 +67,10 @@ func (l *live) readAll(ctx context.Context) (out []Finding, answered bool) {
 	return out, true
 }
 
-func (l *live) readOwnFlag(ctx context.Context) (lease.FlagRead, error) {
+func (l *live) readOwnFlag(ctx context.Context, w *witness.Witness) (lease.FlagRead, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.Params.RequestTimeout)
 	defer cancel()
-	return l.Witness.ReadFlag(ctx, l.Params.Region)
+	return w.ReadFlag(ctx, l.Params.Region)
 }
 
 // roundTrip compares the time of a round of reads with what the bounds assume.

@@ -35,7 +35,7 @@ func TestBucket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := check.Live(t.Context(), check.Config{Params: params("fsn"), Witness: w})
+		found := check.Live(t.Context(), check.Config{Params: params("fsn"), Witnesses: witness.Several{w}})
 		last := found[len(found)-1]
 		if last.Asked != "self-test of the witness" || last.Level != tt.level || !strings.Contains(last.Got, tt.want) || (last.Remedy == "") != (tt.level == check.OK) {
 			t.Errorf("%s: got %v, want level %s and %q", tt.name, last, tt.level, tt.want)

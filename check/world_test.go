@@ -279,7 +279,7 @@ func (w *world) check() []string {
 	puts := w.kv.Counts(kvtest.Token).Puts
 	findings := check.Live(w.t.Context(), check.Config{
 		Layers: w.layers,
-		Params: params("fsn"), Witness: w.witness("fsn", w.token), RoundTrip: time.Minute, Window: 30 * time.Second,
+		Params: params("fsn"), Witnesses: witness.Several{w.witness("fsn", w.token)}, RoundTrip: time.Minute, Window: 30 * time.Second,
 		Quorum: &client.Config{Zone: zone, Resolvers: w.resolvers, Required: 2, Timeout: 3 * time.Second, Group: "rtz", Region: "fsn",
 			PrivateKey: keyOf("fsn"), Keys: w.keys},
 	})

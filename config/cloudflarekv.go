@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // WitnessCloudflareKV is the value of witness.type for Cloudflare Workers KV.
@@ -59,8 +60,8 @@ func (kv *CloudflareKV) Public() bool {
 }
 
 // publicKV reports whether the witness is Workers KV on the public API.
-func (c *Config) publicKV() bool {
-	return c.Witness.Type == WitnessCloudflareKV && (c.Witness.CloudflareKV == nil || c.Witness.CloudflareKV.Public())
+func (w *Witness) publicKV() bool {
+	return w.Type == WitnessCloudflareKV && (w.CloudflareKV == nil || w.CloudflareKV.Public())
 }
 
 // baseURL checks the address that requests are sent to; inClear is what speaks
@@ -88,14 +89,14 @@ func (v *validator) baseURL(at, s, inClear string) {
 
 // cloudflareLimits applies what Cloudflare documents about Workers KV and its
 // API to the times.
-func (v *validator) cloudflareLimits() {
-	if !v.c.publicKV() || v.refused("witness.cloudflare_kv.base_url") {
+func (v *validator) cloudflareLimits(at string, w *Witness) {
+	if !w.publicKV() || v.refused(join(at, "cloudflare_kv.base_url")) {
 		return
 	}
 	p := v.c.Params()
-	if p.Staleness >= 0 && p.Staleness < kvStaleness {
-		v.inequality(fmt.Sprintf("witness.staleness >= %v does not hold: %v < %v; Cloudflare documents that reads of Workers KV are stale by \"60 seconds or more\", and with a smaller bound two regions could be active at once",
-			Duration(kvStaleness), Duration(p.Staleness), Duration(kvStaleness)), "witness.staleness")
+	if bound := time.Duration(w.Staleness); bound >= 0 && bound < kvStaleness {
+		v.inequality(fmt.Sprintf("%s.staleness >= %v does not hold: %v < %v; Cloudflare documents that reads of Workers KV are stale by \"60 seconds or more\", and with a smaller bound two regions could be active at once",
+			at, Duration(kvStaleness), w.Staleness, Duration(kvStaleness)), join(at, "staleness"))
 	}
 	if p.RetryInterval > 0 && p.RetryInterval < kvWriteInterval {
 		v.inequality(fmt.Sprintf("lease.retry_interval >= %v does not hold: %v < %v; Workers KV takes one write a second for a key",

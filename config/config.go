@@ -26,10 +26,11 @@ type Config struct {
 
 	ApprovalTimeout Duration `yaml:"approval_timeout" json:"approval_timeout"` // an operator's word is good for so long
 
-	Lease    Lease    `yaml:"lease" json:"lease"`
-	Witness  Witness  `yaml:"witness" json:"witness"`
-	Quorum   *Quorum  `yaml:"quorum,omitempty" json:"quorum,omitempty"` // nil: there is none
-	Identity Identity `yaml:"identity" json:"identity"`
+	Lease     Lease          `yaml:"lease" json:"lease"`
+	Witness   Witness        `yaml:"witness,omitempty" json:"witness,omitzero"`
+	Witnesses []NamedWitness `yaml:"witnesses,omitempty" json:"witnesses,omitempty"` // instead of Witness, where there are several
+	Quorum    *Quorum        `yaml:"quorum,omitempty" json:"quorum,omitempty"`       // nil: there is none
+	Identity  Identity       `yaml:"identity" json:"identity"`
 
 	Kubernetes Kubernetes `yaml:"kubernetes" json:"kubernetes"`
 	Instances  *Instances `yaml:"instances,omitempty" json:"instances,omitempty"` // nil: the region has one
@@ -73,6 +74,12 @@ type Witness struct {
 	S3            *S3            `yaml:"s3,omitempty" json:"s3,omitempty"`
 	Etcd          *Etcd          `yaml:"etcd,omitempty" json:"etcd,omitempty"`
 	File          *FileWitness   `yaml:"file,omitempty" json:"file,omitempty"`
+}
+
+// NamedWitness is one of several.
+type NamedWitness struct {
+	Name    string `yaml:"name" json:"name"` // the same in every region
+	Witness `yaml:",inline"`
 }
 
 // Identity is what records are signed and checked with.

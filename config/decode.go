@@ -25,6 +25,7 @@ func (doc *document) decode(c *Config, root ast.Node) Problems {
 			field{"max_clock_drift", unit(&c.Lease.MaxClockDrift)},
 		)},
 		field{"witness", witness(&c.Witness)},
+		field{"witnesses", list(oneWitness, &c.Witnesses)},
 		field{"quorum", optional(&c.Quorum, func(q *Quorum) setter {
 			*q = *DefaultQuorum("")
 			return section(

@@ -63,15 +63,19 @@ func (c *Config) CheckFiles() error {
 	}
 	v.checkKubeconfig()
 	v.checkAuthorities()
-	if f := c.Witness.File; f != nil {
+	c.eachWitness(func(at string, w *Witness) {
+		f := w.File
+		if f == nil {
+			return
+		}
 		// A directory that is missing is not made: on a host where the shared
 		// file system is not mounted, that would be a witness of its own.
 		switch info, err := os.Stat(f.Dir); {
 		case err != nil:
-			v.must(false, "witness.file.dir", "%v, expected a directory that every region sees; mount or make it", err)
+			v.must(false, at+".file.dir", "%v, expected a directory that every region sees; mount or make it", err)
 		case !info.IsDir():
-			v.must(false, "witness.file.dir", "%s is not a directory, expected one that every region sees", f.Dir)
+			v.must(false, at+".file.dir", "%s is not a directory, expected one that every region sees", f.Dir)
 		}
-	}
+	})
 	return v.problems.err()
 }

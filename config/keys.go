@@ -61,6 +61,10 @@ var keys = map[string]key{
 	"witness.file":                         {expected: "a section with dir", means: "a directory; required with `type: file`", limits: "only with that type"},
 	"witness.file.dir":                     {expected: "the absolute path of a directory that every region sees", limits: "it has to exist"},
 
+	"witnesses":        {expected: "a list of three, five or seven witnesses, each with name, type and the section of its type", means: "instead of `witness`: the outage of less than half of them costs nothing ([witnesses.md](witnesses.md#several-witnesses)); each has the keys of `witness`", limits: "the same names everywhere, each another store"},
+	"witnesses[]":      {expected: "a witness: a section with name, type and the section of its type"},
+	"witnesses[].name": {expected: "the name of the witness, a DNS label such as kv", limits: "none twice, the same in every region"},
+
 	"quorum":             {expected: "a section of keys such as zone: failover.example.com", means: "regions ask one another through public resolvers ([dns.md](dns.md)); without it an outage of the witness ends authority, and nothing can be handed over"},
 	"quorum.zone":        {expected: "a DNS name in lower case, without a dot at its end, such as failover.example.com (each label letters, digits and -, at most 63)", means: "`<region>.<zone>` is delegated to that region's agents", limits: "short enough for the names of questions"},
 	"quorum.listen":      {expected: "a host and a port from 1 to 65535, such as :5353", means: "this region's DNS server, UDP and TCP; port 53 as seen from outside"},
@@ -198,6 +202,9 @@ func want(path string) string {
 	path = indexes.ReplaceAllString(path, "[]")
 	if strings.HasPrefix(path, "identity.public_keys.") {
 		path = "identity.public_keys.*"
+	}
+	if rest, ok := strings.CutPrefix(path, "witnesses[]."); ok && rest != "name" {
+		path = "witness." + rest
 	}
 	return keys[path].expected
 }

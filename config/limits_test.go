@@ -7,6 +7,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
+var threeWitnesses = []string{"{name: a, type: file, file: {dir: /a}}", "{name: b, type: file, file: {dir: /b}}", "{name: c, type: file, file: {dir: /c}}"}
+
 // limitCases are values at both sides of each limit that docs/configuration.md names, as YAML.
 var limitCases = []struct {
 	key, takes, refuses string
@@ -43,6 +45,10 @@ var limitCases = []struct {
 	{"witness.etcd.tls", "{ca_file: /ca}", "{cert_file: /c}"},
 	{"witness.etcd.tls.cert_file", "\"\"", "/c"},
 	{"witness.etcd.username", "\"\"", "failoverd"},
+	{"witnesses", "[" + strings.Join(threeWitnesses, ", ") + "]", "[" + strings.Join(threeWitnesses[1:], ", ") + "]"},
+	{"witnesses", "[" + strings.Join(threeWitnesses, ", ") + "]", "[" + strings.Join(append(threeWitnesses[:2:2], "{name: c, type: file, file: {dir: /b}}"), ", ") + "]"},
+	{"witnesses[].name", "d", "b"},
+	{"witnesses[].name", "d", "D"},
 	{"quorum.zone", "failover.example.com", strings.Repeat("a-long-label-of-a-zone.", 9) + "com"},
 	{"quorum.resolvers", "[\"8.8.8.8:53\", \"1.1.1.1:53\"]", "[\"8.8.8.8:53\", \"8.8.8.8:53\"]"},
 	{"quorum.required", "2", "1"},
@@ -153,6 +159,14 @@ func TestLimits(t *testing.T) {
 				t.Fatal(err)
 			}
 			set(t, tree, "witness", w)
+		}
+		if strings.HasPrefix(key, "witnesses") {
+			var all any
+			if err := yaml.Unmarshal([]byte("["+strings.Join(threeWitnesses, ", ")+"]"), &all); err != nil {
+				t.Fatal(err)
+			}
+			set(t, tree, "witnesses", all)
+			delete(tree, "witness")
 		}
 		set(t, tree, key, v)
 		data, err := yaml.Marshal(tree)

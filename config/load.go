@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -55,14 +56,21 @@ func Parse(name string, data []byte) (*Config, error) {
 }
 
 // fillIn sets the defaults that depend on the type of the witness, which is
-// known only when the file has been read.
+// known only when the file has been read: of several, the slowest to poll sets that.
 func (c *Config) fillIn() {
-	d := Default(c.Witness.Type)
+	poll := time.Duration(0)
+	c.eachWitness(func(at string, w *Witness) {
+		d := Default(w.Type)
+		poll = max(poll, time.Duration(d.Lease.PollInterval))
+		if !c.doc.has(join(at, "staleness")) {
+			w.Staleness = d.Witness.Staleness
+		}
+	})
 	if !c.doc.has("lease.poll_interval") {
-		c.Lease.PollInterval = d.Lease.PollInterval
+		c.Lease.PollInterval = Duration(poll)
 	}
-	if !c.doc.has("witness.staleness") {
-		c.Witness.Staleness = d.Witness.Staleness
+	if len(c.Witnesses) > 0 && !c.doc.has("witness") {
+		c.Witness = Witness{}
 	}
 }
 

@@ -22,7 +22,7 @@ func (c *Config) Params() lease.Params {
 	if c.Instances != nil {
 		i = *c.Instances
 	}
-	return lease.Params{
+	p := lease.Params{
 		TermDuration:    time.Duration(i.TermDuration),
 		Mode:            c.Mode,
 		ApprovalTimeout: time.Duration(c.ApprovalTimeout),
@@ -38,10 +38,18 @@ func (c *Config) Params() lease.Params {
 		RequestTimeout:  time.Duration(c.Lease.RequestTimeout),
 		FenceTimeout:    time.Duration(c.Lease.FenceTimeout),
 		MaxClockDrift:   float64(c.Lease.MaxClockDrift),
-		Staleness:       time.Duration(c.Witness.Staleness),
 		Quorum:          c.Quorum != nil,
 		Keys:            maps.Clone(c.Identity.PublicKeys),
 	}
+	for i, w := range c.AllWitnesses() {
+		if bound := time.Duration(w.Staleness); i == 0 || bound > p.Staleness {
+			p.Staleness = bound
+		}
+		if len(c.Witnesses) > 0 {
+			p.Witnesses = append(p.Witnesses, lease.WitnessParams{Name: w.Name, Staleness: time.Duration(w.Staleness)})
+		}
+	}
+	return p
 }
 
 // PublicKeys returns the members' public keys, decoded. A key that Validate

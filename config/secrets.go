@@ -15,7 +15,7 @@ import (
 // "secrets(hidden)", whatever the verb.
 type Secrets struct {
 	PrivateKey ed25519.PrivateKey // this region's key
-	Witness    WitnessSecrets
+	Witnesses  []WitnessSecrets   // one, or one for each of the several
 
 	AlertmanagerToken string           // empty: none is sent
 	Webhooks          []WebhookSecrets // by their number in notifications.webhooks
@@ -58,7 +58,7 @@ func (c *Config) LoadSecrets() (*Secrets, error) {
 	} else if err := c.belongs(s.PrivateKey); err != nil {
 		v.must(false, keyPath, "%s: %v", c.Identity.PrivateKeyFile, err)
 	}
-	s.Witness = v.loadWitness("witness", &c.Witness)
+	c.eachWitness(func(at string, w *Witness) { s.Witnesses = append(s.Witnesses, v.loadWitness(at, w)) })
 	v.loadNotifications(s)
 	if err := v.problems.err(); err != nil {
 		return nil, err

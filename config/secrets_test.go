@@ -68,7 +68,7 @@ func TestLoadSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Witness.Token != token {
+	if s.Witnesses[0].Token != token {
 		t.Errorf("token: got another one than was written")
 	}
 	if got, want := config.PublicKey(s.PrivateKey), c.Identity.PublicKeys[c.Region]; got != want {
@@ -270,7 +270,7 @@ func TestS3Credentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Witness.S3 != (config.S3Credentials{AccessKeyID: "AKIAHunter2", SecretAccessKey: "Hunter2/of+S3="}) {
+	if s.Witnesses[0].S3 != (config.S3Credentials{AccessKeyID: "AKIAHunter2", SecretAccessKey: "Hunter2/of+S3="}) {
 		t.Error("got other credentials than were written")
 	}
 	if p := fmt.Sprintf("%+v %v", s, *s); strings.Contains(p, "Hunter2") {
@@ -358,12 +358,12 @@ func TestEtcdSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Witness.Etcd.Password != token || s.Witness.Etcd.TLS.RootCAs == nil {
+	if s.Witnesses[0].Etcd.Password != token || s.Witnesses[0].Etcd.TLS.RootCAs == nil {
 		t.Error("the password is another one, or there are no authorities")
 	}
 	shown := func() []byte {
 		t.Helper()
-		pair, err := s.Witness.Etcd.TLS.GetClientCertificate(nil)
+		pair, err := s.Witnesses[0].Etcd.TLS.GetClientCertificate(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -52,7 +52,7 @@ func (c *Config) validate(d *document) Problems {
 	v.names()
 	v.choice("mode", string(c.Mode), modes)
 	v.must(c.ApprovalTimeout > 0, "approval_timeout", "found %v, expected more than 0s: nobody could approve in time", c.ApprovalTimeout)
-	v.witness("witness", &c.Witness)
+	v.witnesses()
 	v.quorum()
 	v.identity()
 	v.kubernetes()
@@ -70,7 +70,7 @@ func (c *Config) validate(d *document) Problems {
 	v.choice("log.level", c.Log.Level, LogLevels)
 	v.choice("log.format", c.Log.Format, LogFormats)
 	v.lease()
-	v.cloudflareLimits()
+	c.eachWitness(v.cloudflareLimits)
 	return v.problems
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"strings"
 	"time"
@@ -24,8 +25,34 @@ var stores = []store{cloudflareKV, durableObject, s3Store, etcdStore, fileStore}
 
 var prefixSyntax = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$`)
 
-// witness stores the section of one witness.
-func witness(w *Witness) setter {
+// AllWitnesses are the one, which has no name, or the several.
+func (c *Config) AllWitnesses() []NamedWitness {
+	if len(c.Witnesses) > 0 {
+		return c.Witnesses
+	}
+	return []NamedWitness{{Witness: c.Witness}}
+}
+
+// eachWitness calls do for the one, or each of the several, and the path of its section.
+func (c *Config) eachWitness(do func(at string, w *Witness)) {
+	for i := range c.Witnesses {
+		do(fmt.Sprintf("witnesses[%d]", i), &c.Witnesses[i].Witness)
+	}
+	if len(c.Witnesses) == 0 {
+		do("witness", &c.Witness)
+	}
+}
+
+// witness stores the section of the one witness.
+func witness(w *Witness) setter { return section(witnessFields(w)...) }
+
+// oneWitness stores that of one of several.
+func oneWitness(w *NamedWitness) setter {
+	w.Prefix = Default("").Witness.Prefix
+	return section(append([]field{{"name", text(&w.Name)}}, witnessFields(&w.Witness)...)...)
+}
+
+func witnessFields(w *Witness) []field {
 	fields := []field{
 		{"type", text(&w.Type)},
 		{"staleness", unit(&w.Staleness)},
@@ -34,7 +61,33 @@ func witness(w *Witness) setter {
 	for _, s := range stores {
 		fields = append(fields, field{s.section, s.set(w)})
 	}
-	return section(fields...)
+	return fields
+}
+
+// witnesses checks where the flags are.
+func (v *validator) witnesses() {
+	c := v.c
+	if len(c.Witnesses) > 0 && v.has("witness") {
+		v.must(false, "witness", "this section has no effect beside witnesses; make it one of them, or remove it")
+	}
+	if len(c.Witnesses) == 0 && v.has("witnesses") {
+		v.must(false, "witnesses", "found no witness, expected %s", want("witnesses"))
+		return
+	}
+	c.eachWitness(v.witness)
+	for i, w := range c.Witnesses {
+		at := fmt.Sprintf("witnesses[%d]", i)
+		v.text(at+".name", w.Name, isLabel)
+		for k, o := range c.Witnesses[:i] {
+			v.must(!w.sameStore(o.Witness), at, "found the same store as in witnesses[%d], expected another one: what happens to one happens to both", k)
+		}
+	}
+}
+
+// sameStore reports whether two witnesses are in one place.
+func (w Witness) sameStore(o Witness) bool {
+	w.Staleness, w.Prefix = o.Staleness, o.Prefix
+	return reflect.DeepEqual(w, o)
 }
 
 // witness checks the witness whose section is at a path, and that exactly its store's
@@ -97,9 +150,11 @@ func (c *Config) Warnings() []string {
 	if c.Health != nil && c.Quorum == nil {
 		out = append(out, "health: without the section quorum a region that is degraded says so, but can't hand over")
 	}
-	w := c.Witness
-	if w.Type == WitnessCloudflareKV && !c.publicKV() && time.Duration(w.Staleness) < kvStaleness {
-		out = append(out, fmt.Sprintf("witness.staleness: %v is safe only if the store at base_url keeps to it: Workers KV itself does not keep to less than %v", w.Staleness, Duration(kvStaleness)))
-	}
+	c.eachWitness(func(at string, w *Witness) {
+		if w.Type != WitnessCloudflareKV || w.publicKV() || time.Duration(w.Staleness) >= kvStaleness {
+			return
+		}
+		out = append(out, fmt.Sprintf("%s.staleness: %v is safe only if the store at base_url keeps to it: Workers KV itself does not keep to less than %v", at, w.Staleness, Duration(kvStaleness)))
+	})
 	return out
 }

@@ -103,7 +103,7 @@ func (r *region) start() (err error) {
 	r.lives++
 	log := r.log.With("life", r.lives)
 	run.agent, err = agent.New(agent.Config{
-		Params: r.params, Version: "demo", Witness: w, Quorum: questions{asker, run.life, r.world.tally},
+		Params: r.params, Version: "demo", Witnesses: []agent.Witness{w}, Quorum: questions{asker, run.life, r.world.tally},
 		Layers: []layers.Layer{layer{r.service, run.life}},
 		Disk:   disk{run.dir, run.life}, Journal: journal{run.journal, run.life}, Clock: clock{agent.BootClock{}, run.life}, Log: log,
 	})

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -32,11 +33,13 @@ func (p Params) witnessViolations(must func(ok bool, field, format string, args 
 	if n == 0 {
 		return
 	}
-	must(n >= 3 && n%2 == 1 && n <= maxWitnesses, "witnesses", "witnesses names %d, want 3, 5 or %d: a majority of two is both, and of four three, so that one more than an odd number adds nothing", n, maxWitnesses)
-	longest := time.Duration(0)
+	must(n >= 3 && n%2 == 1 && n <= maxWitnesses, "witnesses", "found %d, want 3, 5 or %d: a majority of two is both, and of four it is three, so one more than an odd number adds nothing", n, maxWitnesses)
+	longest := p.Witnesses[0].Staleness
 	for i, w := range p.Witnesses {
-		must(w.Name != "" && !slices.ContainsFunc(p.Witnesses[:i], func(o WitnessParams) bool { return o.Name == w.Name }), "witnesses", "witnesses has the name %q twice, or none: regions compare them by it", w.Name)
-		must(w.Staleness >= 0, "witnesses", "witnesses: staleness of %s = %v, want 0 or more", w.Name, w.Staleness)
+		name, bound := fmt.Sprintf("witnesses[%d].name", i), fmt.Sprintf("witnesses[%d].staleness", i)
+		must(w.Name != "", name, "%s is empty, want a name", name)
+		must(!slices.ContainsFunc(p.Witnesses[:i], func(o WitnessParams) bool { return o.Name == w.Name }), name, "%s is %q, as that of another one: regions compare them by their names", name, w.Name)
+		must(w.Staleness >= 0, bound, "%s = %v, want 0 or more", bound, w.Staleness)
 		longest = max(longest, w.Staleness)
 	}
 	must(p.Staleness == longest, "witness.staleness", "witness.staleness = %v, want that of the stalest of the witnesses, %v", p.Staleness, longest)

@@ -91,7 +91,10 @@ func TestSnippets(t *testing.T) {
 			n++
 			n++
 			walkKeys(tree, "", func(path string) {
-				if !keys[path] && !strings.HasPrefix(path, "identity.public_keys.") {
+				if rest, of := strings.CutPrefix(path, "witnesses[]."); of && rest != "name" {
+					path = "witness." + rest
+				}
+				if !keys[path] && path != "witnesses[].name" && !strings.HasPrefix(path, "identity.public_keys.") {
 					t.Errorf("%s: there is no key %s", p.path, path)
 				}
 			})

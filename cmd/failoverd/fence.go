@@ -67,7 +67,7 @@ func fence(ctx context.Context, out io.Writer, path string, ifDue bool) error {
 	if err != nil {
 		return usageError{err}
 	}
-	w, err := openWitness(cfg, secrets)
+	w, err := openWitnesses(cfg, secrets)
 	if err != nil {
 		return usageError{err}
 	}

@@ -33,7 +33,7 @@ type applied struct {
 
 // buildLayers makes the layers that the configuration names, and what they need. It asks
 // nobody yet.
-func buildLayers(cfg *config.Config, w *witness.Witness, log hclog.Logger) (a applied, err error) {
+func buildLayers(cfg *config.Config, w witness.Several, log hclog.Logger) (a applied, err error) {
 	if cfg.NeedsCluster() {
 		if a.cluster, err = kube.Connect(cfg.Kubernetes.Kubeconfig, version); err != nil {
 			return applied{}, err

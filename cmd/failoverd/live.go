@@ -16,7 +16,7 @@ import (
 
 // checkLive is check --live, of a configuration that is valid.
 func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, path, output string, frozen []check.Finding) error {
-	w, err := openWitness(cfg, secrets)
+	w, err := openWitnesses(cfg, secrets)
 	if err != nil {
 		return usageError{err}
 	}
@@ -47,7 +47,7 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 		return usageError{err}
 	}
 	found := check.Live(cmd.Context(), check.Config{
-		Params: cfg.Params(), Witness: w, RoundTrip: assumedRoundTrip,
+		Params: cfg.Params(), Witnesses: w, RoundTrip: assumedRoundTrip,
 		Layers: applied.layers, Cluster: applied.cluster, Needs: needs(cfg, applied), GPUs: gpus, Receivers: receivers, Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
 	})
 	if err := cmd.Context().Err(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -79,7 +80,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	if err != nil {
 		return d, err
 	}
-	w, err := openWitness(d.cfg, secrets)
+	w, err := openWitnesses(d.cfg, secrets)
 	if err != nil {
 		return d, err
 	}
@@ -89,7 +90,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	// Every moment counts where authority stands that this agent can go on with; and who has it knows the witness and the layers.
 	resumes := authorityStands(d.cfg)
 	if !resumes {
-		if err = askWitness(ctx, d.cfg, w, d.log); err != nil {
+		if err = askWitnesses(ctx, d.cfg, w, d.log); err != nil {
 			return d, err
 		}
 	}
@@ -135,8 +136,8 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	}
 	d.params = params
 	of := agent.Config{
-		Params: params, Version: fullVersion(), Witness: w, Quorum: newQuorumClient(d.cfg, secrets), Layers: applied.layers,
-		Disk: d.dir, Clock: agent.BootClock{}, Log: d.log,
+		Params: params, Version: fullVersion(), Quorum: newQuorumClient(d.cfg, secrets), Layers: applied.layers,
+		Witnesses: agentWitnesses(w), Disk: d.dir, Clock: agent.BootClock{}, Log: d.log,
 		Health: healthParams(d.cfg.Health), Probes: buildProbes(d.cfg.Health, applied.cluster, d.gpus),
 	}
 	if params.Instance != "" {
@@ -250,18 +251,40 @@ func authorityStands(cfg *config.Config) bool {
 	return err == nil && bootErr == nil && saved.BootID == boot && saved.Safety == lease.SafetyHash(cfg.Params().Safety()) && now < saved.Deadline && saved.Deadline <= now.Add(time.Duration(cfg.Lease.TTL))
 }
 
-// askWitness reads the own flag once. A witness that refuses this configuration
-// will go on doing so, and ends the start; one that can't be reached may come
+// agentWitnesses are the witnesses as the agent has them.
+func agentWitnesses(all witness.Several) (out []agent.Witness) {
+	for _, w := range all {
+		out = append(out, w)
+	}
+	return out
+}
+
+// askWitnesses reads the own flag once, of all at once. A witness that refuses this configuration
+// will go on doing so, and ends the start, if it is the only one, or most do; one that can't be reached may come
 // back, and does not.
-func askWitness(ctx context.Context, cfg *config.Config, w *witness.Witness, log hclog.Logger) error {
+func askWitnesses(ctx context.Context, cfg *config.Config, all witness.Several, log hclog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(cfg.Lease.RequestTimeout))
 	defer cancel()
-	_, err := w.ReadFlag(ctx, cfg.Region)
-	switch class := witness.ClassOf(err); {
-	case class == witness.Refused, class == witness.Invalid, class == witness.BadAnswer:
-		return fmt.Errorf("ask the witness: %w", err)
-	case err != nil && class != "":
-		log.Warn("the witness does not answer yet", "error", err)
+	errs := make([]error, len(all))
+	var asked sync.WaitGroup
+	for i, w := range all {
+		asked.Go(func() { _, errs[i] = w.ReadFlag(ctx, cfg.Region) })
+	}
+	asked.Wait()
+	var refused []error
+	for i, of := range cfg.AllWitnesses() {
+		switch class := witness.ClassOf(errs[i]); {
+		case class == witness.Refused, class == witness.Invalid, class == witness.BadAnswer:
+			refused = append(refused, fmt.Errorf("ask the witness%s: %w", named(of), errs[i]))
+			if len(all) > 1 {
+				log.Error("the witness"+named(of)+" refuses this configuration", "error", errs[i])
+			}
+		case errs[i] != nil && class != "":
+			log.Warn("the witness"+named(of)+" does not answer yet", "error", errs[i])
+		}
+	}
+	if 2*len(refused) > len(all) {
+		return errors.Join(refused...)
 	}
 	return nil
 }

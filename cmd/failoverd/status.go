@@ -163,11 +163,16 @@ func printStatus(out io.Writer, s agent.Status) {
 	for _, what := range s.Behind {
 		fmt.Fprintf(out, "  behind: %s\n", what)
 	}
-	up := "answers"
-	if !s.Witness.Up {
-		up = "does not answer"
+	up := answers(s.Witness.Up)
+	if n := len(s.Witnesses); n > 0 && s.Witness.Up {
+		up = fmt.Sprintf("answers, by most of %d", n)
+	} else if n > 0 {
+		up = fmt.Sprintf("does not answer, by most of %d", n)
 	}
 	fmt.Fprintf(out, "\nwitness %s; staleness bound %s, observed %s\n", up, seconds(s.Witness.Staleness), seconds(s.Witness.ObservedStaleness))
+	for _, w := range s.Witnesses {
+		fmt.Fprintf(out, "  %s %s; staleness bound %s, observed %s\n", w.Name, answers(w.Up), seconds(w.Staleness), seconds(w.ObservedStaleness))
+	}
 	for _, call := range slices.Sorted(maps.Keys(s.Witness.Trouble)) {
 		fmt.Fprintf(out, "  %s: %s\n", call, s.Witness.Trouble[call])
 	}
@@ -188,4 +193,12 @@ func printStatus(out io.Writer, s agent.Status) {
 			fmt.Fprintf(out, "  what to do: %s\n", a.Remedy)
 		}
 	}
+}
+
+// answers says whether a witness does.
+func answers(up bool) string {
+	if up {
+		return "answers"
+	}
+	return "does not answer"
 }

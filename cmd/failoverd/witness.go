@@ -12,17 +12,32 @@ import (
 	"github.com/openova-io/failoverd/lease/witness/s3"
 )
 
-// openWitness makes the witness that the configuration names. It does not ask
-// it anything yet.
-func openWitness(cfg *config.Config, secrets *config.Secrets) (*witness.Witness, error) {
-	store, err := openStore(cfg.Group, cfg.Witness, secrets.Witness)
-	if err != nil {
-		return nil, fmt.Errorf("open the witness: %w", err)
+// openWitnesses makes the witness that the configuration names, or the several, in its order. It asks
+// none of them anything yet.
+func openWitnesses(cfg *config.Config, secrets *config.Secrets) (all witness.Several, err error) {
+	for i, of := range cfg.AllWitnesses() {
+		store, err := openStore(cfg.Group, of.Witness, secrets.Witnesses[i])
+		if err != nil {
+			return nil, fmt.Errorf("open the witness%s: %w", named(of), err)
+		}
+		w, err := witness.New(store, witness.Config{
+			Prefix: of.Prefix, Group: cfg.Group, Region: cfg.Region, Members: cfg.Members,
+			PrivateKey: secrets.PrivateKey, PublicKeys: cfg.PublicKeys(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, w)
 	}
-	return witness.New(store, witness.Config{
-		Prefix: cfg.Witness.Prefix, Group: cfg.Group, Region: cfg.Region, Members: cfg.Members,
-		PrivateKey: secrets.PrivateKey, PublicKeys: cfg.PublicKeys(),
-	})
+	return all, nil
+}
+
+// named is the name of one of several witnesses, behind a blank.
+func named(w config.NamedWitness) string {
+	if w.Name == "" {
+		return ""
+	}
+	return " " + w.Name
 }
 
 // openStore makes the store of a witness of a group.
