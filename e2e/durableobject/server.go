@@ -8,6 +8,7 @@ package durableobject
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	worker "github.com/openova-io/failoverd/deploy/cloudflare-worker"
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/kvserver"
 )
@@ -61,7 +63,7 @@ func Start(tb testing.TB, opts Options) *Server {
 			tb.Fatalf("durableobject: %v", err)
 		}
 	}
-	if err := write(dir, filepath.Join(root, "../deploy/cloudflare-worker"), opts); err != nil {
+	if err := write(dir, opts); err != nil {
 		tb.Fatalf("durableobject: %v", err)
 	}
 	s := &Server{tb: tb, TokenFile: filepath.Join(dir, "token"), argv: []string{
@@ -117,21 +119,21 @@ func (s *Server) Restart() {
 }
 
 // write lays out the Worker's modules and workerd's configuration, as wrangler.jsonc has it.
-func write(dir, worker string, opts Options) error {
-	deployment, err := os.ReadFile(filepath.Join(worker, "wrangler.jsonc"))
+func write(dir string, opts Options) error {
+	deployment, err := worker.Files.ReadFile("wrangler.jsonc")
 	if err != nil {
 		return err
 	}
 	date := compatibility.FindSubmatch(deployment)
-	modules, err := filepath.Glob(filepath.Join(worker, "src/*.js"))
+	modules, err := fs.Glob(worker.Files, "src/*.js")
 	if err != nil || date == nil || len(modules) == 0 {
-		return fmt.Errorf("%s has the modules %q and the compatibility date %q, %v", worker, modules, date, err)
+		return fmt.Errorf("the Worker has the modules %q and the compatibility date %q, %v", modules, date, err)
 	}
 	// The first module is the one that serves.
 	listed := []string{`(name = "worker.js", esModule = embed "worker.js")`}
 	for _, module := range modules {
 		name := filepath.Base(module)
-		code, err := os.ReadFile(module)
+		code, err := worker.Files.ReadFile(module)
 		if err != nil {
 			return err
 		}
