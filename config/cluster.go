@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -123,20 +122,5 @@ func (v *validator) kubernetes() {
 func (v *validator) optionalPath(at, path string) {
 	if path != "" {
 		v.text(at, path, isAbs)
-	}
-}
-
-// checkKubeconfig looks whether the kubeconfig is there. It holds credentials, so
-// nobody else may read it.
-func (v *validator) checkKubeconfig() {
-	path := v.c.Kubernetes.Kubeconfig
-	if path == "" {
-		return
-	}
-	switch info, err := os.Stat(path); {
-	case err != nil:
-		v.must(false, "kubernetes.kubeconfig", "%v, expected a kubeconfig file", err)
-	case tooOpen(info, os.Geteuid()):
-		v.must(false, "kubernetes.kubeconfig", "others can read %s (mode %04o), which holds credentials; run chmod 600 on it", path, info.Mode().Perm())
 	}
 }

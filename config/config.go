@@ -4,9 +4,9 @@
 // default is filled in) and passed every rule of Validate, so that whoever
 // uses it checks nothing again. What is wrong is reported all at once, in the
 // order of the file, each with file, line, column and the source line, and
-// with what was expected there. A key that DESIGN names and this version does
-// not implement is refused, never ignored: a daemon that overlooks a safety
-// setting is worse than one that does not start.
+// with what was expected there. A key that it does not know is refused, never
+// ignored: a daemon that overlooks a safety setting is worse than one that does
+// not start.
 //
 // Secrets are named in the file by path only. Parse never opens them, so that
 // a configuration can be checked where the secrets are not; LoadSecrets reads
@@ -69,11 +69,12 @@ type Witness struct {
 	Staleness Duration `yaml:"staleness" json:"staleness"` // Δ of the protocol
 	Prefix    string   `yaml:"prefix" json:"prefix"`       // keys are <prefix>/<group>/flag/<region>
 
-	CloudflareKV  *CloudflareKV  `yaml:"cloudflare_kv,omitempty" json:"cloudflare_kv,omitempty"`
-	DurableObject *DurableObject `yaml:"durable_object,omitempty" json:"durable_object,omitempty"`
-	S3            *S3            `yaml:"s3,omitempty" json:"s3,omitempty"`
-	Etcd          *Etcd          `yaml:"etcd,omitempty" json:"etcd,omitempty"`
-	File          *FileWitness   `yaml:"file,omitempty" json:"file,omitempty"`
+	CloudflareKV  *CloudflareKV      `yaml:"cloudflare_kv,omitempty" json:"cloudflare_kv,omitempty"`
+	DurableObject *DurableObject     `yaml:"durable_object,omitempty" json:"durable_object,omitempty"`
+	S3            *S3                `yaml:"s3,omitempty" json:"s3,omitempty"`
+	Etcd          *Etcd              `yaml:"etcd,omitempty" json:"etcd,omitempty"`
+	Kubernetes    *KubernetesWitness `yaml:"kubernetes,omitempty" json:"kubernetes,omitempty"`
+	File          *FileWitness       `yaml:"file,omitempty" json:"file,omitempty"`
 }
 
 // NamedWitness is one of several.

@@ -61,7 +61,7 @@ func (c *Config) CheckFiles() error {
 			}
 		}
 	}
-	v.checkKubeconfig()
+	v.checkKubeconfig("kubernetes.kubeconfig", c.Kubernetes.Kubeconfig)
 	v.checkAuthorities()
 	c.eachWitness(func(at string, w *Witness) {
 		f := w.File

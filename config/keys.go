@@ -32,7 +32,7 @@ var keys = map[string]key{
 	"lease.max_clock_drift": {expected: "a percentage with its sign, such as 0.2%", means: "by how much the rate of any region's clock may be off", limits: "0.06% to 10%"},
 
 	"witness":                              {expected: "a section of keys such as type: cloudflare-kv", means: "the store that the regions' flags are in"},
-	"witness.type":                         {expected: "cloudflare-kv, durable-object, s3, etcd or file"},
+	"witness.type":                         {expected: "cloudflare-kv, durable-object, s3, etcd, kubernetes or file"},
 	"witness.staleness":                    {expected: "a duration with its unit (ms, s, m, h), such as 60s", means: "how old what a read returns may be (Δ)", limits: "from 0s to 24h; on Workers KV from 60s"},
 	"witness.prefix":                       {expected: "the first part of every key in the store, such as failoverd", means: "keys are `<prefix>/<group>/flag/<region>` and `<prefix>/<group>/info/<region>`", limits: "at most 128 characters"},
 	"witness.cloudflare_kv":                {expected: "a section with account_id, namespace_id and api_token_file", means: "a namespace of Cloudflare Workers KV; required with `type: cloudflare-kv`", limits: "only with that type"},
@@ -58,6 +58,9 @@ var keys = map[string]key{
 	"witness.etcd.tls.key_file":            {expected: "the absolute path of a file with the client certificate's key, in PEM", limits: "mode 0600 or 0400"},
 	"witness.etcd.username":                {expected: "the name of a user of etcd, such as failoverd, or nothing where etcd asks for none or knows the client certificate", limits: "not without `password_file`"},
 	"witness.etcd.password_file":           {expected: "the absolute path of a file that holds the user's password", limits: "mode 0600 or 0400"},
+	"witness.kubernetes":                   {expected: "a section with kubeconfig and namespace", means: "ConfigMaps of a management cluster, which is no region ([witnesses.md](witnesses.md#kubernetes)); required with `type: kubernetes`", limits: "only with that type"},
+	"witness.kubernetes.kubeconfig":        {expected: "the absolute path of a kubeconfig file of the management cluster", means: "its user may get, create and patch ConfigMaps in the namespace", limits: "mode 0600 or 0400"},
+	"witness.kubernetes.namespace":         {expected: "the name of a namespace there, a DNS label such as failoverd-witness", limits: "it has to exist"},
 	"witness.file":                         {expected: "a section with dir", means: "a directory; required with `type: file`", limits: "only with that type"},
 	"witness.file.dir":                     {expected: "the absolute path of a directory that every region sees", limits: "it has to exist"},
 
@@ -181,18 +184,6 @@ var keys = map[string]key{
 	"log":        {expected: "a section with level and format", means: "the log goes to standard error"},
 	"log.level":  {expected: "trace, debug, info, warn or error"},
 	"log.format": {expected: "text or json"},
-}
-
-// later are the keys of the design that this version does not implement, and
-// what each is. They are refused with that reason, not as unknown.
-var later = map[string]string{
-	"witness.kubernetes": "the Kubernetes witness",
-}
-
-// laterValues are the values of the design that this version does not
-// implement, by key.
-var laterValues = map[string][]string{
-	"witness.type": {"kubernetes"},
 }
 
 var indexes = regexp.MustCompile(`\[[0-9]+\]`)

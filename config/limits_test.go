@@ -39,6 +39,7 @@ var limitCases = []struct {
 	{"witness.s3", s3Section, "{}"},
 	{"witness.s3.endpoint", "http://127.0.0.1:9000", "http://192.0.2.1:9000"},
 	{"witness.s3.bucket", "a.b", "a/b"},
+	{"witness.kubernetes", kubernetesSection, "{}"},
 	{"witness.etcd", etcdSection, "{}"},
 	{"witness.etcd.endpoints", "[\"https://etcd-0.example.com:2379\"]", "[\"https://etcd-0.example.com:2379\", \"https://etcd-0.example.com:2379\"]"},
 	{"witness.etcd.endpoints[]", "http://127.0.0.1:2379", "http://192.0.2.1:2379"},
@@ -91,6 +92,7 @@ const (
 	durableObjectSection = "{url: \"https://worker.example.com\", token_file: /t}"
 	s3Section            = "{endpoint: \"https://s3.example.com\", bucket: witness, region: auto, credentials_file: /c}"
 	etcdSection          = "{endpoints: [\"https://etcd-0.example.com:2379\"]}"
+	kubernetesSection    = "{kubeconfig: /k, namespace: failoverd-witness}"
 )
 
 // otherWitnesses are what a key of another store than that of the file is tried in, by the store's section.
@@ -98,10 +100,11 @@ var otherWitnesses = map[string]string{
 	"durable_object": "{type: durable-object, durable_object: " + durableObjectSection + "}",
 	"s3":             "{type: s3, s3: " + s3Section + "}",
 	"etcd":           "{type: etcd, etcd: " + etcdSection + "}",
+	"kubernetes":     "{type: kubernetes, kubernetes: " + kubernetesSection + "}",
 }
 
 // judgedElsewhere are keys whose limits are about what the host has: TestLoadSecrets, TestCheckFiles and their like.
-var judgedElsewhere = []string{"notifications.alertmanager.bearer_token_file", "notifications.webhooks[].secret_file", "notifications.webhooks[].bearer_token_file", "witness.cloudflare_kv.api_token_file", "witness.durable_object.token_file", "witness.s3.credentials_file", "witness.etcd.tls.key_file", "witness.etcd.password_file", "witness.file", "witness.file.dir", "identity.private_key_file", "kubernetes.kubeconfig"}
+var judgedElsewhere = []string{"notifications.alertmanager.bearer_token_file", "notifications.webhooks[].secret_file", "notifications.webhooks[].bearer_token_file", "witness.cloudflare_kv.api_token_file", "witness.durable_object.token_file", "witness.s3.credentials_file", "witness.etcd.tls.key_file", "witness.etcd.password_file", "witness.kubernetes.kubeconfig", "witness.kubernetes.namespace", "witness.file", "witness.file.dir", "identity.private_key_file", "kubernetes.kubeconfig"}
 
 // set puts a value at a path of a tree of YAML; [] is the first element of a list.
 func set(t *testing.T, tree map[string]any, path string, value any) {

@@ -18,7 +18,7 @@ const referencePage = "../docs/configuration.md"
 // defaults are a configuration with every section, and one element in each list, of which the file sets nothing.
 func defaults(witness string) *Config {
 	c := Default(witness)
-	c.Witness.CloudflareKV, c.Witness.DurableObject, c.Witness.S3, c.Witness.Etcd, c.Witness.File = &CloudflareKV{}, &DurableObject{}, DefaultS3(), &Etcd{TLS: &EtcdTLS{}}, &FileWitness{}
+	c.Witness.CloudflareKV, c.Witness.DurableObject, c.Witness.S3, c.Witness.Etcd, c.Witness.Kubernetes, c.Witness.File = &CloudflareKV{}, &DurableObject{}, DefaultS3(), &Etcd{TLS: &EtcdTLS{}}, &KubernetesWitness{}, &FileWitness{}
 	c.Quorum, c.Instances, c.Watchdog = DefaultQuorum(""), DefaultInstances(), DefaultWatchdog()
 	c.Layers = Layers{HTTPRoute: DefaultHTTPRoute(), Cilium: DefaultCilium(), CNPG: DefaultCNPG(), Strimzi: &Objects{}, Hooks: []Hook{{}}}
 	c.Health, c.GPU = DefaultHealth(), DefaultGPU()
@@ -103,7 +103,7 @@ func (r row) written() string {
 func required(t *testing.T) map[string]bool {
 	t.Helper()
 	missing := map[string]bool{}
-	for _, file := range []string{"testdata/valid/full.yaml", "testdata/valid/minimal-file.yaml", "testdata/valid/minimal-s3.yaml", "testdata/valid/minimal-durable-object.yaml", "testdata/valid/minimal-etcd.yaml"} {
+	for _, file := range []string{"testdata/valid/full.yaml", "testdata/valid/minimal-file.yaml", "testdata/valid/minimal-s3.yaml", "testdata/valid/minimal-durable-object.yaml", "testdata/valid/minimal-etcd.yaml", "testdata/valid/minimal-kubernetes.yaml"} {
 		base, err := Load(file)
 		if err != nil {
 			t.Fatal(err)

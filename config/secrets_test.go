@@ -408,3 +408,26 @@ func TestEtcdSecretsRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestWitnessKubeconfig(t *testing.T) {
+	c, _ := secretive(t)
+	name := filepath.Join(t.TempDir(), "kubeconfig")
+	c.Witness.Type, c.Witness.CloudflareKV = config.WitnessKubernetes, nil
+	c.Witness.Kubernetes = &config.KubernetesWitness{Kubeconfig: name, Namespace: "failoverd-witness"}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	refuses := func(want string) {
+		t.Helper()
+		if _, err := c.LoadSecrets(); err == nil || !strings.Contains(err.Error(), "witness.kubernetes.kubeconfig: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
+	}
+	refuses("no such file")
+	write(t, name, []byte("token: Hunter2"), 0o644)
+	refuses("others can read")
+	write(t, name, []byte("token: Hunter2"), 0o600)
+	if _, err := c.LoadSecrets(); err != nil {
+		t.Error(err)
+	}
+}

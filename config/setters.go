@@ -94,9 +94,7 @@ func (d *decoder) unknown(path, key string, k ast.Node, fields []field) {
 	for i, f := range fields {
 		known[i] = f.key
 	}
-	if what, ok := later[at]; ok {
-		d.report(at, placeOf(k), "not in this version of failoverd (%s); remove the key, which would have no effect", what)
-	} else if meant := suggest(path, key, known); meant != "" {
+	if meant := suggest(path, key, known); meant != "" {
 		d.report(at, placeOf(k), "unknown key; did you mean %s?", meant)
 		if !d.has(meant) {
 			d.bad[meant] = true // it is misspelled, not missing

@@ -99,8 +99,6 @@ func (v *validator) text(path, value string, ok func(string) bool) {
 func (v *validator) choice(path, value string, values []string) {
 	switch meant := closest(value, values); {
 	case slices.Contains(values, value):
-	case slices.Contains(laterValues[path], value):
-		v.must(false, path, "%s is not in this version of failoverd, expected %s", value, want(path))
 	case value != "" && meant != "" && len(values) > 1:
 		v.must(false, path, "found %s, expected %s; did you mean %s?", quote(value), want(path), meant)
 	default:

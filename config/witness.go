@@ -21,7 +21,7 @@ type store struct {
 	secrets func(v *validator, at string, w *Witness, s *WitnessSecrets) // loads those that its section names; nil: none
 }
 
-var stores = []store{cloudflareKV, durableObject, s3Store, etcdStore, fileStore}
+var stores = []store{cloudflareKV, durableObject, s3Store, etcdStore, kubernetesStore, fileStore}
 
 var prefixSyntax = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$`)
 

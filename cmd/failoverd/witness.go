@@ -4,11 +4,13 @@ import (
 	"fmt"
 
 	"github.com/openova-io/failoverd/config"
+	"github.com/openova-io/failoverd/layers/kube"
 	"github.com/openova-io/failoverd/lease/witness"
 	"github.com/openova-io/failoverd/lease/witness/cloudflarekv"
 	"github.com/openova-io/failoverd/lease/witness/durableobject"
 	"github.com/openova-io/failoverd/lease/witness/etcd"
 	"github.com/openova-io/failoverd/lease/witness/file"
+	kubewitness "github.com/openova-io/failoverd/lease/witness/kube"
 	"github.com/openova-io/failoverd/lease/witness/s3"
 )
 
@@ -58,6 +60,12 @@ func openStore(group string, w config.Witness, secrets config.WitnessSecrets) (w
 			Endpoint: b.Endpoint, Bucket: b.Bucket, Region: b.Region, PathStyle: b.PathStyle,
 			AccessKeyID: secrets.S3.AccessKeyID, SecretAccessKey: secrets.S3.SecretAccessKey,
 		})
+	case config.WitnessKubernetes:
+		cluster, err := kube.Connect(w.Kubernetes.Kubeconfig, version)
+		if err != nil {
+			return nil, fmt.Errorf("witness: %w", err)
+		}
+		return kubewitness.New(cluster.Config, w.Kubernetes.Namespace)
 	case config.WitnessEtcd:
 		return etcd.New(etcd.Config{
 			Endpoints: w.Etcd.Endpoints, TLS: secrets.Etcd.TLS, Username: w.Etcd.Username, Password: secrets.Etcd.Password,
