@@ -110,6 +110,25 @@ func TestLive(t *testing.T) {
 			t.Errorf("%s has fired", a)
 		}
 	}
+
+	// The witness's store comes apart: each of the two that are left reads what it has written itself, and nothing else that is new.
+	holder = nil
+	for _, r := range w.regions {
+		if s, err := r.Status(t.Context()); r.Process().Running() && err == nil && s.State == lease.Active {
+			holder = r
+		}
+	}
+	w.fires("a store that has come apart, no way through the resolvers", func() {
+		for _, r := range w.regions {
+			r.Link.Split(string(r.Name))
+			r.door.Set(resolvers.Drops)
+		}
+	}, "FailoverdTwoHolders")
+	w.fires("the store is whole again", func() {
+		for _, r := range w.regions {
+			r.Link.Stale(0)
+		}
+	}, "FailoverdSplitBrain "+string(holder.Name))
 }
 
 // metadata compares the types of what was scraped with the page of the metrics.

@@ -115,6 +115,23 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestShown has each alert be one that real agents have fire, with a fault made for it.
+func TestShown(t *testing.T) {
+	var faults []byte
+	for _, name := range []string{"live_test.go", "instances_test.go"} {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		faults = append(faults, source...)
+	}
+	for _, r := range rules(t) {
+		if !regexp.MustCompile(`"` + r.Alert + `\b`).Match(faults) {
+			t.Errorf("no fault of TestLive or TestInstances has %s fire", r.Alert)
+		}
+	}
+}
+
 // headings are those of every runbook.
 var headings = []string{"## What it means", "## What the daemon does by itself", "## What you see", "## What you do", "## What not to do"}
 
