@@ -1,0 +1,128 @@
+package etcd_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/agent/bootclock"
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/e2e/etcd"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// times are those of a store that is never stale. They are short, and still far above what a busy machine delays.
+func times() lease.Params {
+	p := daemon.DefaultTimes("fsn", "hel", "nbg")
+	p.TTL, p.RenewInterval, p.RetryInterval, p.PollInterval = 15*time.Second, 3*time.Second, time.Second, time.Second
+	p.RequestTimeout, p.FenceTimeout = 3*time.Second, 5*time.Second
+	return p
+}
+
+// active is the one of the regions that is; nil if none is.
+func active(t *testing.T, regions []*daemon.Region) *daemon.Region {
+	for _, r := range regions {
+		if s, err := r.Status(t.Context()); err == nil && s.State == lease.Active && s.AllLayers("active") {
+			return r
+		}
+	}
+	return nil
+}
+
+// transitions are how many the regions have been through.
+func transitions(t *testing.T, regions []*daemon.Region) (n int) {
+	t.Helper()
+	for _, r := range regions {
+		h, err := r.History()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(h)
+	}
+	return n
+}
+
+func saved(t *testing.T, r *daemon.Region) lease.Authority {
+	t.Helper()
+	a, err := r.Saved()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// Each member is killed in turn: nobody loses or takes anything. Then the holder is killed: another one takes, not before
+// the authority of the first has ended.
+func TestDaemons(t *testing.T) {
+	cluster := etcd.Start(t, 3)
+	endpoints, err := json.Marshal(cluster.Endpoints(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := daemon.NewGroupOn(t, daemon.Build(t, true), times(), nil, func(*daemon.Region) string {
+		return fmt.Sprintf("{type: etcd, staleness: 0s, etcd: {endpoints: %s}}", endpoints)
+	})
+	for _, r := range g.Regions {
+		r.Start(t)
+	}
+	var first *daemon.Region
+	daemon.Await(t, "one is active, and the others are standby", func() bool {
+		first = active(t, g.Regions)
+		standby := 0
+		for _, r := range g.Regions {
+			if s, err := r.Status(t.Context()); err == nil && s.State == lease.Standby {
+				standby++
+			}
+		}
+		return first != nil && standby == 2
+	})
+	before, had := transitions(t, g.Regions), saved(t, first)
+	for i, m := range cluster.Members {
+		if err := m.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		at := bootclock.Clock{}.Now()
+		daemon.Await(t, "the holder has renewed, and the others see it", func() bool {
+			if saved(t, first).Deadline <= at.Add(g.Params.TTL) {
+				return false
+			}
+			for _, r := range g.Regions {
+				if s, err := r.Status(t.Context()); err != nil || !s.Witness.Up {
+					return false
+				}
+			}
+			return true
+		})
+		cluster.Start(t, i)
+		cluster.Await(t, i)
+	}
+	if n, has := transitions(t, g.Regions), saved(t, first); n != before || has.Epoch != had.Epoch {
+		t.Errorf("%d transitions, epoch %d, want none since there were %d, and epoch %d: a majority of the members ran", n, has.Epoch, before, had.Epoch)
+	}
+
+	if err := first.Process().Kill(); err != nil {
+		t.Fatal(err)
+	}
+	had = saved(t, first)
+	var second *daemon.Region
+	daemon.Await(t, "another one is active", func() bool {
+		second = active(t, g.Regions)
+		return second != nil && second != first
+	})
+	runs, err := second.HookRuns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range runs {
+		if run.Action != "activate" {
+			continue
+		}
+		if run.Epoch <= had.Epoch || run.At < had.Deadline {
+			t.Errorf("%s was activated for epoch %d, %v before the authority of %s for epoch %d ended", second.Name, run.Epoch, had.Deadline.Sub(run.At), first.Name, had.Epoch)
+		}
+		t.Logf("%s took %v after the last renewal of %s; the bound is %v", second.Name,
+			run.At.Sub(had.Deadline.Add(-g.Params.TTL)).Round(time.Millisecond), first.Name, g.Params.LongestGapFresh(g.Params.RequestTimeout))
+		break
+	}
+}
