@@ -72,7 +72,10 @@ func TestSerializableReadsAreRefused(t *testing.T) {
 	if !errors.As(err, &e) || e.Class != witness.BadAnswer || !strings.Contains(err.Error(), "it is stale, and not linearizable") || !strings.Contains(e.Remedy, "a proxy") {
 		t.Errorf("Get = %q, %v, want class %s and that it is stale", got, err, witness.BadAnswer)
 	}
-	// The proof is what the region knows: one that has just started has none.
+	// The proof is what the region knows: one that has just started has none, and check --live makes one.
+	if _, err := open(t, store.Config{Endpoints: []string{endpoint}}).SelfTest(t.Context(), "failoverd/g/test/a"); witness.ClassOf(err) != witness.BadAnswer || !strings.Contains(err.Error(), "it is stale") {
+		t.Errorf("SelfTest = %v, want class %s and that it is stale", err, witness.BadAnswer)
+	}
 	if got, err := open(t, store.Config{Endpoints: []string{endpoint}}).Get(t.Context(), "k"); err != nil || string(got) != "old" {
 		t.Errorf("Get of one that knows nothing = %q, %v: this test's proxy serves nothing stale", got, err)
 	}

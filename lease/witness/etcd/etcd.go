@@ -88,30 +88,38 @@ func (s *Store) Put(ctx context.Context, key string, value []byte) error {
 }
 
 // Get implements witness.Store.
-func (s *Store) Get(ctx context.Context, key string) (value []byte, err error) {
+func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	var answer *pb.RangeResponse
-	err = s.ask(ctx, "get", key, func(ctx context.Context, kv pb.KVClient) (*pb.ResponseHeader, error) {
-		answer, err = kv.Range(ctx, &pb.RangeRequest{Key: []byte(key), Limit: 1}) // linearizable, unless Serializable is set
-		if err == nil && (len(answer.Kvs) > 1 || len(answer.Kvs) == 1 && string(answer.Kvs[0].Key) != key) {
-			return nil, errOtherKey
-		}
-		return answer.GetHeader(), err
-	})
-	switch {
-	case err != nil:
+	if err := s.ask(ctx, "get", key, read(key, &answer)); err != nil {
 		return nil, err
-	case len(answer.Kvs) == 0:
+	}
+	if len(answer.Kvs) == 0 {
 		return nil, witness.ErrNotFound
 	}
-	value = answer.Kvs[0].Value
+	value := answer.Kvs[0].Value
 	if len(value) > witness.MaxRecord+1 {
 		value = append([]byte(nil), value[:witness.MaxRecord+1]...) // and not all of a stranger's in memory
 	}
 	return value, nil
 }
 
-// ask sends one request to one member, and judges its answer.
-func (s *Store) ask(ctx context.Context, op, key string, send func(context.Context, pb.KVClient) (*pb.ResponseHeader, error)) error {
+// A request is sent to one member, and returns the header of its answer.
+type request func(context.Context, pb.KVClient) (*pb.ResponseHeader, error)
+
+// read is the request for a key. It is linearizable, unless Serializable is set.
+func read(key string, into **pb.RangeResponse) request {
+	return func(ctx context.Context, kv pb.KVClient) (*pb.ResponseHeader, error) {
+		answer, err := kv.Range(ctx, &pb.RangeRequest{Key: []byte(key), Limit: 1})
+		if err == nil && (len(answer.Kvs) > 1 || len(answer.Kvs) == 1 && string(answer.Kvs[0].Key) != key) {
+			return nil, errOtherKey
+		}
+		*into = answer
+		return answer.GetHeader(), err
+	}
+}
+
+// ask sends a request to the member whose turn it is.
+func (s *Store) ask(ctx context.Context, op, key string, send request) error {
 	if key == "" {
 		return &witness.Error{Class: witness.Invalid, Op: op, Key: key, Err: errors.New("key is empty")}
 	}
@@ -119,23 +127,34 @@ func (s *Store) ask(ctx context.Context, op, key string, send func(context.Conte
 		return witness.Interrupted(ctx, op, key)
 	}
 	s.mu.Lock()
-	asked, before := s.current, s.seen
+	asked := s.current
 	s.mu.Unlock()
-	m := s.members[asked]
-	header, err := m.call(ctx, send)
+	err := s.askMember(ctx, s.members[asked], op, key, send)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.current == asked { // of several calls that fail, the first goes on to the next
+			s.current = (asked + 1) % len(s.members)
+		}
+	}
+	return err
+}
 
+// askMember sends a request to a member, and judges its answer.
+func (s *Store) askMember(ctx context.Context, m *member, op, key string, send request) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	before := s.seen
+	s.mu.Unlock()
+	header, err := m.call(ctx, send)
 	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		err = s.judge(header, before)
 	}
-	if err == nil {
-		return nil
+	if err != nil {
+		return failure(ctx, op, key, m.endpoint, err)
 	}
-	if s.current == asked { // of several calls that fail, the first goes on to the next
-		s.current = (asked + 1) % len(s.members)
-	}
-	return failure(ctx, op, key, m.endpoint, err)
+	return nil
 }
 
 // judge refuses an answer that a linearizable cluster can't give when an

@@ -63,7 +63,7 @@ func newMember(endpoint string, cfg Config) (*member, error) {
 // call sends one request. Where the member knows the token no more, as after
 // its restart, it says so before it looks at the request: that has not landed,
 // and is sent with another one.
-func (m *member) call(ctx context.Context, send func(context.Context, pb.KVClient) (*pb.ResponseHeader, error)) (*pb.ResponseHeader, error) {
+func (m *member) call(ctx context.Context, send request) (*pb.ResponseHeader, error) {
 	if m.username == "" {
 		return send(ctx, m.kv)
 	}

@@ -126,6 +126,14 @@ func (s *server) Range(ctx context.Context, req *pb.RangeRequest) (*pb.RangeResp
 	return answer, nil
 }
 
+func (s *server) DeleteRange(_ context.Context, req *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error) {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	s.db.revision++
+	delete(s.db.values, string(req.Key))
+	return &pb.DeleteRangeResponse{Header: s.header()}, nil
+}
+
 func (s *server) Authenticate(_ context.Context, req *pb.AuthenticateRequest) (*pb.AuthenticateResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

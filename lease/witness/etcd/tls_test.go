@@ -78,18 +78,18 @@ func TestTLS(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		url    string
-		client tls.Config
+		client *tls.Config
 		class  witness.Class // empty: any of an error that has the remedy
 		remedy string
 	}{
-		{"right", secure, tls.Config{RootCAs: ours.pool(), Certificates: []tls.Certificate{ours.issue(t)}}, "", ""},
-		{"no client certificate", secure, tls.Config{RootCAs: ours.pool()}, "", "witness.etcd.tls.cert_file"},
-		{"a stranger's client certificate", secure, tls.Config{RootCAs: ours.pool(), Certificates: []tls.Certificate{strangers.issue(t)}}, "", "witness.etcd.tls.cert_file"},
-		{"another authority", secure, tls.Config{RootCAs: strangers.pool()}, witness.BadAnswer, "witness.etcd.tls.ca_file"},
-		{"another host", strings.Replace(secure, "127.0.0.1", "localhost", 1), tls.Config{RootCAs: ours.pool()}, witness.BadAnswer, "for the host in witness.etcd.endpoints"},
-		{"not by the client", s.url, tls.Config{}, witness.Unreachable, "ask http"},
+		{"right", secure, &tls.Config{RootCAs: ours.pool(), Certificates: []tls.Certificate{ours.issue(t)}}, "", ""},
+		{"no client certificate", secure, &tls.Config{RootCAs: ours.pool()}, "", "witness.etcd.tls.cert_file"},
+		{"a stranger's client certificate", secure, &tls.Config{RootCAs: ours.pool(), Certificates: []tls.Certificate{strangers.issue(t)}}, "", "witness.etcd.tls.cert_file"},
+		{"another authority", secure, &tls.Config{RootCAs: strangers.pool()}, witness.BadAnswer, "witness.etcd.tls.ca_file"},
+		{"another host", strings.Replace(secure, "127.0.0.1", "localhost", 1), &tls.Config{RootCAs: ours.pool()}, witness.BadAnswer, "for the host in witness.etcd.endpoints"},
+		{"not by the client", s.url, &tls.Config{}, witness.Unreachable, "ask http"},
 	} {
-		err := open(t, etcd.Config{Endpoints: []string{test.url}, TLS: &test.client}).Put(t.Context(), "k", nil)
+		err := open(t, etcd.Config{Endpoints: []string{test.url}, TLS: test.client}).Put(t.Context(), "k", nil)
 		if (err == nil) != (test.remedy == "") || test.class != "" && witness.ClassOf(err) != test.class || err != nil && !strings.Contains(err.Error(), test.remedy) {
 			t.Errorf("%s: Put = %v, want class %q and %q", test.name, err, test.class, test.remedy)
 		}

@@ -1,0 +1,112 @@
+package kubewitness
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/openova-io/failoverd/agent/bootclock"
+	"github.com/openova-io/failoverd/e2e/controlplane"
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/lease"
+)
+
+// kubeconfig is a file by which a program comes as the agent.
+func kubeconfig(t *testing.T, plane *controlplane.Plane) string {
+	t.Helper()
+	config, err := clientcmd.LoadFromFile(plane.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range config.AuthInfos {
+		u.Impersonate = user
+	}
+	name := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*config, name); err != nil { // with mode 0600
+		t.Fatal(err)
+	}
+	return name
+}
+
+// The API server is frozen, and killed, for less than the TTL: nobody loses or takes anything. Then the holder is killed:
+// the other one takes, not before the authority of the first has ended.
+func TestDaemons(t *testing.T) {
+	plane := controlplane.Start(t, 1, controlplane.Options{})[0]
+	namespace := plane.Namespace(t)
+	asAgent(t, plane, namespace)
+	file := kubeconfig(t, plane)
+	params := daemon.DefaultTimes("fsn", "hel")
+	params.PollInterval = time.Second
+	g := daemon.NewGroupOn(t, daemon.Build(t, true), params, nil, func(*daemon.Region) string {
+		return fmt.Sprintf("{type: kubernetes, staleness: 0s, kubernetes: {kubeconfig: %q, namespace: %s}}", file, namespace)
+	})
+	status := func(r *daemon.Region) daemon.Status {
+		s, err := r.Status(t.Context())
+		if err != nil {
+			return daemon.Status{}
+		}
+		return s
+	}
+	saved := func(r *daemon.Region) lease.Authority {
+		t.Helper()
+		a, err := r.Saved()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	for _, r := range g.Regions {
+		r.Start(t)
+	}
+	first, second := g.Regions[0], g.Regions[1]
+	daemon.Await(t, "one is active, and the other is standby", func() bool {
+		if status(second).State == lease.Active {
+			first, second = second, first
+		}
+		s := status(first)
+		return s.State == lease.Active && s.AllLayers("active") && status(second).State == lease.Standby
+	})
+	had := saved(first)
+	for _, harm := range []struct{ begin, end func(testing.TB) }{
+		{plane.FreezeAPIServer, plane.ThawAPIServer},
+		{plane.KillAPIServer, plane.StartAPIServer},
+	} {
+		harm.begin(t)
+		daemon.Await(t, "both know that the witness is down", func() bool {
+			return !status(first).Witness.Up && !status(second).Witness.Up
+		})
+		harm.end(t)
+		at := bootclock.Clock{}.Now()
+		daemon.Await(t, "the holder has renewed since", func() bool { return saved(first).Deadline > at.Add(params.TTL) })
+	}
+	if has := saved(first); has.Epoch != had.Epoch || status(second).State != lease.Standby {
+		t.Errorf("%s has epoch %d, %s is %s; want epoch %d and a standby: the witness was back within the TTL", first.Name, has.Epoch, second.Name, status(second).State, had.Epoch)
+	}
+
+	if err := first.Process().Kill(); err != nil {
+		t.Fatal(err)
+	}
+	had = saved(first)
+	daemon.Await(t, "the other one is active", func() bool {
+		s := status(second)
+		return s.State == lease.Active && s.AllLayers("active")
+	})
+	runs, err := second.HookRuns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range runs {
+		if run.Action != "activate" {
+			continue
+		}
+		if run.Epoch <= had.Epoch || run.At < had.Deadline {
+			t.Errorf("%s was activated for epoch %d, %v before the authority of %s for epoch %d ended", second.Name, run.Epoch, had.Deadline.Sub(run.At), first.Name, had.Epoch)
+		}
+		t.Logf("%s took %v after the last renewal of %s; the bound is %v", second.Name,
+			run.At.Sub(had.Deadline.Add(-params.TTL)).Round(time.Millisecond), first.Name, params.LongestGapFresh(params.RequestTimeout))
+		break
+	}
+}
