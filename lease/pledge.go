@@ -92,12 +92,13 @@ func (s *State) refusal(j int, q Question) ReasonCode {
 
 // epochServes reports whether a pledge may be granted to region j for the epoch
 // that it names. A holder's may be below that of a candidacy, which has made
-// nothing active.
+// nothing active; so may any be below that of the own one, which the grant ends. If it
+// had to be above that too, two candidates who learn of one another would overtake one another for ever.
 func (s *State) epochServes(j int, q Question) bool {
 	if q.Authority {
 		return q.Epoch >= s.holderEpoch
 	}
-	if s.epoch >= s.highest && s.epoch > 0 {
+	if s.name != Candidate && s.epoch >= s.highest && s.epoch > 0 {
 		return q.Epoch > s.epoch
 	}
 	return q.Epoch > s.highest || q.Epoch == s.highest && s.highestBy == j

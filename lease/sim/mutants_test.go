@@ -61,7 +61,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleAskWithHope}, Unbroken, 21, "gap"},
 	{[]lease.Rule{lease.RuleActiveAnswer}, StaleOthers, 3, "overlap:"},
 	{[]lease.Rule{lease.RulePledgeSameSafety}, TwoTTLs, 209, "overlap:"},
-	{[]lease.Rule{lease.RuleFencedUntilSeen}, Unbroken, 440, "overlap:"},
+	{[]lease.Rule{lease.RuleFencedUntilSeen}, Unbroken, 485, "overlap:"},
 	{[]lease.Rule{lease.RuleHandOverLimit}, Unbroken, 12, "hand-overs:"},
 	{[]lease.Rule{lease.RuleTermConfirmed}, Instances, 475, "overlap:"},
 	{[]lease.Rule{lease.RuleHeirProves}, Instances, 6, "overlap:"},
@@ -71,7 +71,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleNewWriteID}, Several, 0, "overlap:"},
 	{[]lease.Rule{lease.RuleSameWitnesses}, OneSplit, 30, "overlap:"},
 	{[]lease.Rule{lease.RuleGrantVoids, lease.RuleGrantEpoch}, Unbroken, 4, "overlap:"},
-	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 316, "liveness:"},
+	{[]lease.Rule{lease.RuleGrantOrder, lease.RuleAskWithHope}, Unbroken, 472, "liveness:"},
 	{[]lease.Rule{lease.RuleEpochAbove, lease.RuleYield}, Unbroken, 149, "liveness:"},
 	{[]lease.Rule{lease.RuleRecordCleared, lease.RulePledgeOnRecord}, CutGivers, 7, "overlap:"},
 }
