@@ -59,19 +59,16 @@ func New(config *rest.Config, namespace string) (*Store, error) {
 	if namespace == "" {
 		return nil, errors.New("witness.kubernetes.namespace is empty, want the name of a namespace")
 	}
-	client, err := rest.HTTPClientFor(config)
+	transport, err := rest.TransportFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("witness.kubernetes.kubeconfig: make a client of the API server: %w", err)
-	}
-	if client.Transport == nil { // of a config without TLS and credentials
-		client.Transport = http.DefaultTransport
 	}
 	host, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("witness.kubernetes.kubeconfig: the server's address: %w", err)
 	}
 	return &Store{
-		client: overhttp.Harden(client), base: host.JoinPath("api/v1/namespaces", namespace, "configmaps"),
+		client: overhttp.Harden(&http.Client{Transport: transport}), base: host.JoinPath("api/v1/namespaces", namespace, "configmaps"),
 		host: host.Host, namespace: namespace, seen: map[string]int64{},
 	}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -94,6 +95,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		say(w, 404, "NotFound", "configmaps", name, "not found")
+	case http.MethodDelete:
+		delete(s.objects, name)
+		io.WriteString(w, `{"kind":"Status","status":"Success"}`)
 	}
 }
 
@@ -243,6 +247,52 @@ func TestKeyIsText(t *testing.T) {
 	for _, key := range []string{"", "\xff"} {
 		if err := store.Put(t.Context(), key, nil); witness.ClassOf(err) != witness.Invalid {
 			t.Errorf("Put(%q) = %v, want class %s", key, err, witness.Invalid)
+		}
+	}
+}
+
+func TestSelfTest(t *testing.T) {
+	var s *server
+	for _, test := range []struct {
+		name   string
+		answer func(w http.ResponseWriter, r *http.Request) bool
+		class  witness.Class
+		want   string
+	}{
+		{"right", nil, "", "each of 5 writes was there in 4 reads at once"},
+		{"no namespace", func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodPatch {
+				say(w, 404, "NotFound", "namespaces", "witness", "not found")
+			}
+			return r.Method == http.MethodPatch
+		}, witness.Refused, "create the namespace"},
+		{"a cache", func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodGet {
+				o := maps.Clone(s.objects[path.Base(r.URL.Path)])
+				o["binaryData"] = map[string][]byte{"record": []byte("old")}
+				json.NewEncoder(w).Encode(o)
+			}
+			return r.Method == http.MethodGet
+		}, witness.BadAnswer, "does not bring what was written just before"},
+		{"no permission to delete", func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodDelete {
+				say(w, 403, "Forbidden", "configmaps", "x", "may not delete")
+			}
+			return r.Method == http.MethodDelete
+		}, "", "is still there: HTTP status 403"},
+	} {
+		s = serve(t)
+		s.answer = test.answer
+		seen, err := s.open(t).SelfTest(t.Context(), "p/g/test/r")
+		said := seen
+		if err != nil {
+			said = err.Error()
+		}
+		if witness.ClassOf(err) != test.class || !strings.Contains(said, test.want) {
+			t.Errorf("%s: SelfTest = %q, %v, want class %q and %q", test.name, seen, err, test.class, test.want)
+		}
+		if test.answer == nil && len(s.objects) != 0 {
+			t.Errorf("%s: %d objects are left", test.name, len(s.objects))
 		}
 	}
 }
