@@ -3,6 +3,7 @@ package check_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/lease"
@@ -13,20 +14,24 @@ import (
 
 // TestBucket asks buckets that are what they say, and that are not.
 func TestBucket(t *testing.T) {
+	const selfTest = "self-test of the witness"
 	for _, tt := range []struct {
 		name   string
 		faults s3test.Faults
+		ahead  time.Duration // of this host's wall clock
+		asked  string
 		level  check.Level
 		want   string
 	}{
-		{"well", s3test.Faults{}, check.OK, "one succeeded"},
-		{"stale", s3test.Faults{StaleReads: 1}, check.Problem, "it is stale"},
-		{"ignores If-Match", s3test.Faults{IgnoreIfMatch: true}, check.Problem, "it ignores If-Match"},
+		{"well", s3test.Faults{}, 0, selfTest, check.OK, "one succeeded"},
+		{"stale", s3test.Faults{StaleReads: 1}, 0, selfTest, check.Problem, "it is stale"},
+		{"ignores If-Match", s3test.Faults{IgnoreIfMatch: true}, 0, selfTest, check.Problem, "it ignores If-Match"},
+		{"the clock is hours off", s3test.Faults{}, 3 * time.Hour, "witness", check.Problem, "RequestTimeTooSkewed"},
 	} {
 		srv := s3test.New(tt.faults)
 		t.Cleanup(srv.Close)
 		store, err := s3.New(s3.Config{Endpoint: srv.URL, Bucket: s3test.Bucket, Region: s3test.Region, PathStyle: true,
-			AccessKeyID: s3test.AccessKeyID, SecretAccessKey: s3test.SecretAccessKey})
+			AccessKeyID: s3test.AccessKeyID, SecretAccessKey: s3test.SecretAccessKey, Now: func() time.Time { return time.Now().Add(tt.ahead) }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +42,7 @@ func TestBucket(t *testing.T) {
 		}
 		found := check.Live(t.Context(), check.Config{Params: params("fsn"), Witnesses: witness.Several{w}})
 		last := found[len(found)-1]
-		if last.Asked != "self-test of the witness" || last.Level != tt.level || !strings.Contains(last.Got, tt.want) || (last.Remedy == "") != (tt.level == check.OK) {
+		if last.Asked != tt.asked || last.Level != tt.level || !strings.Contains(last.Got, tt.want) || (last.Remedy == "") != (tt.level == check.OK) {
 			t.Errorf("%s: got %v, want level %s and %q", tt.name, last, tt.level, tt.want)
 		}
 		if left := srv.Objects(); len(left) > 0 {

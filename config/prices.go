@@ -49,7 +49,7 @@ var prices = []price{
 			{"requests to the object", requested, 100_000, 1e6, 0.15},
 			{"requests to the Worker", requested, 100_000, 10e6, 0.30},
 			{"GB-s", neverIdle, 13_000, 400_000, 12.50},
-			{"rows written", writes, 100_000, 50e6, 1.00},
+			{"rows written", requested, 100_000, 50e6, 1.00}, // by a read too,
 		},
 	},
 	{
