@@ -2,7 +2,9 @@ package s3_test
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,9 +13,12 @@ import (
 	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/s3"
+	"github.com/openova-io/failoverd/e2e/wallclock"
 	"github.com/openova-io/failoverd/lease"
 	store "github.com/openova-io/failoverd/lease/witness/s3"
 )
+
+var clocks = flag.Bool("clocks", false, "TestRefused: with a wall clock that is hours off, too; everything is built anew for it, which takes minutes")
 
 // What is not the bucket that the lease needs is refused with its reason, as failoverd check --live prints it.
 func TestRefused(t *testing.T) {
@@ -26,7 +31,11 @@ func TestRefused(t *testing.T) {
 	ignores, ignoresToo := through(&proxy{drops: "If-Match"}), through(&proxy{drops: "If-None-Match"})
 	stale := through(&proxy{staleFor: time.Second})
 
-	g := daemon.NewGroupOn(t, daemon.Build(t, true), daemon.ShortTimes("fsn", "hel"), nil, srv.Witness)
+	var flags []string
+	if *clocks {
+		flags = wallclock.Overlay(t)
+	}
+	g := daemon.NewGroupOn(t, daemon.Build(t, !*clocks, flags...), daemon.ShortTimes("fsn", "hel"), nil, srv.Witness)
 	fsn := g.Regions[0]
 	for _, test := range []struct {
 		name   string
@@ -54,7 +63,7 @@ func TestRefused(t *testing.T) {
 			if err := os.WriteFile(config, []byte(changed), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			said, out := checkLive(t, g, config)
+			said, out := checkLive(t, g.Binaries.Daemon, config)
 			switch {
 			case test.got == "" && len(said) > 0:
 				t.Errorf("the witness is a problem:\n%s", out)
@@ -69,12 +78,17 @@ func TestRefused(t *testing.T) {
 			}
 		})
 	}
+	if *clocks {
+		t.Run("clock hours off", func(t *testing.T) { refusesClock(t, g) })
+	}
 }
 
-// checkLive runs failoverd check --live: what it finds wrong with the witness, and all that it prints.
-func checkLive(t *testing.T, g *daemon.Group, config string) (problems []check.Finding, out string) {
+// checkLive runs check --live, of the daemon and the configuration that argv ends in: what it finds wrong with the witness, and all
+// that it prints.
+func checkLive(t *testing.T, argv ...string) (problems []check.Finding, out string) {
 	t.Helper()
-	p, err := daemon.StartProcess(g.Binaries.Daemon, "check", "--live", "-o", "json", "--config", config)
+	last := len(argv) - 1
+	p, err := daemon.StartProcess(append(slices.Clone(argv[:last]), "check", "--live", "-o", "json", "--config", argv[last])...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,4 +218,30 @@ func transitions(t *testing.T, regions []*daemon.Region) (n int) {
 		n += len(h)
 	}
 	return n
+}
+
+// refusesClock has a wall clock that is hours off be refused with its reason: requests are signed with the time.
+func refusesClock(t *testing.T, g *daemon.Group) {
+	clock := wallclock.New(t)
+	for _, test := range []struct {
+		by   time.Duration
+		want string // empty: it is let in
+	}{
+		{0, ""},
+		{3 * time.Hour, "ahead of the store's"},
+		{-3 * time.Hour, "behind the store's"},
+	} {
+		clock.Set(t, test.by)
+		said, out := checkLive(t, "env", clock.Env(), g.Binaries.Daemon, g.Regions[0].ConfigFile())
+		switch {
+		case test.want == "" && len(said) > 0:
+			t.Errorf("%v off: the witness is a problem:\n%s", test.by, out)
+		case test.want != "" && (len(said) != 1 || !strings.Contains(said[0].Got, "RequestTimeTooSkewed") ||
+			!strings.Contains(said[0].Remedy, "set the wall clock of this host by NTP") || !strings.Contains(said[0].Remedy, test.want)):
+			t.Errorf("%v off: check --live says %+v, want that the clock is, and %q\n%s", test.by, said, test.want, out)
+		}
+		for _, f := range said {
+			t.Log(f)
+		}
+	}
 }
