@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,7 +31,7 @@ type Cost struct {
 	Published  string  `json:"published"`        // the month of the price list
 	Free       bool    `json:"free"`             // what is free carries it
 	Beyond     string  `json:"beyond,omitempty"` // what goes beyond what is free, where something is
-	Configured bool    `json:"configured"`       // of this configuration
+	Configured bool    `json:"configured"`       // a witness of this configuration is of it
 }
 
 // Usage is how often all regions of a group together write and read in a month
@@ -40,16 +41,23 @@ func (c *Config) Usage() (writes, reads int64) {
 	return int64(math.Round(u.writes)), int64(math.Round(u.reads))
 }
 
-// Costs are those on every store whose price is known, with the times of c.
-// None is Configured where the price of its store is not known.
-func (c *Config) Costs() []Cost {
+// Costs are those on every store whose price is known, with the times of c, and
+// the types of the witnesses of c whose price is not. Of several witnesses each
+// is asked everything.
+func (c *Config) Costs() (known []Cost, unknown []string) {
 	u := usageOf(c.Params())
-	out := make([]Cost, len(prices))
-	for i, p := range prices {
-		out[i] = p.cost(u)
-		out[i].Configured = p.applies(&c.Witness)
+	for _, p := range prices {
+		known = append(known, p.cost(u))
 	}
-	return out
+	for _, w := range c.AllWitnesses() {
+		i := slices.IndexFunc(prices, func(p price) bool { return p.applies(&w.Witness) })
+		if i < 0 {
+			unknown = append(unknown, w.Type)
+			continue
+		}
+		known[i].Configured = true
+	}
+	return known, unknown
 }
 
 func (p price) cost(u usage) Cost {

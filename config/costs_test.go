@@ -40,7 +40,11 @@ func TestCosts(t *testing.T) {
 	} {
 		c := made(t)
 		c.Members, c.Lease.PollInterval, c.Lease.RenewInterval = tt.members, config.Duration(tt.poll), config.Duration(tt.renew)
-		for _, cost := range c.Costs() {
+		costs, unknown := c.Costs()
+		if len(unknown) != 1 || unknown[0] != config.WitnessFile {
+			t.Errorf("got no price of %q, want none of file", unknown)
+		}
+		for _, cost := range costs {
 			if want := tt.usd[cost.Store]; cost.USD != want || cost.Free != (cost.USD == 0) {
 				t.Errorf("%d regions, poll %v, renew %v: got %+v, want $%.2f", len(tt.members), tt.poll, tt.renew, cost, want)
 			}
@@ -64,13 +68,18 @@ func TestCostsConfigured(t *testing.T) {
 		{"minimal-s3", "https://minio.example.com", ""},
 		{"minimal-s3", "https://notamazonaws.com", ""},
 		{"minimal-file", "", ""},
+		{"three-witnesses", "", "Cloudflare Workers KVAWS S3 (us-east-1)"},
 	} {
 		c := load(t, tt.file)
 		if tt.endpoint != "" {
 			c.Witness.S3.Endpoint = tt.endpoint
 		}
 		got := ""
-		for _, cost := range c.Costs() {
+		costs, unknown := c.Costs()
+		if tt.file != "three-witnesses" && len(unknown) > 0 != (tt.want == "") {
+			t.Errorf("%s %s: got no price of %q, want that of %q", tt.file, tt.endpoint, unknown, tt.want)
+		}
+		for _, cost := range costs {
 			if cost.Configured {
 				got += cost.Store
 			}

@@ -117,6 +117,7 @@ func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, fro
 	bounds := params.Bounds(assumedRoundTrip)
 	out := cmd.OutOrStdout()
 	writes, reads := cfg.Usage()
+	costs, _ := cfg.Costs()
 	warnings := append(cfg.Warnings(), costWarnings(cfg)...)
 	if output == "json" {
 		result := struct {
@@ -133,7 +134,7 @@ func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, fro
 			Warnings      []string        `json:"warnings"`
 			Frozen        []check.Finding `json:"frozen,omitempty"`
 			Live          []check.Finding `json:"live,omitempty"`
-		}{path, cfg.Group, cfg.Region, lease.SafetyHash(params.Safety()), assumedRoundTrip.Seconds(), config.RequestsPer5m(params), writes, reads, cfg.Costs(), nil, warnings, frozen, found}
+		}{path, cfg.Group, cfg.Region, lease.SafetyHash(params.Safety()), assumedRoundTrip.Seconds(), config.RequestsPer5m(params), writes, reads, costs, nil, warnings, frozen, found}
 		for _, b := range bounds {
 			result.Bounds = append(result.Bounds, checkedBound{b.Name, b.Section, b.Formula, b.Value.Seconds(), b.Text})
 		}

@@ -10,9 +10,9 @@ import (
 // TestCosts reads what check says of the witness of each valid file.
 func TestCosts(t *testing.T) {
 	for _, tt := range []struct{ file, row, warning string }{
-		{"minimal-kv", "Cloudflare Workers KV      $5.00      prices of 2026-10, the witness of this file", "what is free at Cloudflare Workers KV does not carry this group: 8,640 writes a day, of which 1,000 are free (prices of 2026-10)"},
-		{"minimal-s3", "Cloudflare R2              $0.00  prices of 2026-08, the witness of this file", ""},
-		{"minimal-file", "file                       not known  the witness of this file", ""},
+		{"minimal-kv", "Cloudflare Workers KV      $5.00      prices of 2026-10, a witness of this file", "what is free at Cloudflare Workers KV does not carry this group: 8,640 writes a day, of which 1,000 are free (prices of 2026-10)"},
+		{"minimal-s3", "Cloudflare R2              $0.00  prices of 2026-08, a witness of this file", ""},
+		{"minimal-file", "file                       not known  a witness of this file", ""},
 	} {
 		file := "../../config/testdata/valid/" + tt.file + ".yaml"
 		out := must(t, "check", "--offline", "--config", file)
