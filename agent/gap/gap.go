@@ -26,7 +26,7 @@ type Gap struct {
 	Epoch  uint64       `json:"epoch"`            // for which
 
 	// Since is, where this region has become active, the time since the newest word that Before was, or, if that
-	// is itself, since it began to fence, or should have; where another has, from then until the first word of it.
+	// is itself, since it began to fence, or stood still and did not; where another has, from then until the first word of it.
 	Since float64 `json:"since_seconds"`
 
 	// AtMost is for how long no region was active, at most; nil where that can't be said: nobody knows how
@@ -49,7 +49,11 @@ func (g *Gap) Text(in lease.Region) string {
 	case g.Before == in:
 		return text + fmt.Sprintf("then came the first word that %s was, for epoch %d", g.After, g.Epoch)
 	}
-	return text + fmt.Sprintf("the newest word that %s was came %.2f s before, and was up to %.2f s old", g.Before, g.Since, *g.AtMost-g.Since)
+	text += fmt.Sprintf("the newest word that %s was came %.2f s before", g.Before, g.Since)
+	if old := *g.AtMost - g.Since; old >= 0.01 {
+		text += fmt.Sprintf(", and was up to %.2f s old", old)
+	}
+	return text
 }
 
 // held is who was active last, as far as is known.
@@ -89,9 +93,8 @@ func New(p *lease.Params) *Finder {
 // active, or the first word has come that another one is, since this one was.
 func (f *Finder) Step(now lease.Instant, ev lease.Event, actions []lease.Action) *Gap {
 	ended := f.hear(now, ev)
-	if f.active {
-		f.last.word = min(now, f.until)
-		f.last.from = f.last.word
+	if f.active && now <= f.until { // else it has stood still since the step before, and its dead-man gate may have too
+		f.last.word, f.last.from = now, now
 	}
 	for _, action := range actions {
 		switch a := action.(type) {

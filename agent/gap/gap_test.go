@@ -123,11 +123,11 @@ func TestGaps(t *testing.T) {
 			take(s, 20, 3)
 		}, "1.0:  to a, epoch 1: since 0.0, at most not known; 7.5: a to c, epoch 2: since 1.5, at most 1.5; 20.0: c to a, epoch 3: since 11.5, at most 12.0; "},
 		"it stood still past its deadline": {func(s *script) {
-			take(s, 1, 1) // and had to fence at 21
+			take(s, 1, 1) // and has to fence at 21
 			s.step(11, lease.Tick{}, lease.Extend{Deadline: 41e9})
 			s.become(75, lease.Active, lease.Fencing, 1, lease.ReasonAuthorityExpired)
 			s.ask(76, lease.Answer{State: lease.Active, Authority: true, Epoch: 2})
-		}, "1.0:  to a, epoch 1: since 0.0, at most not known; 76.5: a to c, epoch 2: since 45.5, at most 45.5; "},
+		}, "1.0:  to a, epoch 1: since 0.0, at most not known; 76.5: a to c, epoch 2: since 65.5, at most 65.5; "},
 		"authority goes on": {func(s *script) {
 			s.become(0, "", lease.Active, 3, lease.ReasonResumed)
 			s.become(6, lease.Active, lease.Fencing, 3, lease.ReasonRenewalLate)
@@ -150,6 +150,7 @@ func TestText(t *testing.T) {
 		"nobody is known to have been active before":                                                                           {After: "a", Epoch: 1},
 		"the newest word that b was active came 89.50 s before, and how old it was is not known":                               {Before: "b", After: "a", Epoch: 5, Since: 89.5},
 		"no region was active for at most 160.00 s: the newest word that b was came 89.50 s before, and was up to 70.50 s old": {Before: "b", After: "a", Epoch: 5, Since: 89.5, AtMost: most(160)},
+		"no region was active for at most 2.84 s: the newest word that b was came 2.84 s before":                               {Before: "b", After: "a", Epoch: 5, Since: 2.84, AtMost: most(2.841)},
 		"no region was active for at most 14.00 s: since this one was":                                                         {Before: "a", After: "a", Epoch: 2, Since: 14, AtMost: most(14)},
 		"no region was active for at most 1.50 s: then came the first word that c was, for epoch 2":                            {Before: "a", After: "c", Epoch: 2, Since: 1.5, AtMost: most(1.5)},
 	} {
