@@ -42,6 +42,9 @@ func (d *director) play() error {
 }
 
 func (d *director) begin() error {
+	for _, r := range d.regions {
+		d.say("the page of %s: %s", r.name, r.site.url)
+	}
 	d.say("three regions start, and nobody has ever held the lease")
 	next, err := d.await("some region answers", anyone)
 	if err != nil {

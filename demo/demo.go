@@ -8,6 +8,8 @@
 // computed bound, and whether ever two did. At the end it verifies and replays the journals
 // that the agents have kept.
 //
+// Each agent has its status page, at an address that is told first.
+//
 // The agents are those that `failoverd run` runs. What an operating system and a
 // network do to a process is done to them from outside, by what stands between an
 // agent and its clock, disk, witness, resolvers and layer: see life.
@@ -102,6 +104,9 @@ func newRegions(world *world, dir string, log hclog.Logger) ([]*region, error) {
 		}
 		regions = append(regions, r)
 		if r.service, err = newService(name); err != nil {
+			return regions, err
+		}
+		if r.site, err = newSite(name); err != nil {
 			return regions, err
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/openova-io/failoverd/lease"
 )
 
 func TestParams(t *testing.T) {
@@ -118,6 +123,62 @@ func TestRunIsStopped(t *testing.T) {
 	}
 	wantNothingLeft(t)
 }
+
+// TestPages: each agent has its page, at the address that was told, and none answers there while it is dead.
+func TestPages(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	ctx, cancel := context.WithCancelCause(t.Context())
+	over := errors.New("all was seen")
+	visit := &visitor{pages: map[lease.Region]string{}}
+	get := func(url string) (string, error) {
+		resp, err := http.Get(url)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		return string(text), err
+	}
+	visit.sample = func(s Sample) {
+		dead := slices.Index(s.Conditions, Killed)
+		if dead < 0 {
+			return
+		}
+		for i, m := range Params().Members {
+			text, err := get(visit.pages[m])
+			switch {
+			case i == dead && err == nil:
+				t.Errorf("%s is dead, and its page is\n%s", m, text)
+			case i != dead && (err != nil || !strings.Contains(text, "<strong>"+string(m)+"</strong>") || !strings.Contains(text, "What happened") || strings.Contains(text, "can't be read")):
+				t.Errorf("the page of %s: %v\n%s", m, err, text)
+			}
+		}
+		cancel(over)
+	}
+	if _, err := Run(ctx, hclog.NewNullLogger(), visit); !errors.Is(err, over) {
+		t.Errorf("got %v, want %v", err, over)
+	}
+	if len(visit.pages) != len(Params().Members) {
+		t.Errorf("it told %v, want a page of each region", visit.pages)
+	}
+	wantNothingLeft(t)
+}
+
+// A visitor hears where the pages are, and is called for each sample.
+type visitor struct {
+	pages  map[lease.Region]string
+	sample func(Sample)
+}
+
+func (v *visitor) Event(e Event) {
+	var region lease.Region
+	var url string
+	if _, err := fmt.Sscanf(e.Text, "the page of %s %s", &region, &url); err == nil {
+		v.pages[lease.Region(strings.TrimSuffix(string(region), ":"))] = url
+	}
+}
+
+func (v *visitor) Sample(s Sample) { v.sample(s) }
 
 // watcher is called for each sample.
 type watcher func()

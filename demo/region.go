@@ -33,6 +33,7 @@ type region struct {
 	stateDir   string
 	log        hclog.Logger
 	service    *service
+	site       *site
 	condition  Condition
 	run        *run // of the agent; nil if none
 	dead       []*run
@@ -46,6 +47,7 @@ type run struct {
 	agent   *agent.Agent
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the agent has ended
+	paged   chan struct{} // closed when its page has
 	server  *http.Server
 	answers *dnsServer
 	dir     *statedir.Dir
@@ -68,7 +70,7 @@ func newIdentities(members []lease.Region) (map[lease.Region]ed25519.PrivateKey,
 
 // start starts the agent, as `failoverd run` does.
 func (r *region) start() (err error) {
-	run := &run{life: newLife(), done: make(chan struct{})}
+	run := &run{life: newLife(), done: make(chan struct{}), paged: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("start the agent of %s: %w", r.name, err)
@@ -129,6 +131,12 @@ func (r *region) start() (err error) {
 	r.service.gate.Store("http://" + listener.Addr().String() + "/readyz?gate=" + groupName)
 	ctx, cancel := context.WithCancel(context.Background())
 	run.cancel = cancel
+	status, pages := r.page(run), http.NewServeMux()
+	pages.Handle("/", run.agent.Handler())
+	status.Register(pages)
+	shown := run.life.handler(pages)
+	r.site.lives.Store(&shown)
+	go func() { defer close(run.paged); status.Run(ctx) }()
 	go func() {
 		defer close(run.done)
 		if err := run.agent.Run(ctx); err != nil {
@@ -144,6 +152,7 @@ func (r *region) start() (err error) {
 func (r *region) kill() error {
 	run := r.run
 	run.life.end()
+	r.site.lives.Store(nil)
 	r.run, r.condition = nil, Killed
 	r.dead = append(r.dead, run)
 	err := run.close()
@@ -182,6 +191,10 @@ func (r *region) close() {
 	}
 	for _, run := range r.dead {
 		<-run.done
+		<-run.paged
+	}
+	if r.site != nil {
+		r.site.close()
 	}
 	if r.service != nil {
 		r.service.close()

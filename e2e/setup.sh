@@ -35,6 +35,7 @@ for program in promtool prometheus-alertmanager buildah; do
 	break
 done
 command -v chromium >/dev/null || apt_install Chromium chromium
+command -v tmux >/dev/null || apt_install tmux tmux
 
 # Go's cache makes this quick after a change to go.mod; from an empty one it takes long.
 want=$(cat go.mod go.sum | sha256sum | cut -d' ' -f1)

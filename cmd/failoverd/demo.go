@@ -18,9 +18,10 @@ func demoCommand() *cobra.Command {
 		Long: `Runs three agents with a small service each, on loopback, with a file witness,
 three caching DNS resolvers and a TTL of 3 s; kills, freezes and cuts off
 whichever region is active, takes the witness away, has a resolver lie, and
-switches over; and asks all three services ten times a second who answers. At the
-end it verifies and replays the agents' journals. It needs nothing but this
-binary, and leaves nothing behind.
+switches over; and asks all three services ten times a second who answers. Each
+agent has its status page, for a browser on this machine: the first lines say
+where. At the end it verifies and replays the agents' journals. It needs nothing
+but this binary, and leaves nothing behind.
 
 Exit codes: 0 no two ever answered at once, every gap kept to its bound, and every
 journal replays to the same actions; 1 otherwise, or stopped; 2 it could not begin,

@@ -13,10 +13,10 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// TestPage looks at the pages of three regions, at that of an instance that follows, and at what open pages cost.
+// TestPage looks at the pages of three regions, at that of an instance that follows, at those of the demo, and at what open pages cost.
 func TestPage(t *testing.T) {
 	binaries := daemon.Build(t, true)
-	for name, test := range map[string]func(*testing.T, daemon.Binaries){"regions": testRegions, "follower": testFollower, "cost": testCost} {
+	for name, test := range map[string]func(*testing.T, daemon.Binaries){"regions": testRegions, "follower": testFollower, "cost": testCost, "demo": testDemo} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, binaries)
