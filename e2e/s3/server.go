@@ -37,8 +37,8 @@ type Server struct {
 	runs    []*daemon.Process
 }
 
-// Start runs versitygw on loopback until the test ends. Where it is not installed the test fails, and says how it is.
-func Start(tb testing.TB) *Server {
+// Start runs versitygw on loopback until the test ends, with more of its flags. Where it is not installed the test fails, and says how it is.
+func Start(tb testing.TB, flags ...string) *Server {
 	tb.Helper()
 	root, err := kvserver.FindInstallation()
 	if err != nil {
@@ -53,7 +53,8 @@ func Start(tb testing.TB) *Server {
 		tb.Fatalf("s3: %v", err)
 	}
 	s := &Server{tb: tb, address: freeAddress(tb)}
-	s.argv = []string{program, "--port", s.address, "--access", access, "--secret", secret, "--region", region, "posix", data}
+	s.argv = append([]string{program, "--port", s.address, "--access", access, "--secret", secret, "--region", region}, flags...)
+	s.argv = append(s.argv, "posix", data)
 	s.Config = store.Config{Endpoint: "http://" + s.address, Bucket: bucket, Region: region, PathStyle: true, AccessKeyID: access, SecretAccessKey: secret}
 	tb.Cleanup(func() {
 		for i, p := range s.runs {

@@ -2,6 +2,8 @@ package s3_test
 
 import (
 	"context"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +52,21 @@ func TestConformance(t *testing.T) {
 		witnesstest.Run(t, func(t *testing.T) witness.Store {
 			return folder{s, strings.TrimPrefix(t.Name(), "TestConformance/") + "/"}
 		})
+	})
+}
+
+// The bucket is before the host's name, which is looked up nowhere here.
+func TestVirtualHost(t *testing.T) {
+	srv := s3.Start(t, "--virtual-domain", "localhost")
+	cfg := srv.Config
+	address := strings.TrimPrefix(cfg.Endpoint, "http://")
+	cfg.Endpoint, cfg.PathStyle = "http://localhost", false
+	cfg.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}}
+	s := open(t, cfg)
+	witnesstest.Run(t, func(t *testing.T) witness.Store {
+		return folder{s, strings.TrimPrefix(t.Name(), "TestVirtualHost/") + "/"}
 	})
 }
 
