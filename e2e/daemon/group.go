@@ -78,7 +78,8 @@ func NewGroup(tb testing.TB, binaries Binaries, params lease.Params, quorum *Quo
 	return g
 }
 
-// NewGroupOn is as NewGroup, on another witness: its section of a region's configuration, as a YAML mapping on one line.
+// NewGroupOn is as NewGroup, on another witness: its section of a region's configuration, as a YAML mapping on one line,
+// or a list of those of several.
 func NewGroupOn(tb testing.TB, binaries Binaries, params lease.Params, quorum *Quorum, witness func(*Region) string) *Group {
 	tb.Helper()
 	g := newGroup(tb, binaries, params, quorum, witness)
@@ -198,6 +199,10 @@ func (r *Region) YAML() string {
 	for _, m := range p.Members {
 		members = append(members, string(m))
 	}
+	section, witness := "witness", r.group.witness(r)
+	if strings.HasPrefix(witness, "[") {
+		section = "witnesses"
+	}
 	return fmt.Sprintf(`group: %s
 region: %s
 members: [%s]
@@ -209,21 +214,21 @@ lease:
   request_timeout: %v
   fence_timeout: %v
   max_clock_drift: %g%%
-witness: %s
+%s: %s
 identity:
   private_key_file: %s
   public_keys:%s
 layers:
   hooks:
     - name: file
-      activate: [%[14]q, %[15]q]
-      fence: [%[14]q, %[15]q]
-%[19]s%[17]sapi: {listen: %[21]q, socket: %[18]q}
-state_dir: %[16]s
+      activate: [%[15]q, %[16]q]
+      fence: [%[15]q, %[16]q]
+%[20]s%[18]sapi: {listen: %[22]q, socket: %[19]q}
+state_dir: %[17]s
 log: {level: debug, format: text}
-%[20]s`, p.Group, r.Name, strings.Join(members, ", "),
+%[21]s`, p.Group, r.Name, strings.Join(members, ", "),
 		p.TTL, p.RenewInterval, p.RetryInterval, p.PollInterval, p.RequestTimeout, p.FenceTimeout, 100*p.MaxClockDrift,
-		r.group.witness(r), r.KeyFile(), keys.String(),
+		section, witness, r.KeyFile(), keys.String(),
 		r.group.Binaries.Layer, r.LayerFile(), r.StateDir(), r.quorum(), r.Path("socket"), r.layers, r.sections, r.listen)
 }
 

@@ -57,12 +57,22 @@ type Status struct {
 		Up      bool              `json:"up"`
 		Trouble map[string]string `json:"trouble"`
 	} `json:"witness"`
-	Alarms []Reason `json:"alarms"`
+	Witnesses []struct {
+		Name string `json:"name"`
+		Up   bool   `json:"up"`
+	} `json:"witnesses"` // where there are several
+	Alarms []Alarm `json:"alarms"`
 }
 
 // Reason is an entry of the daemon's table of reasons.
 type Reason struct {
 	Code lease.ReasonCode `json:"code"`
+}
+
+// Alarm is a notice that holds.
+type Alarm struct {
+	Reason
+	Witness string `json:"witness"` // of several
 }
 
 // AllLayers reports whether every layer is in a state, active or inactive.

@@ -40,7 +40,7 @@ func TestAPIServerDown(t *testing.T) {
 	active.askedThrough(resolvers.Drops)
 	w.await("the agent says that no layer is fenced", func() bool {
 		s, err := active.Status(t.Context())
-		return err == nil && s.State == lease.Fencing && !s.Authority && slices.ContainsFunc(s.Alarms, func(a daemon.Reason) bool { return a.Code == lease.NoticeLayersLate })
+		return err == nil && s.State == lease.Fencing && !s.Authority && slices.ContainsFunc(s.Alarms, func(a daemon.Alarm) bool { return a.Code == lease.NoticeLayersLate })
 	})
 	w.await("the other region is active", func() bool {
 		o, err := other.Status(t.Context())

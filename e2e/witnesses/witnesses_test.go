@@ -1,0 +1,192 @@
+// Package witnesses_test runs real daemons on three witnesses of three kinds: a namespace of Workers KV that is as stale as
+// its bound allows, a Durable Object in workerd, and etcd.
+package witnesses_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/openova-io/failoverd/agent/bootclock"
+	"github.com/openova-io/failoverd/e2e/daemon"
+	"github.com/openova-io/failoverd/e2e/durableobject"
+	"github.com/openova-io/failoverd/e2e/etcd"
+	"github.com/openova-io/failoverd/lease"
+	"github.com/openova-io/failoverd/lease/witness/cloudflarekv/kvtest"
+)
+
+// staleness is the bound of the KV witness, which is never below half of it.
+const staleness = 6 * time.Second
+
+type world struct {
+	t      *testing.T
+	group  *daemon.Group
+	kv     *kvtest.Server
+	worker *durableobject.Server
+	etcd   *etcd.Cluster
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, kv: kvtest.New(kvtest.Options{}), worker: durableobject.Start(t, durableobject.Options{}), etcd: etcd.Start(t, 1)}
+	t.Cleanup(w.kv.Close)
+	w.age(staleness / 2)
+	times := daemon.ShortTimes("fsn", "hel")
+	times.Staleness = staleness
+	times.Witnesses = []lease.WitnessParams{{Name: "kv", Staleness: staleness}, {Name: "worker"}, {Name: "etcd"}}
+	w.group = daemon.NewGroupOn(t, daemon.Build(t, true), times, nil, func(r *daemon.Region) string {
+		token := r.Path("kv-token")
+		if err := os.WriteFile(token, []byte(kvtest.Token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("[{name: kv, type: cloudflare-kv, staleness: %v, cloudflare_kv: {account_id: %s, namespace_id: %s, api_token_file: %q, base_url: %q}}, %s, %s]",
+			staleness, kvtest.AccountID, kvtest.NamespaceID, token, w.kv.URL,
+			"{name: worker, "+w.worker.Witness(w.worker.URL)[1:],
+			fmt.Sprintf("{name: etcd, type: etcd, etcd: {endpoints: [%q]}}", w.etcd.Members[0].URL))
+	})
+	for _, r := range w.group.Regions {
+		r.Start(t)
+	}
+	return w
+}
+
+// age sets how stale reads of the KV witness are.
+func (w *world) age(d time.Duration) {
+	w.kv.SetFaults(kvtest.Token, kvtest.Faults{Staleness: d, Caches: 2})
+}
+
+// active waits until a region is active, with its layers, and returns it.
+func (w *world) active(among ...*daemon.Region) (active *daemon.Region) {
+	w.t.Helper()
+	daemon.Await(w.t, "one is active", func() bool {
+		for _, r := range among {
+			if s, err := r.Status(w.t.Context()); err == nil && s.State == lease.Active && s.AllLayers("active") {
+				active = r
+			}
+		}
+		return active != nil
+	})
+	return active
+}
+
+func (w *world) saved(r *daemon.Region) lease.Authority {
+	w.t.Helper()
+	a, err := r.Saved()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+// transitions are how many a region has been through.
+func (w *world) transitions(r *daemon.Region) int {
+	w.t.Helper()
+	h, err := r.History()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return len(h)
+}
+
+// renews waits until a region has renewed, for a whole TTL from now on.
+func (w *world) renews(r *daemon.Region) {
+	w.t.Helper()
+	at := bootclock.Clock{}.Now()
+	daemon.Await(w.t, string(r.Name)+" has renewed for a TTL", func() bool { return w.saved(r).Deadline > at.Add(2*w.group.Params.TTL) })
+}
+
+// up waits until a region finds a witness up, or down.
+func (w *world) up(r *daemon.Region, name string, up bool) {
+	w.t.Helper()
+	daemon.Await(w.t, fmt.Sprintf("%s finds %s up: %v", r.Name, name, up), func() bool {
+		s, err := r.Status(w.t.Context())
+		for _, of := range s.Witnesses {
+			if err == nil && of.Name == name {
+				return of.Up == up
+			}
+		}
+		return false
+	})
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// freeze freezes etcd.
+func (w *world) freeze() {
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
+	defer cancel()
+	w.must(w.etcd.Members[0].Freeze(ctx))
+}
+
+// Whichever one of three is stale beyond its bound, dead or frozen: nobody loses or takes anything. With one dead, the
+// holder dies too: another one takes. With two away it ends, as with none, and comes back with them.
+func TestSeveral(t *testing.T) {
+	w := newWorld(t)
+	first := w.active(w.group.Regions...)
+	w.renews(first)
+	before, had := w.transitions(first), w.saved(first)
+
+	w.age(time.Hour)
+	daemon.Await(t, "the holder sees that kv is staler than its bound", func() bool {
+		s, err := first.Status(t.Context())
+		for _, a := range s.Alarms {
+			if err == nil && a.Code == lease.NoticeWitnessStale && a.Witness == "kv" {
+				return true
+			}
+		}
+		return false
+	})
+	w.renews(first)
+	w.age(staleness / 2)
+
+	w.freeze()
+	w.up(first, "etcd", false)
+	w.renews(first)
+	w.must(w.etcd.Members[0].Thaw())
+	w.up(first, "etcd", true)
+
+	w.must(w.worker.Process().Kill())
+	w.up(first, "worker", false)
+	w.renews(first)
+	if n, has := w.transitions(first), w.saved(first); n != before || has.Epoch != had.Epoch {
+		t.Errorf("%d transitions of %s, epoch %d, want none since there were %d, and epoch %d: one of three was away at a time", n, first.Name, has.Epoch, before, had.Epoch)
+	}
+
+	var second *daemon.Region
+	for _, r := range w.group.Regions {
+		if r != first {
+			second = r
+		}
+	}
+	w.must(first.Process().Kill())
+	had = w.saved(first)
+	w.active(second)
+	runs, err := second.HookRuns()
+	w.must(err)
+	for _, run := range runs {
+		if run.Action != "activate" {
+			continue
+		}
+		if run.Epoch <= had.Epoch || run.At < had.Deadline {
+			t.Errorf("%s was activated for epoch %d, %v before the authority of %s for epoch %d ended", second.Name, run.Epoch, had.Deadline.Sub(run.At), first.Name, had.Epoch)
+		}
+		t.Logf("with one of three away %s took %v after the last renewal of %s; the bound is %v", second.Name,
+			run.At.Sub(had.Deadline.Add(-w.group.Params.TTL)).Round(time.Millisecond), first.Name, w.group.Params.LongestGapStale(w.group.Params.RequestTimeout))
+		break
+	}
+
+	w.freeze()
+	daemon.Await(t, "with two of three away nobody is active", func() bool {
+		s, err := second.Status(t.Context())
+		return err == nil && !s.Authority && s.AllLayers("inactive") && !s.Witness.Up
+	})
+	w.worker.Restart()
+	w.active(second)
+	w.must(w.etcd.Members[0].Thaw())
+}
