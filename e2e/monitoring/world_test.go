@@ -3,6 +3,7 @@ package monitoring_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +25,14 @@ import (
 
 // faster is by how much the rules' durations are shorter here than as shipped.
 const faster = 15
+
+// TestMain has all worlds run at once, however few cores there are: they wait, most of the time.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "3"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // A region is a daemon, with its way from the resolvers, and a page that its probe looks at.
 type region struct {
