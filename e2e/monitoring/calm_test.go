@@ -13,12 +13,15 @@ import (
 	"github.com/openova-io/failoverd/e2e/daemon"
 )
 
-var calm = flag.Duration("calm", time.Minute, "TestCalm: for `how long` nothing happens")
+var calm = flag.Duration("calm", time.Minute, "TestCalm: for `how long` nothing happens, at least 30s: rules are evaluated every 15")
 
 // TestCalm has Prometheus watch three agents to which nothing happens, all with the times and the rules as shipped: no alert fires, and
 // none that waits for its `for` goes on to.
 func TestCalm(t *testing.T) {
 	t.Parallel()
+	if *calm < 30*time.Second {
+		t.Fatalf("-calm %v is too short to tell anything", *calm)
+	}
 	w := newWorld(t, daemon.DefaultTimes("fsn", "hel", "nbg"), "probes: [{name: gateway, http: %q}]")
 	w.settle()
 	w.watch(nil)
