@@ -3,6 +3,7 @@ package etcd_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +78,9 @@ func TestDaemons(t *testing.T) {
 		}
 		return first != nil && standby == 2
 	})
+	if _, said, err := first.CLI(t.Context(), "check", "--live"); err != nil || !strings.Contains(said, "each of 5 writes was there at 3 of 3 members") {
+		t.Errorf("check --live: %v, want that it asked all members:\n%s", err, said)
+	}
 	before, had := transitions(t, g.Regions), saved(t, first)
 	for i, m := range cluster.Members {
 		if err := m.Kill(); err != nil {

@@ -3,6 +3,7 @@ package kubewitness
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +70,9 @@ func TestDaemons(t *testing.T) {
 		s := status(first)
 		return s.State == lease.Active && s.AllLayers("active") && status(second).State == lease.Standby
 	})
+	if _, said, err := first.CLI(t.Context(), "check", "--live"); err != nil || !strings.Contains(said, "each of 5 writes was there in 4 reads at once; ConfigMap ") {
+		t.Errorf("check --live: %v, want that it tried the namespace, in which it may not delete:\n%s", err, said)
+	}
 	had := saved(first)
 	for _, harm := range []struct{ begin, end func(testing.TB) }{
 		{plane.FreezeAPIServer, plane.ThawAPIServer},
