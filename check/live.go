@@ -49,7 +49,7 @@ func Live(ctx context.Context, cfg Config) []Finding {
 	var all sync.WaitGroup
 	for i, w := range cfg.Witnesses {
 		all.Go(func() {
-			l.during("the witness"+l.ofWitness(i), func() { byWitness[i] = l.askWitness(ctx, w, l.ofWitness(i)) })
+			l.during("the witness"+l.ofWitness(i), func() { byWitness[i] = l.askWitness(ctx, w, l.ofWitness(i), l.staleness(i)) })
 		})
 	}
 	if cfg.Quorum != nil {

@@ -23,6 +23,7 @@ ok       info record of fsn: of failoverd 1.0, with the same safety parameters
 ok       info record of hel: of failoverd 1.0, with the same safety parameters
 ok       flag of fsn: active, epoch 4, of unknown age
 ok       flag of hel: none
+ok       witness: the slowest of 20 rounds of reads took N ms; with lease.fence_timeout 10s a ttl from T is sensible, 30s are configured
 ok       resolver R1: UDP: answers in N ms, TCP: answers in N ms
 ok       resolver R2: UDP: answers in N ms, TCP: answers in N ms
 ok       resolver R3: UDP: answers in N ms, TCP: answers in N ms

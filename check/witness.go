@@ -19,9 +19,20 @@ func (l *live) ofWitness(i int) string {
 	return " " + l.Params.Witnesses[i].Name
 }
 
+// staleness is the bound of the witness, or of one of several.
+func (l *live) staleness(i int) time.Duration {
+	if len(l.Params.Witnesses) == 0 {
+		return l.Params.Staleness
+	}
+	return l.Params.Witnesses[i].Staleness
+}
+
 // askWitness reads all records of a witness, as the agent does, and has the store test itself.
-func (l *live) askWitness(ctx context.Context, w *witness.Witness, name string) []Finding {
+func (l *live) askWitness(ctx context.Context, w *witness.Witness, name string, bound time.Duration) []Finding {
 	found, answered := l.readAll(ctx, w)
+	if answered && bound == 0 {
+		found = append(found, l.shortest(ctx, w)...)
+	}
 	if answered {
 		found = append(found, selfTest(ctx, w)...)
 	}

@@ -122,16 +122,16 @@ func TestCheck(t *testing.T) {
 func TestCheckLive(t *testing.T) {
 	dir, path := setUp(t)
 	out, err := failoverd(t, "check", "--live", "--config", path)
-	if err == nil || errors.As(err, &usageError{}) || err.Error() != "check --live: 1 of 5 findings are problems" {
+	if err == nil || errors.As(err, &usageError{}) || err.Error() != "check --live: 1 of 6 findings are problems" {
 		t.Errorf("got %v, want exit code 1 for the one problem", err)
 	}
-	wants(t, out, "is valid", "\nok       witness: all records were read in ", "\nwarning  info record of a: none", "\nproblem  info record of b: none", "\nok       flag of b: none")
+	wants(t, out, "is valid", "\nok       witness: all records were read in ", "\nwarning  info record of a: none", "\nproblem  info record of b: none", "\nok       flag of b: none", "\nok       witness: the slowest of 20 rounds of reads took ")
 	out, err = failoverd(t, "check", "--live", "--config", path, "-o", "json")
 	var result struct {
 		SafetyHash string          `json:"safety_hash"`
 		Live       []check.Finding `json:"live"`
 	}
-	if json.Unmarshal([]byte(out), &result) != nil || err == nil || result.SafetyHash == "" || len(result.Live) != 5 || result.Live[2].Level != check.Problem {
+	if json.Unmarshal([]byte(out), &result) != nil || err == nil || result.SafetyHash == "" || len(result.Live) != 6 || result.Live[2].Level != check.Problem {
 		t.Errorf("-o json: got %+v, %v", result, err)
 	}
 	if entries, err := os.ReadDir(filepath.Join(dir, "witness")); err != nil || len(entries) > 0 {
