@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -69,7 +72,8 @@ than the gap was; of a hand-over look at both, and take the shorter one.`,
 			fmt.Fprintf(cmd.OutOrStdout(), "nothing has been recorded in %s\n", cfg.StateDir)
 			return nil
 		}
-		table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+		var rows bytes.Buffer
+		table := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "TIME\tREGION\tFROM\tTO\tEPOCH\tWHY")
 		for _, e := range all {
 			from := e.From
@@ -77,11 +81,17 @@ than the gap was; of a hand-over look at both, and take the shorter one.`,
 				from = "-"
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", e.Time.Format(time.RFC3339), e.Region, from, e.To, e.Epoch, lease.ReasonOf(e.Reason).Title)
-			for _, line := range e.Details() {
-				fmt.Fprintf(table, "\t\t\t\t\t  %s\n", line)
+		}
+		table.Flush()
+		head, rest, _ := strings.Cut(rows.String(), "\n")
+		fmt.Fprintln(cmd.OutOrStdout(), head)
+		for i, row := range slices.Collect(strings.Lines(rest)) {
+			fmt.Fprint(cmd.OutOrStdout(), row)
+			for _, line := range all[i].Details() {
+				fmt.Fprintf(cmd.OutOrStdout(), "    %s\n", line)
 			}
 		}
-		return table.Flush()
+		return nil
 	}
 	return cmd
 }
