@@ -64,11 +64,17 @@ type held struct {
 	from   lease.Instant // it was active then, or later; Never if that can't be said
 }
 
+// A register is that of a region's flag in one of the witnesses.
+type register struct {
+	witness int
+	of      lease.Region
+}
+
 // A Finder follows one region's lease. It belongs to one goroutine.
 type Finder struct {
 	self      lease.Region
 	members   []lease.Region
-	staleness time.Duration
+	staleness time.Duration // of the witness that may be the stalest
 	fence     time.Duration // lease.fence_timeout
 
 	last    held
@@ -77,7 +83,7 @@ type Finder struct {
 	lost    *Gap                             // began when this region began to fence, and nobody is known to have been active since
 	lostAt  lease.Instant                    // when it began
 	asked   map[lease.ActionID]lease.Instant // rounds and questions that are under way
-	before  map[lease.Region]lease.Instant   // when the last round was asked for in which a region's flag could be read
+	before  map[register]lease.Instant       // when the last round was asked for in which a region's flag could be read
 	written map[lease.Region][]lease.WriteID // of the newest flags that came, the newest last
 }
 
@@ -85,7 +91,7 @@ type Finder struct {
 func New(p *lease.Params) *Finder {
 	return &Finder{
 		self: p.Region, members: p.Members, staleness: p.Staleness, fence: p.FenceTimeout, asked: map[lease.ActionID]lease.Instant{},
-		before: map[lease.Region]lease.Instant{}, written: map[lease.Region][]lease.WriteID{},
+		before: map[register]lease.Instant{}, written: map[lease.Region][]lease.WriteID{},
 	}
 }
 
@@ -160,7 +166,7 @@ func (f *Finder) hear(now lease.Instant, ev lease.Event) (ended *Gap) {
 			if r.Outcome == lease.ReadFound && f.isNew(m, r.Flag.WriteID) {
 				// The round before would have had it, had it been written earlier than a stale read can hide.
 				from := lease.Never
-				if before, read := f.before[m]; read {
+				if before, read := f.before[register{ev.Witness, m}]; read {
 					from = before.Add(-f.staleness)
 				}
 				if r.Flag.State == lease.FlagActive {
@@ -168,7 +174,7 @@ func (f *Finder) hear(now lease.Instant, ev lease.Event) (ended *Gap) {
 				}
 			}
 			if known {
-				f.before[m] = asked
+				f.before[register{ev.Witness, m}] = asked
 			}
 		}
 	case lease.Answered:

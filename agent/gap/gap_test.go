@@ -76,6 +76,13 @@ func TestGaps(t *testing.T) {
 			s.read(20, active, 4, 7, 2)
 			take(s, 100, 5)
 		}, "100.0: b to a, epoch 5: since 79.5, at most 160.0; "},
+		"a round at another witness says nothing": {func(s *script) {
+			s.read(0, active, 4, 7, 1)
+			s.step(10, lease.Tick{}, lease.ReadRound{ID: 99, Witness: 1})
+			s.step(10.5, lease.RoundRead{ID: 99, Witness: 1, Flags: []lease.FlagRead{{}, {Outcome: lease.ReadMissing}, {}}})
+			s.read(20, active, 4, 7, 2)
+			take(s, 100, 5)
+		}, "100.0: b to a, epoch 5: since 79.5, at most 160.0; "},
 		"an old record that comes again is none": {func(s *script) {
 			s.read(0, active, 4, 7, 1)
 			s.read(10, active, 4, 7, 3)
