@@ -16,7 +16,7 @@
 // from a cache.
 //
 // Of aws-sdk-go-v2 it takes the signatures alone. The three requests are simple;
-// the SDK's client for them adds a fifth to the size of the daemon, and what it
+// the SDK's client for them adds 6 MB to the daemon, and what it
 // does beyond them (retries, redirects, checksums in trailers that other stores
 // refuse, a correction of the clock that hides one which is hours off) would
 // have to be turned off.
