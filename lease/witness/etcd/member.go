@@ -43,7 +43,7 @@ func newMember(endpoint string, cfg Config) (*member, error) {
 	conn, err := grpc.NewClient("passthrough:///"+u.Host,
 		grpc.WithTransportCredentials(secure),
 		grpc.WithNoProxy(),
-		// A request goes to the wire once, whatever the server or DNS would have of its clients (§1).
+		// A request that a server may have taken is not sent again, whatever that server or DNS would have of its clients (§1).
 		grpc.WithDisableRetry(), grpc.WithDisableServiceConfig(),
 		// Tried again soon: whoever waits for the store has a deadline of seconds.
 		grpc.WithConnectParams(grpc.ConnectParams{
