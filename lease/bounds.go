@@ -14,6 +14,10 @@ type Bound struct {
 // Bounds are all promises of §6 for a witness that answers within roundTrip,
 // in the order of a failover; the quorum answers within it too.
 func (p Params) Bounds(roundTrip time.Duration) []Bound {
+	earliest := "longer(ttl + staleness)"
+	if len(p.Witnesses) > 0 {
+		earliest = "longer(ttl + staleness of most witnesses)"
+	}
 	bounds := []Bound{
 		{"fencing starts", "§2", "ttl - fence_timeout", p.FenceStart(),
 			"after the sending of the last acknowledged renewal"},
@@ -21,7 +25,7 @@ func (p Params) Bounds(roundTrip time.Duration) []Bound {
 			"after the sending of the last acknowledged renewal"},
 		{"flag raised", "§3", "longer(ttl) - ttl/6", p.RaiseAfter(),
 			"by the standby of the best rank, after the last sign of life of every other region"},
-		{"earliest takeover", "§3", "longer(ttl + staleness)", p.EarliestTakeover(),
+		{"earliest takeover", "§3", earliest, p.EarliestTakeover(),
 			"after the last sign of life of every other region"},
 		{"longest gap, reads fresh", "§6", "longer(ttl + staleness) + poll_interval + 3 round trips", p.LongestGapFresh(roundTrip),
 			"between the last renewal of a region that dies and the next authority"},

@@ -88,7 +88,7 @@ func clusterLayers(cfg *config.Config, cluster *kube.Client, notes layers.Board)
 		l, err := cnpg.New(cluster, notes, cnpg.Config{
 			Selector: c.Selector, Namespaces: c.Namespaces, MaxLag: uint64(c.MaxLag),
 			// Whoever tells nothing new for as long as a lease may hide does not live.
-			Silence: p.EarliestTakeover(), FenceTimeout: p.FenceTimeout,
+			Silence: p.Longer(p.TTL + p.Staleness), FenceTimeout: p.FenceTimeout,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("layers.cnpg: %w", err)
