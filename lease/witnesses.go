@@ -178,19 +178,13 @@ type WitnessView struct {
 	Name      string // empty where there is one
 	Bound     time.Duration
 	Staleness time.Duration // by how much, at least, the newest read of the own flag was stale
-	Acked     Instant       // sending of the own flag's last acknowledged write; -Never if it is not raised there
-	Read      Instant       // sending of the newest complete round of reads; -Never if there was none
 }
 
 // Witnesses is what is known of each of them, in their order.
 func (s *State) Witnesses() []WitnessView {
 	views := make([]WitnessView, len(s.witnesses))
-	for i := range s.witnesses {
-		w := &s.witnesses[i]
-		views[i] = WitnessView{Name: w.name, Bound: w.staleness, Staleness: w.reader.staleness, Acked: -Never, Read: w.reader.lastComplete()}
-		if w.own.raised {
-			views[i].Acked = w.own.until.Add(-s.p.TTL)
-		}
+	for i, w := range s.witnesses {
+		views[i] = WitnessView{Name: w.name, Bound: w.staleness, Staleness: w.reader.staleness}
 	}
 	return views
 }
