@@ -29,55 +29,12 @@ func newGroup(t *testing.T, srv *durableobject.Server, params lease.Params, quor
 	return g
 }
 
-func isActive(t *testing.T, r *daemon.Region) bool {
-	s, err := r.Status(t.Context())
-	return err == nil && s.State == lease.Active && s.AllLayers("active")
-}
-
-// holder waits until one of the regions is active.
-func holder(t *testing.T, regions ...*daemon.Region) (active *daemon.Region) {
-	t.Helper()
-	daemon.Await(t, "one is active", func() bool {
-		for _, r := range regions {
-			if isActive(t, r) {
-				active = r
-				return true
-			}
-		}
-		return false
-	})
-	return active
-}
-
-// saved is the authority that a region has on disk.
-func saved(t *testing.T, r *daemon.Region) lease.Authority {
-	t.Helper()
-	a, err := r.Saved()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// transitions are how many a region has been through.
-func transitions(t *testing.T, regions []*daemon.Region) (n int) {
-	t.Helper()
-	for _, r := range regions {
-		h, err := r.History()
-		if err != nil {
-			t.Fatal(err)
-		}
-		n += len(h)
-	}
-	return n
-}
-
 // Workerd is killed and comes back within the TTL: nobody loses or takes anything. Then the holder is killed: another one
 // takes, not before the authority of the first has ended.
 func TestDaemons(t *testing.T) {
 	srv := durableobject.Start(t, durableobject.Options{})
 	g := newGroup(t, srv, times("fsn", "hel", "nbg"), nil)
-	first := holder(t, g.Regions...)
+	first := daemon.Holder(t, g.Regions...)
 	daemon.Await(t, "the others are standby", func() bool {
 		n := 0
 		for _, r := range g.Regions {
@@ -87,7 +44,7 @@ func TestDaemons(t *testing.T) {
 		}
 		return n == 2
 	})
-	before, had := transitions(t, g.Regions), saved(t, first)
+	before, had := daemon.Transitions(t, g.Regions...), first.Authority(t)
 	for range 3 {
 		if err := srv.Process().Kill(); err != nil {
 			t.Fatal(err)
@@ -99,24 +56,24 @@ func TestDaemons(t *testing.T) {
 		srv.Restart()
 		at := bootclock.Clock{}.Now()
 		daemon.Await(t, "the holder has renewed since workerd runs again", func() bool {
-			return saved(t, first).Deadline > at.Add(g.Params.TTL)
+			return first.Authority(t).Deadline > at.Add(g.Params.TTL)
 		})
 	}
-	if n, has := transitions(t, g.Regions), saved(t, first); n != before || has.Epoch != had.Epoch {
+	if n, has := daemon.Transitions(t, g.Regions...), first.Authority(t); n != before || has.Epoch != had.Epoch {
 		t.Errorf("%d transitions, epoch %d, want none since there were %d, and epoch %d: the witness was back within the TTL", n, has.Epoch, before, had.Epoch)
 	}
 
 	if err := first.Process().Kill(); err != nil {
 		t.Fatal(err)
 	}
-	had = saved(t, first)
+	had = first.Authority(t)
 	var others []*daemon.Region
 	for _, r := range g.Regions {
 		if r != first {
 			others = append(others, r)
 		}
 	}
-	second := holder(t, others...)
+	second := daemon.Holder(t, others...)
 	runs, err := second.HookRuns()
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +96,7 @@ func TestQuorum(t *testing.T) {
 	lab := resolvers.Start(t, params.Members)
 	srv := durableobject.Start(t, durableobject.Options{})
 	g := newGroup(t, srv, params, lab.Quorum(2*time.Second))
-	first := holder(t, g.Regions...)
+	first := daemon.Holder(t, g.Regions...)
 	daemon.Await(t, "each reaches the other through the resolvers", func() bool {
 		for _, r := range g.Regions {
 			s, err := r.Status(t.Context())
@@ -149,7 +106,7 @@ func TestQuorum(t *testing.T) {
 		}
 		return true
 	})
-	before, had := transitions(t, g.Regions), saved(t, first)
+	before, had := daemon.Transitions(t, g.Regions...), first.Authority(t)
 	if err := srv.Process().Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +117,7 @@ func TestQuorum(t *testing.T) {
 		}
 		return bootclock.Clock{}.Now() > end
 	})
-	if has := saved(t, first); has.Epoch != had.Epoch || has.Deadline < end {
+	if has := first.Authority(t); has.Epoch != had.Epoch || has.Deadline < end {
 		t.Errorf("%s has authority for epoch %d until %v, want for %d, and beyond %v", first.Name, has.Epoch, has.Deadline, had.Epoch, end)
 	}
 	srv.Restart()
@@ -168,7 +125,7 @@ func TestQuorum(t *testing.T) {
 		s, err := first.Status(t.Context())
 		return err == nil && s.Witness.Up
 	})
-	if n := transitions(t, g.Regions); n != before {
+	if n := daemon.Transitions(t, g.Regions...); n != before {
 		t.Errorf("%d transitions, want none since there were %d", n, before)
 	}
 }

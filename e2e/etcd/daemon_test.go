@@ -31,28 +31,6 @@ func active(t *testing.T, regions []*daemon.Region) *daemon.Region {
 	return nil
 }
 
-// transitions are how many the regions have been through.
-func transitions(t *testing.T, regions []*daemon.Region) (n int) {
-	t.Helper()
-	for _, r := range regions {
-		h, err := r.History()
-		if err != nil {
-			t.Fatal(err)
-		}
-		n += len(h)
-	}
-	return n
-}
-
-func saved(t *testing.T, r *daemon.Region) lease.Authority {
-	t.Helper()
-	a, err := r.Saved()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
 // Each member is killed in turn: nobody loses or takes anything. Then the holder is killed: another one takes, not before
 // the authority of the first has ended.
 func TestDaemons(t *testing.T) {
@@ -81,14 +59,14 @@ func TestDaemons(t *testing.T) {
 	if _, said, err := first.CLI(t.Context(), "check", "--live"); err != nil || !strings.Contains(said, "each of 5 writes was there at 3 of 3 members") {
 		t.Errorf("check --live: %v, want that it asked all members:\n%s", err, said)
 	}
-	before, had := transitions(t, g.Regions), saved(t, first)
+	before, had := daemon.Transitions(t, g.Regions...), first.Authority(t)
 	for i, m := range cluster.Members {
 		if err := m.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		at := bootclock.Clock{}.Now()
 		daemon.Await(t, "the holder has renewed, and the others see it", func() bool {
-			if saved(t, first).Deadline <= at.Add(g.Params.TTL) {
+			if first.Authority(t).Deadline <= at.Add(g.Params.TTL) {
 				return false
 			}
 			for _, r := range g.Regions {
@@ -101,14 +79,14 @@ func TestDaemons(t *testing.T) {
 		cluster.Start(t, i)
 		cluster.Await(t, i)
 	}
-	if n, has := transitions(t, g.Regions), saved(t, first); n != before || has.Epoch != had.Epoch {
+	if n, has := daemon.Transitions(t, g.Regions...), first.Authority(t); n != before || has.Epoch != had.Epoch {
 		t.Errorf("%d transitions, epoch %d, want none since there were %d, and epoch %d: a majority of the members ran", n, has.Epoch, before, had.Epoch)
 	}
 
 	if err := first.Process().Kill(); err != nil {
 		t.Fatal(err)
 	}
-	had = saved(t, first)
+	had = first.Authority(t)
 	var second *daemon.Region
 	daemon.Await(t, "another one is active", func() bool {
 		second = active(t, g.Regions)

@@ -51,14 +51,6 @@ func TestDaemons(t *testing.T) {
 		}
 		return s
 	}
-	saved := func(r *daemon.Region) lease.Authority {
-		t.Helper()
-		a, err := r.Saved()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return a
-	}
 	for _, r := range g.Regions {
 		r.Start(t)
 	}
@@ -73,7 +65,7 @@ func TestDaemons(t *testing.T) {
 	if _, said, err := first.CLI(t.Context(), "check", "--live"); err != nil || !strings.Contains(said, "each of 5 writes was there in 4 reads at once; ConfigMap ") {
 		t.Errorf("check --live: %v, want that it tried the namespace, in which it may not delete:\n%s", err, said)
 	}
-	had := saved(first)
+	had := first.Authority(t)
 	for _, harm := range []struct{ begin, end func(testing.TB) }{
 		{plane.FreezeAPIServer, plane.ThawAPIServer},
 		{plane.KillAPIServer, plane.StartAPIServer},
@@ -84,16 +76,16 @@ func TestDaemons(t *testing.T) {
 		})
 		harm.end(t)
 		at := bootclock.Clock{}.Now()
-		daemon.Await(t, "the holder has renewed since", func() bool { return saved(first).Deadline > at.Add(params.TTL) })
+		daemon.Await(t, "the holder has renewed since", func() bool { return first.Authority(t).Deadline > at.Add(params.TTL) })
 	}
-	if has := saved(first); has.Epoch != had.Epoch || status(second).State != lease.Standby {
+	if has := first.Authority(t); has.Epoch != had.Epoch || status(second).State != lease.Standby {
 		t.Errorf("%s has epoch %d, %s is %s; want epoch %d and a standby: the witness was back within the TTL", first.Name, has.Epoch, second.Name, status(second).State, had.Epoch)
 	}
 
 	if err := first.Process().Kill(); err != nil {
 		t.Fatal(err)
 	}
-	had = saved(first)
+	had = first.Authority(t)
 	daemon.Await(t, "the other one is active", func() bool {
 		s := status(second)
 		return s.State == lease.Active && s.AllLayers("active")

@@ -121,13 +121,13 @@ func TestDaemons(t *testing.T) {
 	for _, r := range g.Regions {
 		r.Start(t)
 	}
-	first := holder(t, g.Regions...)
+	first := daemon.Holder(t, g.Regions...)
 	for _, r := range g.Regions {
 		if r != first {
 			r.Await(t, "is standby", func(s daemon.Status) bool { return s.State == lease.Standby })
 		}
 	}
-	before, had := transitions(t, g.Regions), saved(t, first)
+	before, had := daemon.Transitions(t, g.Regions...), first.Authority(t)
 	missed := func() {
 		t.Helper()
 		first.Await(t, "has missed a renewal", func(s daemon.Status) bool { return !s.Witness.Up })
@@ -135,7 +135,7 @@ func TestDaemons(t *testing.T) {
 	renewed := func() {
 		t.Helper()
 		at := bootclock.Clock{}.Now()
-		daemon.Await(t, "the holder has renewed", func() bool { return saved(t, first).Deadline > at.Add(params.TTL) })
+		daemon.Await(t, "the holder has renewed", func() bool { return first.Authority(t).Deadline > at.Add(params.TTL) })
 	}
 	if err := srv.Process().Kill(); err != nil {
 		t.Fatal(err)
@@ -151,21 +151,21 @@ func TestDaemons(t *testing.T) {
 		t.Fatal(err)
 	}
 	renewed()
-	if n, has := transitions(t, g.Regions), saved(t, first); n != before || has.Epoch != had.Epoch {
+	if n, has := daemon.Transitions(t, g.Regions...), first.Authority(t); n != before || has.Epoch != had.Epoch {
 		t.Errorf("%d transitions, epoch %d, want none since there were %d, and epoch %d: the witness was back within the TTL", n, has.Epoch, before, had.Epoch)
 	}
 
 	if err := first.Process().Kill(); err != nil {
 		t.Fatal(err)
 	}
-	had = saved(t, first)
+	had = first.Authority(t)
 	var others []*daemon.Region
 	for _, r := range g.Regions {
 		if r != first {
 			others = append(others, r)
 		}
 	}
-	second := holder(t, others...)
+	second := daemon.Holder(t, others...)
 	runs, err := second.HookRuns()
 	if err != nil {
 		t.Fatal(err)
@@ -180,44 +180,6 @@ func TestDaemons(t *testing.T) {
 		t.Logf("%s took %v after the last renewal of %s, whose TTL is %v", second.Name, run.At.Sub(had.Deadline.Add(-params.TTL)).Round(time.Millisecond), first.Name, params.TTL)
 		break
 	}
-}
-
-// holder waits until one of the regions is active.
-func holder(t *testing.T, regions ...*daemon.Region) (active *daemon.Region) {
-	t.Helper()
-	daemon.Await(t, "one is active", func() bool {
-		for _, r := range regions {
-			if s, err := r.Status(t.Context()); err == nil && s.State == lease.Active && s.AllLayers("active") {
-				active = r
-				return true
-			}
-		}
-		return false
-	})
-	return active
-}
-
-// saved is the authority that a region has on disk.
-func saved(t *testing.T, r *daemon.Region) lease.Authority {
-	t.Helper()
-	a, err := r.Saved()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// transitions are how many the regions have been through.
-func transitions(t *testing.T, regions []*daemon.Region) (n int) {
-	t.Helper()
-	for _, r := range regions {
-		h, err := r.History()
-		if err != nil {
-			t.Fatal(err)
-		}
-		n += len(h)
-	}
-	return n
 }
 
 // refusesClock has a wall clock that is hours off be refused with its reason: requests are signed with the time.

@@ -56,44 +56,11 @@ func (w *world) age(d time.Duration) {
 	w.kv.SetFaults(kvtest.Token, kvtest.Faults{Staleness: d, Caches: 2})
 }
 
-// active waits until a region is active, with its layers, and returns it.
-func (w *world) active(among ...*daemon.Region) (active *daemon.Region) {
-	w.t.Helper()
-	daemon.Await(w.t, "one is active", func() bool {
-		for _, r := range among {
-			if s, err := r.Status(w.t.Context()); err == nil && s.State == lease.Active && s.AllLayers("active") {
-				active = r
-			}
-		}
-		return active != nil
-	})
-	return active
-}
-
-func (w *world) saved(r *daemon.Region) lease.Authority {
-	w.t.Helper()
-	a, err := r.Saved()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return a
-}
-
-// transitions are how many a region has been through.
-func (w *world) transitions(r *daemon.Region) int {
-	w.t.Helper()
-	h, err := r.History()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return len(h)
-}
-
 // renews waits until a region has renewed, for a whole TTL from now on.
 func (w *world) renews(r *daemon.Region) {
 	w.t.Helper()
 	at := bootclock.Clock{}.Now()
-	daemon.Await(w.t, string(r.Name)+" has renewed for a TTL", func() bool { return w.saved(r).Deadline > at.Add(2*w.group.Params.TTL) })
+	daemon.Await(w.t, string(r.Name)+" has renewed for a TTL", func() bool { return r.Authority(w.t).Deadline > at.Add(2*w.group.Params.TTL) })
 }
 
 // up waits until a region finds a witness up, or down.
@@ -128,9 +95,9 @@ func (w *world) freeze() {
 // holder dies too: another one takes. With two away it ends, as with none, and comes back with them.
 func TestSeveral(t *testing.T) {
 	w := newWorld(t)
-	first := w.active(w.group.Regions...)
+	first := daemon.Holder(w.t, w.group.Regions...)
 	w.renews(first)
-	before, had := w.transitions(first), w.saved(first)
+	before, had := daemon.Transitions(w.t, first), first.Authority(w.t)
 
 	w.age(time.Hour)
 	daemon.Await(t, "the holder sees that kv is staler than its bound", func() bool {
@@ -154,7 +121,7 @@ func TestSeveral(t *testing.T) {
 	w.must(w.worker.Process().Kill())
 	w.up(first, "worker", false)
 	w.renews(first)
-	if n, has := w.transitions(first), w.saved(first); n != before || has.Epoch != had.Epoch {
+	if n, has := daemon.Transitions(w.t, first), first.Authority(w.t); n != before || has.Epoch != had.Epoch {
 		t.Errorf("%d transitions of %s, epoch %d, want none since there were %d, and epoch %d: one of three was away at a time", n, first.Name, has.Epoch, before, had.Epoch)
 	}
 
@@ -165,8 +132,8 @@ func TestSeveral(t *testing.T) {
 		}
 	}
 	w.must(first.Process().Kill())
-	had = w.saved(first)
-	w.active(second)
+	had = first.Authority(w.t)
+	daemon.Holder(w.t, second)
 	runs, err := second.HookRuns()
 	w.must(err)
 	for _, run := range runs {
@@ -187,6 +154,6 @@ func TestSeveral(t *testing.T) {
 		return err == nil && !s.Authority && s.AllLayers("inactive") && !s.Witness.Up
 	})
 	w.worker.Restart()
-	w.active(second)
+	daemon.Holder(w.t, second)
 	w.must(w.etcd.Members[0].Thaw())
 }
