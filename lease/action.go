@@ -60,7 +60,7 @@ type SaveAuthority struct {
 type Fence struct {
 	ID       ActionID
 	Deadline Instant
-	Epoch    uint64
+	Epoch    uint64 // of the own authority that ends; 0 if there was none
 	Reason   ReasonCode
 	Term     uint64
 	Planned  bool // authority is given up by choice: there is time to fence in order (§4, hand-over)

@@ -116,7 +116,7 @@ func (s *State) fenceKept() {
 	}
 	t := &s.term
 	t.fenced = true
-	s.act(Fence{ID: s.newID(), Deadline: t.kept.Deadline, Epoch: max(t.kept.Epoch, s.highest), Term: t.kept.Term, Reason: ReasonRenewalLate})
+	s.act(Fence{ID: s.newID(), Deadline: t.kept.Deadline, Epoch: t.kept.Epoch, Term: t.kept.Term, Reason: ReasonRenewalLate})
 }
 
 // forget ends what this instance knows as the one that acts; not what keeps its write ids

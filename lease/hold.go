@@ -128,14 +128,16 @@ func (s *State) authoritySaved(ev AuthoritySaved) {
 }
 
 // orderFence tells the layers to become inactive, by the deadline of the
-// authority that ends or as soon as they can.
+// authority that ends or as soon as they can. It bears that authority's epoch and no other: a higher one, of
+// somebody else, would stay on the layers' objects, which would then refuse to be activated for the own one again, and
+// take data for newer than it is.
 func (s *State) orderFence(why ReasonCode) {
 	by := s.now.Add(s.p.FenceTimeout)
 	if s.authority && s.deadline < by {
 		by = s.deadline
 	}
 	s.layers = layerState{order: s.newID(), fenceBy: by}
-	s.act(Fence{ID: s.layers.order, Deadline: by, Epoch: max(s.epoch, s.highest), Term: s.term.held, Reason: why, Planned: why.Planned()})
+	s.act(Fence{ID: s.layers.order, Deadline: by, Epoch: s.epoch, Term: s.term.held, Reason: why, Planned: why.Planned()})
 }
 
 // orderActivate tells the layers to become active.

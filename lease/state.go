@@ -252,6 +252,9 @@ func (s *State) illegal(what string) {
 	if s.name == "" {
 		return
 	}
+	if s.name == Candidate {
+		s.giveUp()
+	}
 	s.abandon = true
 	if s.name != Fencing {
 		s.act(Transition{From: s.name, To: Fencing, Epoch: s.epoch, Reason: ReasonIllegal})

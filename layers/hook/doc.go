@@ -22,6 +22,7 @@
 //   - The layer may be used by any number of goroutines. It keeps nothing between
 //     two attempts.
 //
-// It leaves to the command to be idempotent, and to look at FAILOVERD_EPOCH:
-// the hook itself refuses no epoch, since it has no object to keep one on.
+// It leaves to the command to be idempotent, and to look at FAILOVERD_EPOCH of
+// an activation: the hook itself refuses no epoch, since it has no object to keep one on.
+// A fence is never to be refused; of an agent that holds nothing it bears epoch 0.
 package hook

@@ -27,7 +27,7 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 //	FAILOVERD_GROUP     the failover group
 //	FAILOVERD_REGION    this region
 //	FAILOVERD_ACTION    activate, fence or observe
-//	FAILOVERD_EPOCH     of the authority that the order is given under; 0 for an observation without one
+//	FAILOVERD_EPOCH     of the authority that the order is given under; 0 for an observation, or a fence, without one
 //	FAILOVERD_REASON    the reason's code; empty for an observation without an order
 //	FAILOVERD_DEADLINE  seconds left when the command starts, decimal, such as 9.873; empty if there is no deadline.
 //	                    A deadline may be moved on while the command runs; it never gets nearer.

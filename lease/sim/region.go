@@ -226,9 +226,9 @@ func (r *region) carryOutOne(a lease.Action) {
 		if a.Epoch >= w.maxEpoch {
 			w.maxEpoch, w.maxEpochOf = a.Epoch, r
 		}
-		r.order(a.ID, a.Term, true, w.upTo(r.params.FenceTimeout))
+		r.order(a.ID, a.Epoch, a.Term, true, w.upTo(r.params.FenceTimeout))
 	case lease.Fence:
-		r.order(a.ID, a.Term, false, time.Duration((0.1+0.85*w.rng.Float64())*float64(r.params.FenceTimeout)))
+		r.order(a.ID, a.Epoch, a.Term, false, time.Duration((0.1+0.85*w.rng.Float64())*float64(r.params.FenceTimeout)))
 	case lease.StandDown:
 		r.inForce = 0
 	case lease.ReadTerm:

@@ -11,6 +11,7 @@ import (
 type site struct {
 	layersOn bool   // some layer may be active
 	term     uint64 // the highest that has ordered the layers anything
+	epoch    uint64 // the highest that the layers bear
 	record   lease.TermRecord
 	down     int // the API server, counted
 }
@@ -78,14 +79,18 @@ func (w *world) serveTerm(op termOp) {
 
 // order has the layers told something, if the API server can be reached and no later term has
 // told them anything.
-func (r *region) order(id lease.ActionID, term uint64, on bool, took time.Duration) {
+func (r *region) order(id lease.ActionID, epoch, term uint64, on bool, took time.Duration) {
 	r.inForce = uint64(id)
 	if on && !r.reaches(term) {
 		return
 	}
 	if on {
+		if epoch < r.site.epoch && !r.w.hidden {
+			r.w.violation("layers: %s's refuse to be activated for epoch %d, as they bear epoch %d", r.name, epoch, r.site.epoch)
+		}
 		r.site.layersOn = true
 	}
+	r.site.epoch = max(r.site.epoch, epoch)
 	r.w.schedule(happening{at: r.w.now.Add(took), kind: layersDone, region: r.index, life: r.life, id: r.inForce, ok: on, load: term})
 }
 
