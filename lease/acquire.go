@@ -39,11 +39,44 @@ func (s *State) doubtCandidacy() {
 		s.withdraw(ReasonUnapproved) // the word has run out: it would hold others up for ever
 	case s.now >= max(s.lastComplete(), s.since).Add(s.p.TTL) && s.obeys(RuleBlindFallsBack):
 		s.withdraw(ReasonBlind) // it would only hold others up
+	case s.now >= s.outvotedAt() && s.obeys(RuleOutvotedFallsBack):
+		s.beQuiet()
+		s.withdraw(ReasonOutvoted)
 	case s.epoch <= s.highest && s.obeys(RuleEpochAbove):
 		// Start over, but not by falling silent: two candidates that overtake
 		// one another would do so for ever, each in the other's silence.
 		s.raise(ReasonOvertaken)
 	}
+}
+
+// outvotedAt is when a candidate of several witnesses withdraws since it has too few of them: its flag is evidence to
+// others wherever it stands, so it would hold them up for as long as it is written. Never if it need not.
+func (s *State) outvotedAt() Instant {
+	if s.name != Candidate || len(s.witnesses) == 1 {
+		return Never
+	}
+	if s.raised() {
+		if s.most(s.passes) {
+			return Never
+		}
+		last, _ := s.nth(len(s.witnesses), s.takeAt) // the quicker ones may be those that are missing
+		return last.Add(s.p.TTL)
+	}
+	at := Never
+	for i := range s.witnesses {
+		if f := &s.witnesses[i].own; s.stands(f) {
+			at = min(at, f.firstAck.Add(s.p.TTL))
+		}
+	}
+	return at
+}
+
+// stands reports whether the own flag does, at one witness.
+func (s *State) stands(f *ownFlag) bool { return f.raised && s.now < f.until }
+
+// beQuiet has this region raise no flag for as long as every other one needs to raise its own.
+func (s *State) beQuiet() {
+	s.quiet = s.now.Add(s.longer(s.p.TTL) + time.Duration(len(s.peers)+1)*s.p.Turn())
 }
 
 // take makes the region active, with authority until a time that its first base
@@ -142,7 +175,7 @@ func (s *State) suspectAt() Instant {
 		}
 		at = max(at, after)
 	}
-	at = max(at.Add(s.longer(s.p.TTL)-s.p.Lead()), s.consent.quiet)
+	at = max(at.Add(s.longer(s.p.TTL)-s.p.Lead()), s.quiet)
 	if s.obeys(RuleRank) {
 		at = at.Add(time.Duration(s.rank()) * s.p.Turn())
 	}
@@ -181,6 +214,11 @@ func (s *State) shows(w *witness) bool {
 		due = -Never
 	}
 	return w.reader.lastComplete() >= due
+}
+
+// passes reports whether a witness is one of those that a candidate may take by (§1, several witnesses).
+func (s *State) passes(w *witness) bool {
+	return s.agrees(w) && s.shows(w) && s.readsBack(w)
 }
 
 // readsBack reports whether the newest complete round of a witness returned the own flag, no staler than the bound

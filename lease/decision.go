@@ -109,7 +109,8 @@ func (s *State) wake() Instant {
 	due(s.saved.deadline)
 	due(s.consent.until)
 	due(s.consent.paused)
-	due(s.consent.quiet)
+	due(s.quiet)
+	due(s.outvotedAt())
 	due(s.consent.request.Until)
 	due(s.consent.fenced)
 	if s.consent.request.Kind != "" {

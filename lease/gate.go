@@ -36,7 +36,7 @@ func (s *State) houseGates(gates []Gate) []Gate {
 	gates = append(gates, Gate{Code: GateSavedGone, Open: s.savedGone(), Evidence: Never, OpensAt: max(s.saved.deadline, s.term.onRecord)})
 	differs := Gate{Code: GateSameSafety, Open: true, Evidence: Never, OpensAt: Never}
 	for j := range s.peers {
-		if len(s.peers[j].differs) > 0 && differs.Open && s.obeys(RuleSameSafety) {
+		if p := &s.peers[j]; p.differsAt != 0 && differs.Open && !s.most(p.agreesAt) && s.obeys(RuleSameSafety) {
 			differs.Open, differs.Region = false, s.p.Members[j]
 		}
 	}
@@ -103,7 +103,7 @@ func (s *State) takeGates(gates []Gate) []Gate {
 		Gate{GateReadBack, PathWitness, s.most(s.readsBack), s.p.Region, read, Never})
 	if len(s.witnesses) > 1 {
 		// Of two majorities that each pass a gate, neither may pass both.
-		gates = append(gates, Gate{GateSameWitnesses, PathWitness, raised && s.most(func(w *witness) bool { return s.allKnown(w) && s.shows(w) && s.readsBack(w) }) || !s.obeys(RuleSameWitnesses), "", read, Never})
+		gates = append(gates, Gate{GateSameWitnesses, PathWitness, raised && s.most(s.passes) || !s.obeys(RuleSameWitnesses), "", read, Never})
 	}
 	if s.p.Quorum {
 		gates = append(gates, Gate{GateOthersAsked, PathWitness, raised && s.asker.ended >= s.vetoAt() || !s.obeys(RuleActiveAnswer), "", s.asker.lastEnded(), Never})

@@ -132,7 +132,7 @@ func (s *State) forget() {
 	s.handOver = handOver{to: nobody}
 	s.layers = layerState{order: s.newID(), fenceBy: Never}
 	s.saved = savedState{epoch: s.saved.epoch}
-	s.consent = consent{}
+	s.quiet, s.consent = 0, consent{}
 	s.loan = loan{from: nobody, to: nobody}
 	s.alarms = nil
 	s.resetPeers()

@@ -75,7 +75,7 @@ func (s *State) absorbInfo(w *witness, j int, read InfoRead) {
 	s.adopt(w, j, read.Info)
 	differs := SafetyDiff(s.safety, read.Info.Safety)
 	if p.differsAt.set(w, len(differs) > 0); len(differs) == 0 && p.differsAt != 0 {
-		return // at another witness, which knows better or does not: until they agree nobody takes
+		return // at another witness, which knows better or does not
 	}
 	if !slices.Equal(differs, p.differs) {
 		s.clear(NoticeSafetyDiffers, region)
@@ -96,6 +96,17 @@ func (s *State) adopt(w *witness, j int, info Info) {
 	p.toldBy, p.toldAt = w.number, s.now
 	p.degraded, p.behind = info.Degraded, info.Behind
 	p.mode, p.paused = cmp.Or(info.Mode, ModeAutomatic), info.Paused
+}
+
+// agreesAt reports whether its info record at a witness has been seen, and has the own safety parameters.
+func (p *peer) agreesAt(w *witness) bool { return p.known.at(w) && !p.differsAt.at(w) }
+
+// agrees reports whether that holds of every member.
+func (s *State) agrees(w *witness) bool {
+	if !s.obeys(RuleSameSafety) {
+		return s.allKnown(w)
+	}
+	return s.allKnown(w) && !slices.ContainsFunc(s.peers, func(p peer) bool { return p.differsAt.at(w) })
 }
 
 // allKnown reports whether every member's info record has been seen at a witness (§3, first start).

@@ -20,7 +20,6 @@ type consent struct {
 	until   Instant // it may take, or hand over
 	epoch   uint64  // the highest that was known then: a later holder ends it
 	paused  Instant // until then it does neither by itself, whatever its mode
-	quiet   Instant // until then it raises no flag, so that a region can that needs nobody's word
 	request Request
 	seen    Instant // the last time at which that could have been done
 	fenced  Instant // until then a region that an operator has said to be fenced counts as that, for one without authority
@@ -49,7 +48,7 @@ func (s *State) paused() bool { return s.now < s.consent.paused }
 
 // permit takes an operator's word that the region is to take, or hand over, in.
 func (s *State) permit() {
-	s.consent.until, s.consent.epoch, s.consent.quiet = s.now.Add(s.p.ApprovalTimeout), s.highest, 0
+	s.consent.until, s.consent.epoch, s.quiet = s.now.Add(s.p.ApprovalTimeout), s.highest, 0
 }
 
 // endConsent ends an operator's word: what it was for is done, by this region or another one.
@@ -189,7 +188,7 @@ func (s *State) letOthersAct() bool {
 		if j != s.self && s.peers[j].mode == ModeAutomatic {
 			s.consent.request = Request{}
 			s.clear(NoticeApprovalWaiting, "")
-			s.consent.quiet = s.now.Add(s.longer(s.p.TTL) + time.Duration(len(s.peers))*s.p.Turn())
+			s.beQuiet()
 			s.withdraw(ReasonUnapproved)
 			return true
 		}

@@ -31,6 +31,7 @@ const (
 	ReasonYielded          ReasonCode = "yielded"
 	ReasonFlagExpired      ReasonCode = "flag_expired"
 	ReasonBlind            ReasonCode = "blind"
+	ReasonOutvoted         ReasonCode = "outvoted"
 	ReasonOvertaken        ReasonCode = "overtaken"
 	ReasonTaken            ReasonCode = "taken"
 	ReasonRenewalLate      ReasonCode = "renewal_late"
@@ -137,6 +138,7 @@ var Reasons = []Reason{
 	{ReasonSuspected, Informational, "leases run out", "no other region has shown a sign of life for as long as a lease lasts, so this one raised its flag", ""},
 	{ReasonYielded, Informational, "yielded", "another region that is active, or comes earlier in members, raised its flag: this one withdraws by falling silent", ""},
 	{ReasonFlagExpired, Warning, "flag ran out", "the candidate's last acknowledged flag is older than the TTL, so it starts afresh", "check the way to the witness: its writes fail"},
+	{ReasonOutvoted, Warning, "too few witnesses", "the candidate has had most witnesses neither take its flag nor show it for a TTL and withdraws, so that it holds nobody up", "check the ways to the witnesses that are unreachable from here"},
 	{ReasonBlind, Warning, "reads fail", "the candidate has not been able to read the witness for a TTL and withdraws, so that it holds nobody up", "check the way to the witness: its reads fail"},
 	{ReasonOvertaken, Informational, "epoch overtaken", "another region has used the candidate's epoch or a higher one, so it starts over with a higher one", ""},
 	{ReasonTaken, Informational, "taken over", "every gate was open: the region holds the lease", ""},

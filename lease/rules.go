@@ -56,6 +56,7 @@ const (
 	RuleSavedSafety
 	RuleMajority
 	RuleSameWitnesses
+	RuleOutvotedFallsBack
 	ruleCount
 )
 
@@ -120,6 +121,7 @@ var Rules = [ruleCount]RuleText{
 	{RuleSavedSafety, "saved-safety", "§5", "authority on disk, or on the shared record, is of use with the same safety parameters only"},
 	{RuleMajority, "majority", "§1", "of several witnesses it takes more than half to renew, and to see nobody"},
 	{RuleSameWitnesses, "same-witnesses", "§1", "it is the same majority of the witnesses that passes every gate"},
+	{RuleOutvotedFallsBack, "outvoted-falls-back", "§1", "a candidate whose flag most witnesses do not take, or do not show to it, for TTL withdraws, and gives every other region its turn"},
 }
 
 // obeys reports whether s follows r; always, but in a mutant.

@@ -71,6 +71,7 @@ type State struct {
 	holder      int // number of the last known holder, or nobody
 	holderEpoch uint64
 
+	quiet     Instant // until then it raises no flag, so that another region can
 	consent   consent
 	term      termState
 	onDisk    Authority // found at the start

@@ -1,6 +1,9 @@
 package lease
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Step tells the state machine what happened at now and returns what to do,
 // and the decision that stands until the next Step, due at Decision.Wake at the
@@ -128,6 +131,9 @@ func (s *State) expire() {
 	}
 	// §3: a candidate whose own acknowledged flag gets older than TTL falls back.
 	if until, _ := s.flagUntil(); s.name == Candidate && s.raised() && s.now >= until && s.obeys(RuleFlagExpires) {
+		if slices.ContainsFunc(s.witnesses, func(w witness) bool { return s.stands(&w.own) }) && s.obeys(RuleOutvotedFallsBack) {
+			s.beQuiet()
+		}
 		s.withdraw(ReasonFlagExpired)
 	}
 }

@@ -90,6 +90,8 @@ func DrawSeveral(seed uint64) Config {
 		p.Witnesses = append(p.Witnesses, lease.WitnessParams{Name: string(rune('a' + i)), Staleness: bound})
 		p.Staleness = max(p.Staleness, bound)
 	}
+	cfg.Faults.Outvoted = !cfg.Faults.Cripple && rng.IntN(3) == 0
+	cfg.Faults.OldInfo = !cfg.Faults.Cripple && !cfg.Faults.Outvoted && rng.IntN(2) == 0
 	cfg.Duration = 60*(p.TTL+p.Staleness) + Recovery(*p)
 	if cfg.Faults.Deaths {
 		cfg.Duration = 40 * p.Longer(3*(p.TTL+p.Staleness))

@@ -111,18 +111,6 @@ func (w *world) drawFault() {
 	w.schedule(happening{at: w.now.Add(pause), kind: nextFault})
 }
 
-// witnessFault has one of several witnesses be down, for all or for a region.
-func (w *world) witnessFault(r *region, d time.Duration) {
-	i := w.rng.IntN(len(w.stores))
-	count, who := &w.stores[i].down, "anybody"
-	if w.rng.IntN(2) == 0 {
-		count, who = &w.stores[i].cut[r.number], r.name
-	}
-	w.trace("witness %d can't be reached by %s for %v", i, who, d)
-	*count++
-	w.mendIn(d, func() { *count-- })
-}
-
 // faultKinds is how many kinds of faults there are: the last ones are of the
 // quorum.
 func (w *world) faultKinds() int {
@@ -294,20 +282,6 @@ func (w *world) crash(r *region, d time.Duration, reboot bool) {
 	w.schedule(happening{at: w.now.Add(d), kind: restart, region: r.index, life: r.life})
 }
 
-// cut cuts a region off from the witness, its reads, its writes or both.
-func (w *world) cut(r *region, d time.Duration) {
-	which := w.rng.IntN(4)
-	w.trace("%s is cut off for %v (%s)", r.name, d, [4]string{"reads", "writes", "both", "both"}[which])
-	if which != 1 {
-		r.cutReads++
-		w.mendIn(d, func() { r.cutReads-- })
-	}
-	if which != 0 {
-		r.cutWrites++
-		w.mendIn(d, func() { r.cutWrites-- })
-	}
-}
-
 // flap has a region be degraded or behind, and recover, after a while.
 func (w *world) flap(r *region) {
 	w.schedule(happening{at: w.now.Add(w.upTo(4 * w.cfg.Params.TTL)), kind: mend, load: func() {
@@ -363,6 +337,9 @@ func (w *world) endFaults() {
 		if r.decision.Stopping {
 			w.crash(r, 0, false)
 		}
+	}
+	if w.cfg.Faults.Outvoted {
+		w.outvote()
 	}
 	if w.cfg.Faults.Flapping {
 		degraded := w.rng.IntN(2) == 0 // all of them: a lease that nobody holds is taken all the same

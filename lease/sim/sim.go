@@ -47,6 +47,8 @@ type Faults struct {
 	Split         bool          // region 0 was given another namespace, of the last of several witnesses
 	OtherTTL      time.Duration // region 0 is given another TTL when it starts anew
 	Cripple       bool          // region 0 can write and not read once all faults have ended
+	Outvoted      bool          // region 0 can write to, or read, most of several witnesses, and not the same, once all faults have ended
+	OldInfo       bool          // at the first of several witnesses all info records stay those of another TTL
 	WitnessGone   bool          // the witness stays down once all faults have ended
 	QuorumGone    bool          // the quorum does
 	LeakedKey     bool          // one resolver can sign as any region
@@ -125,6 +127,14 @@ func Run(cfg Config) Result {
 		s.split, s.ownFresh = cfg.Faults.Split && i == len(bounds)-1, cfg.Faults.OwnFresh
 		if cfg.Faults.Lazy > 0 {
 			s.lazy = cfg.Faults.Lazy
+		}
+		if cfg.Faults.OldInfo && i == 0 {
+			old := cfg.Params
+			old.TTL *= 2
+			for j := range s.infos {
+				s.infos[j].value = record{present: true, info: lease.Info{Safety: old.Safety()}}
+			}
+			s.oldInfo = true
 		}
 		w.stores = append(w.stores, s)
 	}
@@ -229,7 +239,9 @@ func (w *world) happen(h happening) {
 		}
 	case infoLanding:
 		rec := h.load.(record)
-		w.stores[rec.witness].infos[r.number].value = rec
+		if s := w.stores[rec.witness]; !s.oldInfo {
+			s.infos[r.number].value = rec
+		}
 	case diskWrite:
 		r.disk = h.load.(lease.Authority)
 	case replied:

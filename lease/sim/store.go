@@ -41,6 +41,9 @@ type store struct {
 	lazy      float64       // probability that a usable copy is served
 	down      int           // for all, counted
 	cut       []int         // for a region, counted
+	noWrites  []bool        // of a region come here
+	noReads   []bool        // ... nor reads
+	oldInfo   bool          // info records stay what they are
 	split     bool          // region 0 sees another namespace than the others
 	flags     []register
 	infos     []register
@@ -58,7 +61,7 @@ type replica struct {
 
 func newStore(rng *rand.Rand, n int, replicas bool) *store {
 	s := &store{
-		rng: rng, lazy: 1, cut: make([]int, n), flags: make([]register, n), infos: make([]register, n),
+		rng: rng, lazy: 1, cut: make([]int, n), noWrites: make([]bool, n), noReads: make([]bool, n), flags: make([]register, n), infos: make([]register, n),
 		caches: make([][edges]cached, 2*n*n),
 	}
 	if replicas {
