@@ -34,7 +34,7 @@ var keys = map[string]key{
 	"witness":                              {expected: "a section of keys such as type: cloudflare-kv", means: "the store that the regions' flags are in"},
 	"witness.type":                         {expected: "cloudflare-kv, durable-object, s3, etcd, kubernetes or file"},
 	"witness.staleness":                    {expected: "a duration with its unit (ms, s, m, h), such as 60s", means: "how old what a read returns may be (Δ)", limits: "from 0s to 24h; on Workers KV from 60s"},
-	"witness.prefix":                       {expected: "the first part of every key in the store, such as failoverd", means: "keys are `<prefix>/<group>/flag/<region>` and `<prefix>/<group>/info/<region>`", limits: "at most 128 characters"},
+	"witness.prefix":                       {expected: "the first part of every key in the store, such as failoverd", means: "keys are `<prefix>/<group>/flag/<region>` and `<prefix>/<group>/info/<region>`, with the name behind the group where there are several witnesses", limits: "at most 128 characters"},
 	"witness.cloudflare_kv":                {expected: "a section with account_id, namespace_id and api_token_file", means: "a namespace of Cloudflare Workers KV; required with `type: cloudflare-kv`", limits: "only with that type"},
 	"witness.cloudflare_kv.account_id":     {expected: "the account's id, 32 hexadecimal digits from the Cloudflare dashboard"},
 	"witness.cloudflare_kv.namespace_id":   {expected: "the KV namespace's id, 32 hexadecimal digits from the Cloudflare dashboard"},

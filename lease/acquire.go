@@ -218,7 +218,7 @@ func (s *State) shows(w *witness) bool {
 
 // passes reports whether a witness is one of those that a candidate may take by (§1, several witnesses).
 func (s *State) passes(w *witness) bool {
-	return s.agrees(w) && s.shows(w) && s.readsBack(w)
+	return w.own.raised && s.agrees(w) && s.shows(w) && s.readsBack(w)
 }
 
 // readsBack reports whether the newest complete round of a witness returned the own flag, no staler than the bound

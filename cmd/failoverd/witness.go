@@ -23,7 +23,7 @@ func openWitnesses(cfg *config.Config, secrets *config.Secrets) (all witness.Sev
 			return nil, fmt.Errorf("open the witness%s: %w", named(of), err)
 		}
 		w, err := witness.New(store, witness.Config{
-			Prefix: of.Prefix, Group: cfg.Group, Region: cfg.Region, Members: cfg.Members,
+			Prefix: of.Prefix, Group: cfg.Group, Name: of.Name, Region: cfg.Region, Members: cfg.Members,
 			PrivateKey: secrets.PrivateKey, PublicKeys: cfg.PublicKeys(),
 		})
 		if err != nil {

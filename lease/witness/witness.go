@@ -15,6 +15,7 @@ import (
 type Config struct {
 	Prefix     string         // of all keys: witness.prefix
 	Group      string         // the failover group
+	Name       string         // of one of several witnesses; empty for the only one
 	Region     lease.Region   // this one, whose records it writes
 	Members    []lease.Region // all regions, in the fixed order
 	PrivateKey ed25519.PrivateKey
@@ -37,6 +38,8 @@ func New(store Store, cfg Config) (*Witness, error) {
 		return nil, errors.New("witness.prefix is empty, want the first part of all keys")
 	case cfg.Group == "" || strings.Contains(cfg.Group, "/"):
 		return nil, fmt.Errorf("group is %q, want a name without a slash", cfg.Group)
+	case strings.Contains(cfg.Name, "/"):
+		return nil, fmt.Errorf("the witness's name is %q, want one without a slash", cfg.Name)
 	case !slices.Contains(cfg.Members, cfg.Region):
 		return nil, fmt.Errorf("region %q is not one of members %v", cfg.Region, cfg.Members)
 	case len(cfg.PrivateKey) != ed25519.PrivateKeySize:
@@ -54,9 +57,14 @@ func New(store Store, cfg Config) (*Witness, error) {
 	return &Witness{store: store, cfg: cfg}, nil
 }
 
-// Key is the store's key of a register.
+// Key is the store's key of a register. One of several witnesses has its name in there: where that leads, in one region,
+// to what is another of them elsewhere, the region finds nobody there and takes by the others only (§1).
 func (w *Witness) Key(kind Kind, region lease.Region) string {
-	return w.cfg.Prefix + "/" + w.cfg.Group + "/" + string(kind) + "/" + string(region)
+	parts := []string{w.cfg.Prefix, w.cfg.Group, w.cfg.Name, string(kind), string(region)}
+	if w.cfg.Name == "" {
+		parts = slices.Delete(parts, 2, 3)
+	}
+	return strings.Join(parts, "/")
 }
 
 func (w *Witness) register(kind Kind, region lease.Region) Register {

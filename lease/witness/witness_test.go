@@ -100,6 +100,7 @@ func TestNewRefuses(t *testing.T) {
 		{"no prefix", func(c *witness.Config) { c.Prefix = "" }, "witness.prefix"},
 		{"no group", func(c *witness.Config) { c.Group = "" }, "group"},
 		{"slash in group", func(c *witness.Config) { c.Group = "a/b" }, `group is "a/b"`},
+		{"slash in name", func(c *witness.Config) { c.Name = "a/b" }, `name is "a/b"`},
 		{"stranger", func(c *witness.Config) { c.Region = "x" }, `region "x" is not one of members [a b c]`},
 		{"no private key", func(c *witness.Config) { c.PrivateKey = nil }, "identity.private_key_file"},
 		{"no public key", func(c *witness.Config) { delete(c.PublicKeys, "b") }, `identity.public_keys has no Ed25519 public key of region "b"`},
@@ -111,6 +112,34 @@ func TestNewRefuses(t *testing.T) {
 		if _, err := witness.New(newMemory(), cfg); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: New = %v, want %q", test.name, err, test.want)
 		}
+	}
+}
+
+// TestAnotherWitness has a name lead, in one region, to what is another one of the witnesses elsewhere: that region finds
+// nobody there, and writes over nothing.
+func TestAnotherWitness(t *testing.T) {
+	store := newMemory()
+	open := func(region lease.Region, name string) *witness.Witness {
+		cfg := configOf(region)
+		cfg.Name = name
+		w, err := witness.New(store, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	for _, w := range []*witness.Witness{open("a", "aws"), open("b", "etcd")} {
+		if err := errors.Join(w.WriteFlag(t.Context(), flag), w.WriteInfo(t.Context(), info)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := open("b", "etcd").ReadFlag(t.Context(), "a")
+	i, err2 := open("b", "etcd").ReadInfo(t.Context(), "a")
+	if f.Outcome != lease.ReadMissing || i.Outcome != lease.ReadMissing || err != nil || err2 != nil {
+		t.Errorf("read %v, %v and %v, %v; want nothing found", f, err, i, err2)
+	}
+	if got, want := slices.Sorted(maps.Keys(store.values)), []string{"p/g/aws/flag/a", "p/g/aws/info/a", "p/g/etcd/flag/b", "p/g/etcd/info/b"}; !slices.Equal(got, want) {
+		t.Errorf("keys %q, want %q", got, want)
 	}
 }
 
