@@ -77,10 +77,7 @@ func (r *region) start() (err error) {
 			run.close()
 		}
 	}()
-	store, err := file.New(r.world.witnessDir)
-	if err != nil {
-		return err
-	}
+	store := file.New(r.world.witnessDir)
 	keys := map[lease.Region]ed25519.PublicKey{}
 	for name, id := range r.identities {
 		keys[name] = id.Public().(ed25519.PublicKey)

@@ -145,7 +145,7 @@ func (s *State) flagWritten(ev FlagWritten) {
 	switch {
 	case f.inState == FlagActive:
 		f.active = f.until
-		if until, by := s.lasts(func(w *witness) Instant { return w.own.active }); until != -Never {
+		if until, by := s.lasts(func(w *witness) Instant { return w.own.active }); until > s.now {
 			s.endFencedWords()
 			s.extend(until.Add(-s.p.TTL), by.own.beat)
 		}

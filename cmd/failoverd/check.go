@@ -140,7 +140,7 @@ func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, fro
 		}
 		return printJSON(out, result)
 	}
-	fmt.Fprintf(out, "%s is valid: region %s of group %s, witness %s\n\n", path, cfg.Region, cfg.Group, cfg.Witness.Type)
+	fmt.Fprintf(out, "%s is valid: region %s of group %s, %s\n\n", path, cfg.Region, cfg.Group, witnessTypes(cfg))
 	fmt.Fprintf(out, "What it promises, with a witness that answers within %v; longer(d) = d (1+r)/(1-r), r = %v:\n\n", assumedRoundTrip, cfg.Lease.MaxClockDrift)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, b := range bounds {

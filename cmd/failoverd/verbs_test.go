@@ -91,10 +91,18 @@ func TestCheck(t *testing.T) {
 		}
 		mustJSON(t, &result, "check", "--offline", "--config", file)
 		want, says := 7, "nothing is handed over"
-		if cfg, err := config.Load(file); err == nil && cfg.Quorum != nil {
+		cfg, err := config.Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg.Quorum != nil {
 			want, says = 8, "The hand-over is counted from" // it is among the bounds
 		}
 		wants(t, out, says)
+		for _, w := range cfg.AllWitnesses() {
+			line, _, _ := strings.Cut(out, "\n")
+			wants(t, line, w.Name, w.Type)
+		}
 		if len(result.Bounds) != want {
 			t.Errorf("%s: got %d bounds, want %d", file, len(result.Bounds), want)
 		}

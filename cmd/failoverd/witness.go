@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/openova-io/failoverd/config"
 	"github.com/openova-io/failoverd/layers/kube"
@@ -34,6 +35,18 @@ func openWitnesses(cfg *config.Config, secrets *config.Secrets) (all witness.Sev
 	return all, nil
 }
 
+// witnessTypes says what kinds the witnesses are of.
+func witnessTypes(cfg *config.Config) string {
+	if len(cfg.Witnesses) == 0 {
+		return "witness " + cfg.Witness.Type
+	}
+	var all []string
+	for _, w := range cfg.Witnesses {
+		all = append(all, w.Name+" ("+w.Type+")")
+	}
+	return "witnesses " + strings.Join(all, ", ")
+}
+
 // named is the name of one of several witnesses, behind a blank.
 func named(w config.NamedWitness) string {
 	if w.Name == "" {
@@ -46,7 +59,7 @@ func named(w config.NamedWitness) string {
 func openStore(group string, w config.Witness, secrets config.WitnessSecrets) (witness.Store, error) {
 	switch w.Type {
 	case config.WitnessFile:
-		return file.New(w.File.Dir)
+		return file.New(w.File.Dir), nil
 	case config.WitnessCloudflareKV:
 		kv := w.CloudflareKV
 		return cloudflarekv.New(cloudflarekv.Config{

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -38,22 +39,19 @@ const tempAge = time.Hour
 type Store struct {
 	dir      string
 	inFlight chan struct{}
+	swept    sync.Once
 }
 
-// New opens the directory dir, which must exist and be writable, and removes
-// what crashed writers have left in it. The error is a *witness.Error.
-func New(dir string) (*Store, error) {
-	s := &Store{dir: dir, inFlight: make(chan struct{}, maxInFlight)}
-	if err := s.check(); err != nil {
-		return nil, s.fail("open", dir, err)
-	}
-	return s, nil
+// New returns the store in the directory dir, which must exist and be writable: the first call says so if it is not.
+func New(dir string) *Store {
+	return &Store{dir: dir, inFlight: make(chan struct{}, maxInFlight)}
 }
 
-func (s *Store) check() error {
+// sweep removes what crashed writers have left.
+func (s *Store) sweep() {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
-		return err
+		return // what is there is said by who wants it
 	}
 	for _, e := range entries {
 		info, err := e.Info()
@@ -61,11 +59,6 @@ func (s *Store) check() error {
 			os.Remove(filepath.Join(s.dir, e.Name())) // one that stays does no harm
 		}
 	}
-	f, err := os.CreateTemp(s.dir, tempPrefix)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // Put implements witness.Store.
@@ -77,7 +70,10 @@ func (s *Store) Put(ctx context.Context, key string, value []byte) error {
 	if err != nil {
 		return &witness.Error{Class: witness.Invalid, Op: "put", Key: key, Err: err}
 	}
-	_, err = s.do(ctx, "put", key, func() ([]byte, error) { return nil, s.replace(name, value) })
+	_, err = s.do(ctx, "put", key, func() ([]byte, error) {
+		s.swept.Do(s.sweep)
+		return nil, s.replace(name, value)
+	})
 	return err
 }
 

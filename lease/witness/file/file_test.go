@@ -15,17 +15,8 @@ import (
 	"github.com/openova-io/failoverd/lease/witness/witnesstest"
 )
 
-func open(t *testing.T, dir string) *file.Store {
-	t.Helper()
-	s, err := file.New(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 func TestConformance(t *testing.T) {
-	witnesstest.Run(t, func(t *testing.T) witness.Store { return open(t, t.TempDir()) })
+	witnesstest.Run(t, func(t *testing.T) witness.Store { return file.New(t.TempDir()) })
 }
 
 // The harm is what a directory can do to its users: it is gone for a while, as where a mount is lost.
@@ -34,7 +25,7 @@ func TestLinearizable(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	witnesstest.RunLinearizable(t, func(t *testing.T) witness.Store { return open(t, dir) }, func(t *testing.T, c *witnesstest.Clients) {
+	witnesstest.RunLinearizable(t, func(t *testing.T) witness.Store { return file.New(dir) }, func(t *testing.T, c *witnesstest.Clients) {
 		for range 3 {
 			if err := os.Rename(dir, dir+"-gone"); err != nil {
 				t.Fatal(err)
@@ -48,7 +39,7 @@ func TestLinearizable(t *testing.T) {
 	})
 }
 
-func TestNewSaysWhatToDo(t *testing.T) {
+func TestSaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	notDir := filepath.Join(dir, "file")
 	if err := os.WriteFile(notDir, nil, 0o600); err != nil {
@@ -59,9 +50,11 @@ func TestNewSaysWhatToDo(t *testing.T) {
 		{notDir, "is not a directory"},
 		{filepath.Join(notDir, "below"), "is not a directory"},
 	} {
-		_, err := file.New(test.dir)
-		if witness.ClassOf(err) != witness.Refused || !strings.Contains(err.Error(), test.remedy) || !strings.Contains(err.Error(), test.dir) {
-			t.Errorf("New(%s) = %v, want class %s and %q", test.dir, err, witness.Refused, test.remedy)
+		_, got := file.New(test.dir).Get(t.Context(), "k")
+		for _, err := range []error{got, file.New(test.dir).Put(t.Context(), "k", nil)} {
+			if witness.ClassOf(err) != witness.Refused || !strings.Contains(err.Error(), test.remedy) || !strings.Contains(err.Error(), test.dir) {
+				t.Errorf("in %s: %v, want class %s and %q", test.dir, err, witness.Refused, test.remedy)
+			}
 		}
 	}
 }
@@ -73,7 +66,7 @@ func TestDirectoryGone(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, dir)
+	s := file.New(dir)
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +81,7 @@ func TestDirectoryGone(t *testing.T) {
 
 func TestOversizeReadIsBounded(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir)
+	s := file.New(dir)
 	if err := os.WriteFile(filepath.Join(dir, "k"), make([]byte, 10*witness.MaxRecord), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +93,7 @@ func TestOversizeReadIsBounded(t *testing.T) {
 
 func TestPutLeavesOnlyTheRegister(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir)
+	s := file.New(dir)
 	for range 3 {
 		if err := s.Put(t.Context(), "p/g/flag/r", []byte("x")); err != nil {
 			t.Fatal(err)
@@ -111,7 +104,7 @@ func TestPutLeavesOnlyTheRegister(t *testing.T) {
 	}
 }
 
-func TestNewRemovesOldLeftovers(t *testing.T) {
+func TestPutRemovesOldLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	for name, age := range map[string]time.Duration{".tmp-old": 2 * time.Hour, ".tmp-fresh": time.Minute, "register": 48 * time.Hour} {
 		path := filepath.Join(dir, name)
@@ -123,14 +116,16 @@ func TestNewRemovesOldLeftovers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	open(t, dir)
+	if err := file.New(dir).Put(t.Context(), "register", nil); err != nil {
+		t.Fatal(err)
+	}
 	if got, want := names(t, dir), ".tmp-fresh register"; got != want {
 		t.Errorf("directory holds %q, want %q", got, want)
 	}
 }
 
 func TestKeyTooLong(t *testing.T) {
-	s := open(t, t.TempDir())
+	s := file.New(t.TempDir())
 	key := strings.Repeat("k", 256)
 	if err := s.Put(t.Context(), key, nil); witness.ClassOf(err) != witness.Invalid {
 		t.Errorf("Put = %v, want class %s", err, witness.Invalid)
@@ -144,7 +139,7 @@ func TestKeyTooLong(t *testing.T) {
 // than are let through at once must all end with their contexts.
 func TestHangingFileSystem(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir)
+	s := file.New(dir)
 	fifo := filepath.Join(dir, "hung")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
