@@ -17,6 +17,9 @@ import (
 var (
 	roundsFlag = flag.Int("rounds", 70, "TestProcesses: how `many` faults")
 	seedFlag   = flag.Uint64("seed", 1, "the `seed` of the order and the moments of the faults")
+	calmFlag   = flag.Duration("calm", 0, "for `how long` the group is left alone after the faults, to see whether it loses its lease")
+	loadFlag   = flag.Int("load", 0, "`how many` processes are busy all the time beside the daemons")
+	plainFlag  = flag.Bool("plain", false, "daemons without the race detector")
 	outFlag    = flag.String("out", "", "an existing `folder` for the raw data, as processes.json")
 )
 
@@ -52,6 +55,7 @@ func run(t *testing.T, params lease.Params, on witness, rounds int, kinds []kind
 		w.rounds = append(w.rounds, round)
 	}
 	w.settle()
+	w.rest(*calmFlag)
 	for _, r := range w.regions {
 		r.begin(Terminated)
 		if err := r.Process().Terminate(); err != nil {
@@ -72,6 +76,17 @@ func run(t *testing.T, params lease.Params, on witness, rounds int, kinds []kind
 		t.Error(bad)
 	}
 	w.report(records, findings, now().Sub(begun))
+}
+
+// rest leaves the group alone.
+func (w *world) rest(d time.Duration) {
+	for end := now().Add(d); now() < end; w.collect() {
+		select {
+		case <-time.After(min(10*time.Second, end.Sub(now()))):
+		case <-w.t.Context().Done():
+			return
+		}
+	}
 }
 
 // save writes all that was seen.

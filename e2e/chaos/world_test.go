@@ -48,7 +48,7 @@ type strike struct {
 // newWorld starts every region, on a witness.
 func newWorld(t *testing.T, params lease.Params, seed uint64, on witness) *world {
 	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 0))}
-	group, watch := on(t, daemon.Build(t, true), params)
+	group, watch := on(t, daemon.Build(t, !*plainFlag), params)
 	w.group = group
 	for _, r := range w.group.Regions {
 		r := &region{Region: r, record: Record{Region: r.Name}}
@@ -57,6 +57,13 @@ func newWorld(t *testing.T, params lease.Params, seed uint64, on witness) *world
 	}
 	for _, r := range w.regions {
 		r.Start(t)
+	}
+	for n := range *loadFlag {
+		p, err := daemon.StartProcess("sh", "-c", "while :; do :; done")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { p.CleanUp(t, fmt.Sprintf("load %d", n+1)) })
 	}
 	return w
 }
