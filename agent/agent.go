@@ -32,7 +32,7 @@ import (
 // A Witness is where the records of the group are, or one of several. Every method may block until
 // its context ends; an error is "unknown".
 type Witness interface {
-	WriteFlag(context.Context, lease.Flag) error
+	WriteFlag(context.Context, lease.Flag, *witness.Stamp) error
 	WriteInfo(context.Context, lease.Info) error
 	ReadRound(ctx context.Context, infos bool) witness.Round
 }
@@ -157,7 +157,10 @@ type Agent struct {
 	drill     *audit.Drill  // the last one; nil for none
 	takenFrom lease.Instant // the last sign of life of the region that this one is taking over from; Never if it is not
 
-	resolvers resolvers // what each brought last
+	resolvers resolvers                        // what each brought last
+	reads     []*reads                         // of each witness
+	observed  []map[lease.Region]time.Duration // how stale, at least, reads of each were of late
+	stale     []lease.Notice                   // that a region's flag was read staler than a witness may be
 	snapshot  atomic.Pointer[snapshot]
 	changed   chan struct{} // has room for one
 }
@@ -188,6 +191,9 @@ func New(cfg Config) (*Agent, error) {
 	}
 	for _, l := range cfg.Layers {
 		a.layers[l.Name()] = layers.Unknown
+	}
+	for range cfg.Witnesses {
+		a.reads = append(a.reads, &reads{began: cfg.Clock.Now(), watch: witness.NewWatch(cfg.Params.MaxClockDrift)})
 	}
 	a.metrics = newMetrics(a)
 	a.snapshot.Store(&snapshot{})
@@ -307,6 +313,7 @@ func (a *Agent) step(calls context.Context, ev lease.Event) {
 	if decision.State == lease.Follower {
 		a.leaveUnanswered()
 	}
+	a.judgeReads(now)
 	a.publish()
 	a.setTimer()
 }

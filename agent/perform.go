@@ -59,7 +59,12 @@ func (a *Agent) perform(calls context.Context, action lease.Action) {
 	switch action := action.(type) {
 	case lease.WriteFlag:
 		a.call(calls, opWriteFlag, action.Witness, action.Deadline, func(ctx context.Context) (lease.Event, error) {
-			err := a.cfg.Witnesses[action.Witness].WriteFlag(ctx, action.Flag)
+			reads := a.reads[action.Witness]
+			stamp := reads.begin(a.cfg.Clock.Now())
+			err := a.cfg.Witnesses[action.Witness].WriteFlag(ctx, action.Flag, stamp)
+			if err == nil {
+				reads.acked(stamp, a.cfg.Clock.Now())
+			}
 			a.metrics.renewal(err)
 			return lease.FlagWritten{ID: action.ID, Acked: err == nil}, err
 		})
@@ -70,7 +75,9 @@ func (a *Agent) perform(calls context.Context, action lease.Action) {
 		})
 	case lease.ReadRound:
 		a.call(calls, opReadRound, action.Witness, action.Deadline, func(ctx context.Context) (lease.Event, error) {
+			sent := a.cfg.Clock.Now()
 			round := a.cfg.Witnesses[action.Witness].ReadRound(ctx, action.Infos)
+			a.reads[action.Witness].read(a.cfg.Params.Members, round, sent, a.cfg.Clock.Now())
 			noFlags, badFlags := apart(round.FlagErrors)
 			noInfos, badInfos := apart(round.InfoErrors)
 			a.tell(calls, malformed{a.opOf(opDecodeFlag, action.Witness), badFlags})

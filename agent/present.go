@@ -24,7 +24,7 @@ var (
 	descRenew      = describe("lease_renew_interval_seconds", "lease.renew_interval of the configuration.")
 	descFenceTime  = describe("lease_fence_timeout_seconds", "lease.fence_timeout of the configuration.")
 	descUp         = describe("witness_up", "1 if the last calls of a witness were answered; its name is empty where there is one.", "witness")
-	descStaleness  = describe("witness_observed_staleness_seconds", "By how much, at least, the newest read of the own flag was stale, at a witness.", "witness")
+	descStaleness  = describe("witness_observed_staleness_seconds", "By how much, at least, the stalest read of a region's flag in the last ten minutes was stale, at a witness. A region that writes no flag, as a standby, shows nothing.", "witness", "region")
 	descBound      = describe("witness_staleness_bound_seconds", "witness.staleness of the configuration, for a witness.", "witness")
 	descPeer       = describe("peer_state", "1 for the state of the newest record that came from a peer: active, candidate or unknown.", "peer", "state")
 	descEvidence   = describe("peer_evidence_age_seconds", "Time since a peer's last sign of life.", "peer")
@@ -100,7 +100,9 @@ func (c collector) acting(s Status, holder lease.Region) {
 	}
 	for _, w := range s.witnesses() {
 		c.gauge(descUp, truth(w.Up), w.Name)
-		c.gauge(descStaleness, w.ObservedStaleness, w.Name)
+		for _, m := range s.Members {
+			c.gauge(descStaleness, w.ObservedByRegion[m], w.Name, string(m))
+		}
 	}
 	for _, peer := range s.Peers {
 		for _, state := range []string{string(lease.FlagActive), string(lease.FlagCandidate), "unknown"} {

@@ -19,6 +19,7 @@ type snapshot struct {
 	peers     []lease.PeerView
 	witnesses []lease.WitnessView
 	alarms    []lease.Notice
+	observed  []map[lease.Region]time.Duration // staleness, at each witness
 	layers    map[string]layers.State
 	trouble   map[string]string
 	health    health.State
@@ -43,7 +44,7 @@ func (a *Agent) publish() {
 	if a.decision.Degraded && a.decision.State == lease.Active {
 		leave = a.state.LeaveGates()
 	}
-	peers, alarms := a.state.Peers(), a.state.Alarms()
+	peers, alarms := a.state.Peers(), a.alarms()
 	if a.cfg.Mirror != nil {
 		a.cfg.Mirror.Show(a.decision, peers)
 	}
@@ -58,7 +59,7 @@ func (a *Agent) publish() {
 	}
 	a.snapshot.Store(&snapshot{
 		health: a.health.state, behind: a.health.behind, leave: leave,
-		decision: a.decision, gates: a.state.Gates(), peers: peers, witnesses: a.state.Witnesses(), alarms: alarms,
+		decision: a.decision, gates: a.state.Gates(), peers: peers, witnesses: a.state.Witnesses(), alarms: alarms, observed: a.observed,
 		layers: maps.Clone(a.layers), trouble: maps.Clone(a.trouble), drill: a.drill,
 	})
 	a.tellChanged()
@@ -184,7 +185,10 @@ type WitnessStatus struct {
 	Up                bool              `json:"up"`
 	Trouble           map[string]string `json:"trouble,omitempty"` // what fails now, by call
 	Staleness         float64           `json:"staleness_bound_seconds"`
-	ObservedStaleness float64           `json:"observed_staleness_seconds"`
+	ObservedStaleness float64           `json:"observed_staleness_seconds"` // of the stalest flag, at least, in the last minutes
+
+	// ObservedByRegion is that of each region's flag, at a witness; empty for several together.
+	ObservedByRegion map[lease.Region]float64 `json:"observed_staleness_by_region_seconds,omitempty"`
 }
 
 // An AlarmStatus is a notice that still holds.
@@ -217,16 +221,23 @@ func (a *Agent) Status() Status {
 		State: d.State, Since: now.Sub(d.Since).Seconds(), Reason: reasonStatus(d.Reason),
 		Epoch: d.Epoch, Holder: d.Holder,
 		Witness: WitnessStatus{
-			Trouble: maps.Clone(s.trouble), Staleness: a.cfg.Params.Staleness.Seconds(), ObservedStaleness: d.Staleness.Seconds(),
+			Trouble: maps.Clone(s.trouble), Staleness: a.cfg.Params.Staleness.Seconds(),
 		},
 	}
 	up := 0
 	for i, view := range s.witnesses {
-		w := WitnessStatus{Name: view.Name, Up: a.witnessUp(s, i), Staleness: view.Bound.Seconds(), ObservedStaleness: view.Staleness.Seconds()}
+		w := WitnessStatus{Name: view.Name, Up: a.witnessUp(s, i), Staleness: view.Bound.Seconds(), ObservedByRegion: map[lease.Region]float64{}}
+		for region, d := range s.observed[i] {
+			w.ObservedByRegion[region] = d.Seconds()
+			w.ObservedStaleness = max(w.ObservedStaleness, d.Seconds())
+		}
 		if w.Up {
 			up++
 		}
-		if view.Name != "" {
+		status.Witness.ObservedStaleness = max(status.Witness.ObservedStaleness, w.ObservedStaleness)
+		if view.Name == "" {
+			status.Witness.ObservedByRegion = w.ObservedByRegion
+		} else {
 			status.Witnesses = append(status.Witnesses, w)
 		}
 	}

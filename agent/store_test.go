@@ -71,3 +71,36 @@ func (s *store) heal() {
 	close(s.hangs)
 	s.hangs = nil
 }
+
+// aged is the witness as a region sees it whose reads may be old.
+type aged struct {
+	*store
+	by *region
+
+	mu  sync.Mutex
+	got map[string]answer
+}
+
+// An answer is one to a read.
+type answer struct {
+	value []byte
+	err   error
+	at    time.Time
+}
+
+func (s *aged) Get(ctx context.Context, key string) ([]byte, error) {
+	var old time.Duration
+	s.by.set(func() { old = s.by.readsOld })
+	s.mu.Lock()
+	a, ok := s.got[key]
+	s.mu.Unlock()
+	if ok && time.Since(a.at) < old {
+		return a.value, a.err
+	}
+	a.at = time.Now()
+	a.value, a.err = s.store.Get(ctx, key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.got[key] = a
+	return a.value, a.err
+}

@@ -144,6 +144,7 @@ type region struct {
 	stubborn chan struct{}
 	verdicts map[string]health.Verdict // of its probes, by kind; those that are not in it are well
 	looking  time.Duration             // that a look of a probe takes
+	readsOld time.Duration             // what it reads of the witness may be as old as that; not 0 at its start
 
 	journal testJournal
 	dog     *testWatchdog // nil: none
@@ -187,7 +188,11 @@ func (r *region) start() {
 	}
 	var witnesses []agent.Witness
 	for _, s := range stores {
-		wit, err := witness.New(s, witness.Config{
+		var as witness.Store = s
+		if r.readsOld > 0 {
+			as = &aged{store: s, by: r, got: map[string]answer{}}
+		}
+		wit, err := witness.New(as, witness.Config{
 			Prefix: "failoverd", Group: "g", Region: r.name, Members: w.params.Members, PrivateKey: w.keys[r.name], PublicKeys: public,
 		})
 		if err != nil {

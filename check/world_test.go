@@ -145,7 +145,7 @@ func (w *world) start() {
 			}
 		}
 		if m == "fsn" {
-			if err := wit.WriteFlag(w.t.Context(), lease.Flag{State: lease.FlagActive, Epoch: 4, WriteID: lease.NewWriteID(1, 1)}); err != nil {
+			if err := wit.WriteFlag(w.t.Context(), lease.Flag{State: lease.FlagActive, Epoch: 4, WriteID: lease.NewWriteID(1, 1)}, nil); err != nil {
 				w.t.Fatal(err)
 			}
 		}

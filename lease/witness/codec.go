@@ -37,6 +37,8 @@ type body struct {
 	Flag    *lease.Flag  `json:"flag,omitempty"`
 	Info    *lease.Info  `json:"info,omitempty"`
 	Note    *Notes       `json:"note,omitempty"`
+
+	Stamp json.RawMessage `json:"stamp,omitempty"` // taken apart on its own, so that one that makes no sense does not spoil the flag
 }
 
 // Encode returns the stored form of r, signed with its region's key. It fails,
@@ -47,6 +49,9 @@ func Encode(r Record, key ed25519.PrivateKey) ([]byte, error) {
 	switch r.Kind {
 	case KindFlag:
 		b.Flag = &r.Flag
+		if r.Stamp != nil {
+			b.Stamp, _ = json.Marshal(r.Stamp) // of numbers alone
+		}
 	case KindInfo:
 		b.Info = &r.Info
 	case KindNote:
@@ -114,7 +119,7 @@ func decode(value []byte, reg Register, key ed25519.PublicKey) (Record, error) {
 	}
 	r := Record{Register: reg, Body: e.Body}
 	if b.Flag != nil {
-		r.Flag = *b.Flag
+		r.Flag, r.Stamp = *b.Flag, parseStamp(b.Stamp)
 	}
 	if b.Info != nil {
 		r.Info = *b.Info

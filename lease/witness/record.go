@@ -38,6 +38,8 @@ type Record struct {
 	Info lease.Info
 	Note Notes
 
+	Stamp *Stamp // beside a flag; nil: there is none
+
 	// Body is the JSON that the region signed, exactly as it was read, with
 	// the fields that a newer version wrote and this one does not know. It is
 	// for showing; nothing is ever signed from it, since a region must not

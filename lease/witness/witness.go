@@ -71,10 +71,10 @@ func (w *Witness) register(kind Kind, region lease.Region) Register {
 	return Register{Group: w.cfg.Group, Kind: kind, Region: region}
 }
 
-// WriteFlag writes this region's flag, in one attempt. A nil error is an
+// WriteFlag writes this region's flag, in one attempt, with a stamp if that is not nil. A nil error is an
 // acknowledgement; any other is "unknown", an *Error.
-func (w *Witness) WriteFlag(ctx context.Context, flag lease.Flag) error {
-	return w.write(ctx, Record{Register: w.register(KindFlag, w.cfg.Region), Flag: flag})
+func (w *Witness) WriteFlag(ctx context.Context, flag lease.Flag, stamp *Stamp) error {
+	return w.write(ctx, Record{Register: w.register(KindFlag, w.cfg.Region), Flag: flag, Stamp: stamp})
 }
 
 // WriteInfo writes this region's info record, as WriteFlag does a flag.
@@ -115,16 +115,22 @@ func (w *Witness) ReadRecord(ctx context.Context, kind Kind, region lease.Region
 // or is missing; it is the cause where nothing is known, and the defect of a
 // malformed record, whose write id is then a digest of its bytes.
 func (w *Witness) ReadFlag(ctx context.Context, region lease.Region) (lease.FlagRead, error) {
+	read, _, err := w.readFlag(ctx, region)
+	return read, err
+}
+
+// readFlag is ReadFlag, with the stamp beside a flag that was found.
+func (w *Witness) readFlag(ctx context.Context, region lease.Region) (lease.FlagRead, *Stamp, error) {
 	value, err := w.store.Get(ctx, w.Key(KindFlag, region))
 	if err != nil {
 		out, err := notRead(err)
-		return lease.FlagRead{Outcome: out}, err
+		return lease.FlagRead{Outcome: out}, nil, err
 	}
 	r, err := Decode(value, w.register(KindFlag, region), w.cfg.PublicKeys[region])
 	if err != nil {
-		return lease.FlagRead{Outcome: lease.ReadMalformed, Flag: lease.Flag{WriteID: digest(value)}}, err
+		return lease.FlagRead{Outcome: lease.ReadMalformed, Flag: lease.Flag{WriteID: digest(value)}}, nil, err
 	}
-	return lease.FlagRead{Outcome: lease.ReadFound, Flag: r.Flag}, nil
+	return lease.FlagRead{Outcome: lease.ReadFound, Flag: r.Flag}, r.Stamp, nil
 }
 
 // ReadInfo reads a member's info record, with errors as ReadFlag has them.

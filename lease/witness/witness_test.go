@@ -146,7 +146,7 @@ func TestAnotherWitness(t *testing.T) {
 func TestWriteAndReadBack(t *testing.T) {
 	store := newMemory()
 	a, b := newWitness(t, store, "a"), newWitness(t, store, "b")
-	if err := a.WriteFlag(t.Context(), flag); err != nil {
+	if err := a.WriteFlag(t.Context(), flag, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.WriteInfo(t.Context(), info); err != nil {
@@ -173,7 +173,7 @@ func TestWriteAndReadBack(t *testing.T) {
 func TestReadRound(t *testing.T) {
 	store := newMemory()
 	w := newWitness(t, store, "a")
-	if err := w.WriteFlag(t.Context(), flag); err != nil {
+	if err := w.WriteFlag(t.Context(), flag, nil); err != nil {
 		t.Fatal(err)
 	}
 	refused := &witness.Error{Class: witness.Refused, Op: "get", Key: "p/g/info/c", Err: errors.New("no")}
@@ -253,7 +253,7 @@ func TestMalformedFlagIsIdentifiedByItsBytes(t *testing.T) {
 		t.Errorf("write ids %s, %s, %s, want two different ones and the first again", one, two, again)
 	}
 	// A region's flag that is copied to another's register is not believed.
-	if err := w.WriteFlag(t.Context(), flag); err != nil {
+	if err := w.WriteFlag(t.Context(), flag, nil); err != nil {
 		t.Fatal(err)
 	}
 	read(string(store.values["p/g/flag/a"]))
