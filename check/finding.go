@@ -23,6 +23,8 @@ type Finding struct {
 	Resolver string       `json:"resolver,omitempty"` // that it went through
 	Got      string       `json:"got"`                // what came back
 	Remedy   string       `json:"remedy,omitempty"`   // what to do
+
+	Measured *Measured `json:"measured,omitempty"` // how stale a witness was
 }
 
 // String is the finding in one line.

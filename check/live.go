@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Params    lease.Params      // of this region
 	Witnesses witness.Several   // one, or those of Params.Witnesses
+	Least     []time.Duration   // that the staleness of each may be; nil: 0
 	RoundTrip time.Duration     // of the witness, that the bounds assume
 	Quorum    *client.Config    // nil: there is none
 	Window    time.Duration     // by how much the wall clocks of two regions may differ
@@ -117,6 +118,6 @@ func (l *live) tell(change func()) {
 	defer l.mu.Unlock()
 	change()
 	if l.Waiting != nil {
-		l.Waiting(slices.Clone(l.waiting))
+		l.Waiting(waits(l.waiting))
 	}
 }

@@ -64,6 +64,14 @@ func (w *Witness) publicKV() bool {
 	return w.Type == WitnessCloudflareKV && (w.CloudflareKV == nil || w.CloudflareKV.Public())
 }
 
+// LeastStaleness is the least staleness that may be configured.
+func (w *Witness) LeastStaleness() time.Duration {
+	if w.publicKV() {
+		return kvStaleness
+	}
+	return 0
+}
+
 // baseURL checks the address that requests are sent to; inClear is what speaks
 // against http.
 func (v *validator) baseURL(at, s, inClear string) {

@@ -41,6 +41,12 @@ it is ok, a warning or a problem, what was asked, what came back, what to do.
 It can be run at any time, and where no daemon runs: nothing is changed by it. Without
 the section quorum only the witness is asked.
 
+With --measure it then reads the flags from each witness for so long, as an agent
+does, finds out how stale they are by what their writers say in them, and proposes
+a bound for witness.staleness: half as much again as the stalest read was. A region
+has to be active meanwhile. A store that has a self-test is written to as well, at
+a key that is removed in the end. Ctrl-C ends it with what has been seen by then.
+
 An agent that is frozen while its region is active can't fence. So check adds up
 for each dead-man's switch when that has ended the freeze: other instances, what
 systemd says of failoverd.service on this host if that runs this file, and the
@@ -50,14 +56,19 @@ host is left out.
 Exit codes: 0 valid, and no problem; 1 no switch ends a frozen agent in time, or a
 finding of --live is a problem; 2 not valid.`,
 		Example: "  failoverd check --config /etc/failoverd/failoverd.yaml\n  failoverd check --config new.yaml --offline\n" +
-			"  failoverd check --live\n  failoverd check --live -o json | jq -r '.live[] | select(.level == \"problem\") | .asked'",
+			"  failoverd check --live\n  failoverd check --live -o json | jq -r '.live[] | select(.level == \"problem\") | .asked'\n" +
+			"  failoverd check --live --measure 10m",
 		Args: noArgs,
 	}
 	path := configFlag(cmd)
 	output := outputFlag(cmd)
 	offline := cmd.Flags().Bool("offline", false, "look at the file alone, not at the secrets, hooks and directories that it names")
 	live := cmd.Flags().Bool("live", false, "ask what runs, too: the witness, the resolvers, each region")
+	measure := cmd.Flags().Duration("measure", 0, "with --live: measure for a `time`, such as 10m, how stale each witness is, and propose a bound")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkMeasure(cmd.Flags().Changed("measure"), *measure, *live); err != nil {
+			return usageError{err}
+		}
 		if *offline && *live {
 			return usageError{errors.New("--live asks with what --offline does not look at, the secrets: give one of them")}
 		}
@@ -79,7 +90,7 @@ finding of --live is a problem; 2 not valid.`,
 			return err
 		}
 		if *live {
-			return checkLive(cmd, cfg, secrets, *path, *output, frozen)
+			return checkLive(cmd, cfg, secrets, *path, *output, frozen, *measure)
 		}
 		if err := printCheck(cmd, cfg, *path, *output, frozen, nil); err != nil {
 			return err
@@ -90,6 +101,19 @@ finding of --live is a problem; 2 not valid.`,
 		return nil
 	}
 	return cmd
+}
+
+// checkMeasure refuses a measurement that makes no sense.
+func checkMeasure(given bool, d time.Duration, live bool) error {
+	switch {
+	case !given:
+		return nil
+	case !live:
+		return errors.New("--measure asks the witness, as --live does: give --live too")
+	case d < time.Minute || d > 24*time.Hour:
+		return fmt.Errorf("--measure is %v, want 1m to 24h: a shorter time shows next to nothing", d)
+	}
+	return nil
 }
 
 // problems is how many of the findings are.

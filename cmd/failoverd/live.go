@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -14,8 +15,8 @@ import (
 	"github.com/openova-io/failoverd/quorum/responder"
 )
 
-// checkLive is check --live, of a configuration that is valid.
-func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, path, output string, frozen []check.Finding) error {
+// checkLive is check --live, of a configuration that is valid; with a measurement if measure is not 0.
+func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, path, output string, frozen []check.Finding, measure time.Duration) error {
 	w, err := openWitnesses(cfg, secrets)
 	if err != nil {
 		return usageError{err}
@@ -46,27 +47,42 @@ func checkLive(cmd *cobra.Command, cfg *config.Config, secrets *config.Secrets, 
 	if err != nil {
 		return usageError{err}
 	}
-	found := check.Live(cmd.Context(), check.Config{
+	of := check.Config{
 		Params: cfg.Params(), Witnesses: w, RoundTrip: assumedRoundTrip,
 		Layers: applied.layers, Cluster: applied.cluster, Needs: needs(cfg, applied), GPUs: gpus, Receivers: receivers, Quorum: quorumClientConfig(cfg, secrets), Window: responder.DefaultWindow, Waiting: newProgress(cmd.ErrOrStderr()),
-	})
+	}
+	for _, n := range cfg.AllWitnesses() {
+		of.Least = append(of.Least, n.LeastStaleness())
+	}
+	found := check.Live(cmd.Context(), of)
 	if err := cmd.Context().Err(); err != nil {
 		return fmt.Errorf("ask what runs: %w", err) // what is silent since nobody waited is no finding
+	}
+	printFindings(cmd, output, found)
+	if measure > 0 {
+		measured := check.Measure(cmd.Context(), of, measure)
+		printFindings(cmd, output, measured)
+		found = append(found, measured...)
 	}
 	if output == "json" {
 		if err := printCheck(cmd, cfg, path, output, frozen, found); err != nil {
 			return err
 		}
 	}
-	if output == "text" {
-		for _, f := range found {
-			fmt.Fprintln(cmd.OutOrStdout(), f)
-		}
-	}
 	if n := problems(frozen) + problems(found); n > 0 {
 		return fmt.Errorf("check --live: %d of %d findings are problems", n, len(frozen)+len(found))
 	}
 	return nil
+}
+
+// printFindings prints a line for each, in text.
+func printFindings(cmd *cobra.Command, output string, found []check.Finding) {
+	if output != "text" {
+		return
+	}
+	for _, f := range found {
+		fmt.Fprintln(cmd.OutOrStdout(), f)
+	}
 }
 
 // needs are what the daemon does in the cluster beside its layers.

@@ -169,9 +169,9 @@ func printStatus(out io.Writer, s agent.Status) {
 	} else if n > 0 {
 		up = fmt.Sprintf("does not answer, by most of %d", n)
 	}
-	fmt.Fprintf(out, "\nwitness %s; staleness bound %s, observed %s\n", up, seconds(s.Witness.Staleness), seconds(s.Witness.ObservedStaleness))
+	fmt.Fprintf(out, "\nwitness %s; staleness bound %s, observed %s\n", up, seconds(s.Witness.Staleness), observed(s.Witness))
 	for _, w := range s.Witnesses {
-		fmt.Fprintf(out, "  %s %s; staleness bound %s, observed %s\n", w.Name, answers(w.Up), seconds(w.Staleness), seconds(w.ObservedStaleness))
+		fmt.Fprintf(out, "  %s %s; staleness bound %s, observed %s\n", w.Name, answers(w.Up), seconds(w.Staleness), observed(w))
 	}
 	for _, call := range slices.Sorted(maps.Keys(s.Witness.Trouble)) {
 		fmt.Fprintf(out, "  %s: %s\n", call, s.Witness.Trouble[call])
@@ -193,6 +193,21 @@ func printStatus(out io.Writer, s agent.Status) {
 			fmt.Fprintf(out, "  what to do: %s\n", a.Remedy)
 		}
 	}
+}
+
+// observed is how stale a witness was seen to be of late, and by whose flag.
+func observed(w agent.WitnessStatus) string {
+	var stalest []string
+	for region, of := range w.ObservedByRegion {
+		if of > 0 && of == w.ObservedStaleness {
+			stalest = append(stalest, string(region))
+		}
+	}
+	if len(stalest) == 0 {
+		return seconds(w.ObservedStaleness)
+	}
+	slices.Sort(stalest)
+	return seconds(w.ObservedStaleness) + " (" + strings.Join(stalest, ", ") + ")"
 }
 
 // answers says whether a witness does.

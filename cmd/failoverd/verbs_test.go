@@ -147,6 +147,37 @@ func TestCheckLive(t *testing.T) {
 	}
 }
 
+// ender ends a context once a text has been written to it.
+type ender struct {
+	bytes.Buffer
+	text string
+	end  func()
+}
+
+func (e *ender) Write(p []byte) (int, error) {
+	n, err := e.Buffer.Write(p)
+	if strings.Contains(e.String(), e.text) {
+		e.end()
+	}
+	return n, err
+}
+
+// TestMeasureEnds: who has seen enough ends a measurement, and gets what there is of it. Package check tests what is measured.
+func TestMeasureEnds(t *testing.T) {
+	_, path := setUp(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := &ender{text: "the slowest of 20 rounds", end: cancel} // which is the last thing before it
+	cmd := root()
+	cmd.SetArgs([]string{"check", "--live", "--config", path, "--measure", "24h"})
+	cmd.SetOut(out)
+	cmd.SetErr(out)
+	if err := cmd.ExecuteContext(ctx); err == nil || err.Error() != "check --live: 1 of 7 findings are problems" {
+		t.Errorf("got %v, want exit code 1 for the problem that is none of the measurement", err)
+	}
+	wants(t, out.String(), "\nwarning  staleness of the witness: in 0s 0 reads, and 0 records replaced by newer ones; so nothing is known of how stale they were; ")
+}
+
 // TestDaemonVerbs asks a real agent, which is alone and so a standby.
 func TestDaemonVerbs(t *testing.T) {
 	_, path := setUp(t)
@@ -235,6 +266,11 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"run", "--config", path, "--member-absent", "z"}, usage, []string{"member-absent", `"z"`}},
 		{[]string{"simulate", "--config", path, "--duration", "1s"}, usage, []string{"too short", "want at least"}},
 		{[]string{"check", "--live", "--offline"}, usage, []string{"--live", "--offline"}},
+		{[]string{"check", "--config", path, "--measure", "10m"}, usage, []string{"--live too"}},
+		{[]string{"check", "--config", path, "--live", "--measure", "59s"}, usage, []string{"--measure is 59s, want 1m to 24h"}},
+		{[]string{"check", "--config", path, "--live", "--measure", "-10m"}, usage, []string{"want 1m to 24h"}},
+		{[]string{"check", "--config", path, "--live", "--measure", "0s"}, usage, []string{"want 1m to 24h"}},
+		{[]string{"check", "--config", path, "--live", "--measure", "ten"}, usage, []string{"ten"}},
 		{[]string{"keygen"}, usage, []string{"--out"}},
 		{[]string{"keygen", "--out", path}, usage, []string{"is there already"}},
 		{[]string{"demo", "--log", "/nonexistent/log"}, usage, []string{"--log", "/nonexistent/log"}},

@@ -28,11 +28,7 @@ func (s *Store) SelfTest(ctx context.Context, prefix string) (seen string, err e
 		// When ctx has ended too, what was written is to be removed.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 		defer cancel()
-		left := s.ask(ctx, "self-test", key, func(ctx context.Context, kv pb.KVClient) (*pb.ResponseHeader, error) {
-			answer, err := kv.DeleteRange(ctx, &pb.DeleteRangeRequest{Key: []byte(key)})
-			return answer.GetHeader(), err
-		})
-		if err == nil && left != nil {
+		if left := s.Remove(ctx, key); err == nil && left != nil {
 			seen += fmt.Sprintf("; what it has written is still there: %v", left)
 		}
 	}()
@@ -68,6 +64,14 @@ func (s *Store) SelfTest(ctx context.Context, prefix string) (seen string, err e
 		seen += "; the others do not answer: " + strings.Join(down, "; ")
 	}
 	return seen, nil
+}
+
+// Remove implements witness.SelfTester.
+func (s *Store) Remove(ctx context.Context, key string) error {
+	return s.ask(ctx, "remove", key, func(ctx context.Context, kv pb.KVClient) (*pb.ResponseHeader, error) {
+		answer, err := kv.DeleteRange(ctx, &pb.DeleteRangeRequest{Key: []byte(key)})
+		return answer.GetHeader(), err
+	})
 }
 
 // testRead reads what was just written from one member, which may be silent or wrong.

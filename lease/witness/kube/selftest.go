@@ -47,17 +47,17 @@ func (s *Store) SelfTest(ctx context.Context, prefix string) (seen string, err e
 		}
 	}
 	seen = fmt.Sprintf("each of %d writes was there in %d reads at once", testWrites, testReads)
-	if err := s.remove(ctx, key); err != nil {
+	// When ctx has ended too, what was written is to be removed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	if err := s.Remove(ctx, key); err != nil {
 		seen += fmt.Sprintf("; ConfigMap %s is still there: %v", name(key), err)
 	}
 	return seen, nil
 }
 
-// remove deletes the object of a key, for which an agent needs no permission.
-func (s *Store) remove(ctx context.Context, key string) error {
-	// When ctx has ended too, what was written is to be removed.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
-	defer cancel()
+// Remove implements witness.SelfTester. An agent needs no permission for it.
+func (s *Store) Remove(ctx context.Context, key string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, s.base.JoinPath(name(key)).String(), nil)
 	if err != nil {
 		return err

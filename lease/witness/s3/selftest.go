@@ -244,13 +244,18 @@ func (t *selfTest) persist(ctx context.Context, method, key string, body []byte,
 // cleanUp removes what the test has written.
 func (t *selfTest) cleanUp(ctx context.Context) error {
 	for key := range t.used {
-		a, err := t.store.exchange(ctx, http.MethodDelete, key, nil, nil)
-		if err == nil && a.Status != http.StatusNoContent && a.Status != http.StatusOK {
-			err = t.store.judge(a, "delete", key)
-		}
-		if err != nil {
+		if err := t.store.Remove(ctx, key); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Remove implements witness.SelfTester.
+func (s *Store) Remove(ctx context.Context, key string) error {
+	a, err := s.exchange(ctx, http.MethodDelete, key, nil, nil)
+	if err == nil && a.Status != http.StatusNoContent && a.Status != http.StatusOK {
+		err = s.judge(a, "delete", key)
+	}
+	return err
 }
