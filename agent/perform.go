@@ -59,11 +59,11 @@ func (a *Agent) perform(calls context.Context, action lease.Action) {
 	switch action := action.(type) {
 	case lease.WriteFlag:
 		a.call(calls, opWriteFlag, action.Witness, action.Deadline, func(ctx context.Context) (lease.Event, error) {
-			reads := a.reads[action.Witness]
-			stamp := reads.begin(a.cfg.Clock.Now())
+			of := a.reads[action.Witness]
+			stamp := of.begin(a.cfg.Clock.Now())
 			err := a.cfg.Witnesses[action.Witness].WriteFlag(ctx, action.Flag, stamp)
 			if err == nil {
-				reads.acked(stamp, a.cfg.Clock.Now())
+				of.acked(stamp, a.cfg.Clock.Now())
 			}
 			a.metrics.renewal(err)
 			return lease.FlagWritten{ID: action.ID, Acked: err == nil}, err

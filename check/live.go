@@ -118,6 +118,6 @@ func (l *live) tell(change func()) {
 	defer l.mu.Unlock()
 	change()
 	if l.Waiting != nil {
-		l.Waiting(waits(l.waiting))
+		l.Waiting(slices.DeleteFunc(slices.Clone(l.waiting), func(what string) bool { return what == "" }))
 	}
 }

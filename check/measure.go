@@ -3,7 +3,6 @@ package check
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -205,7 +204,11 @@ func (m *measurement) finding() Finding {
 		}
 		f.Got += fmt.Sprintf("; the stalest, of the %s, was stale by %.1f s at least", of, m.Stalest)
 	}
-	f.Got += fmt.Sprintf("; proposed for witness.staleness: %v (half as much again, and no less than the store's own bound, %v); declared: %v", proposed, m.least(), bound)
+	why := "half as much again"
+	if least := m.least(); least > 0 && proposed == least {
+		why = "the least for this store"
+	}
+	f.Got += fmt.Sprintf("; proposed for witness.staleness: %v (%s); declared: %v", proposed, why, bound)
 	switch raise := fmt.Sprintf("raise witness.staleness to %v in all regions, or use a linearizable witness", proposed); {
 	case stalest > 0 && stalest >= m.Params.Longer(bound):
 		f.Level, f.Remedy = Problem, raise
@@ -226,9 +229,4 @@ func (m *measurement) least() time.Duration {
 // propose is the bound for what was seen: half as much again, in whole seconds, for what was not.
 func propose(stalest, least time.Duration) time.Duration {
 	return max(least, (stalest*3/2 + time.Second - 1).Truncate(time.Second))
-}
-
-// waits are those of waiting that say something.
-func waits(all []string) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == "" })
 }

@@ -9,6 +9,8 @@
 // record that can't be believed is reported as malformed, which is evidence
 // that its region lives and never a permission.
 //
+// A flag has a [Stamp] beside it, by which a [Watch] finds out how stale what it is shown is. That is for people.
+//
 // It guarantees that every attempt to write is made at most once, that no
 // record makes it panic or read without bound, and that an error or a time-out
 // is reported as "unknown". It leaves to others when to write and read, what
