@@ -52,8 +52,8 @@ func (r *reads) stalest(region lease.Region, now lease.Instant) time.Duration {
 	return r.watch.Stalest(region, now)
 }
 
-// judgeReads takes stock of how stale reads were of late, and has an alarm be for each other region whose flag was read staler than
-// a witness may be. That of the own one is the lease's.
+// judgeReads takes stock of how stale reads were of late, and has an alarm be for each other region whose flag was read
+// staler than a witness may be. That of the own one is the lease's.
 func (a *Agent) judgeReads(now lease.Instant) {
 	views := a.state.Witnesses()
 	var stale []lease.Notice

@@ -9,8 +9,8 @@ import (
 	"github.com/openova-io/failoverd/lease/witness"
 )
 
-// A standby whose reads are a good deal staler than the witness may be finds that out by the active region's records. It says so in its log, once,
-// in its status and to Prometheus, for as long as it remembers; nothing else comes of it.
+// A standby whose reads are a good deal staler than the witness may be finds that out by the active region's records. It
+// says so in its log, once, in its status and to Prometheus, for as long as it remembers; nothing else comes of it.
 func TestAnotherRegionsFlagIsReadStale(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.regions["a"], w.regions["b"]

@@ -29,8 +29,9 @@ const scratchWrites = 5
 // cleanUpTime is how long the removal of a scratch key may take, after the end too.
 const cleanUpTime = 10 * time.Second
 
-// Measure reads the flags of all regions from each witness at every poll interval, as an agent does, for some time or until ctx ends, and proposes a
-// bound for what it has seen. It writes where the store's self-test does, to a key of its own, which it reads too.
+// Measure reads the flags of all regions from each witness at every poll interval, as an agent does, for some time or
+// until ctx ends, and proposes a bound for what it has seen. It writes where the store's self-test does, to a key of its
+// own, which it reads too.
 func Measure(ctx context.Context, cfg Config, d time.Duration) []Finding {
 	l := &live{Config: cfg}
 	found := make([]Finding, len(cfg.Witnesses))

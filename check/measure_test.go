@@ -47,8 +47,8 @@ func rounds(n int) func(string) bool {
 	return func(string) bool { n--; return n <= 0 }
 }
 
-// kvWitness is a namespace of Workers KV as a region sees it whose reads meet faults, and as hel does, which is active and renews its
-// flag all the time, with stamps or without.
+// kvWitness is a namespace of Workers KV as a region sees it whose reads meet faults, and as hel does, which is active
+// and renews its flag all the time, with stamps or without.
 func kvWitness(t *testing.T, faults kvtest.Faults, stamped bool) *witness.Witness {
 	t.Helper()
 	srv := kvtest.New(kvtest.Options{Tokens: []string{"fsn", "hel"}})
@@ -97,8 +97,8 @@ func kvWitness(t *testing.T, faults kvtest.Faults, stamped bool) *witness.Witnes
 	return open("fsn")
 }
 
-// TestMeasureStale: a store that serves what is old is found to, by another region's records alone, by less than it does, and a bound is proposed that is
-// greater.
+// TestMeasureStale: a store that serves what is old is found to, by another region's records alone, by less than it
+// does, and a bound is proposed that is greater.
 func TestMeasureStale(t *testing.T) {
 	const old = 700 * time.Millisecond
 	w := kvWitness(t, kvtest.Faults{Staleness: old, Caches: 2}, true)
@@ -114,7 +114,8 @@ func TestMeasureStale(t *testing.T) {
 	}
 }
 
-// TestMeasureWithinTheBound: with a bound that is declared and kept all is well, and no less than the store's own is proposed.
+// TestMeasureWithinTheBound: with a bound that is declared and kept all is well, and no less than the store's own is
+// proposed.
 func TestMeasureWithinTheBound(t *testing.T) {
 	w := kvWitness(t, kvtest.Faults{Staleness: 300 * time.Millisecond}, true)
 	f := measure(t, check.Config{Params: quick(time.Minute), Witnesses: witness.Several{w}, Least: []time.Duration{time.Minute}}, func(progress string) bool {
@@ -125,7 +126,8 @@ func TestMeasureWithinTheBound(t *testing.T) {
 	}
 }
 
-// TestMeasureNothing: records of a version that says nothing of its writing, or that stay as they are, tell nothing, and nothing is proposed.
+// TestMeasureNothing: records of a version that says nothing of its writing, or that stay as they are, tell nothing, and
+// nothing is proposed.
 func TestMeasureNothing(t *testing.T) {
 	f := measure(t, check.Config{Params: quick(time.Minute), Witnesses: witness.Several{kvWitness(t, kvtest.Faults{}, false)}}, rounds(20))
 	if m := f.Measured; f.Level != check.Warning || f.Remedy == "" || m.Reads == 0 || m.Newer != 0 || m.Proposed != nil {
@@ -141,8 +143,8 @@ func TestMeasureFails(t *testing.T) {
 	}
 }
 
-// TestMeasureScratch: a store that may be written to is measured without an agent, and has nothing left in it after. One that is linearizable is not
-// found to be stale; one that is not is.
+// TestMeasureScratch: a store that may be written to is measured without an agent, and has nothing left in it after. One
+// that is linearizable is not found to be stale; one that is not is.
 func TestMeasureScratch(t *testing.T) {
 	for name, faults := range map[string]s3test.Faults{"linearizable": {}, "stale": {StaleReads: 2}} {
 		t.Run(name, func(t *testing.T) {

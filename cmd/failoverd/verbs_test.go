@@ -162,7 +162,8 @@ func (e *ender) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// TestMeasureEnds: who has seen enough ends a measurement, and gets what there is of it. Package check tests what is measured.
+// TestMeasureEnds: who has seen enough ends a measurement, and gets what there is of it. Package check tests what is
+// measured.
 func TestMeasureEnds(t *testing.T) {
 	_, path := setUp(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -51,8 +51,8 @@ func (s *Stamp) valid() bool {
 	return last.Attempt < s.Attempt && last.At <= s.Sent
 }
 
-// status says whether an attempt is known to have been acknowledged, and which of Acks is the first of a later one; their
-// number if none is.
+// status says whether an attempt is known to have been acknowledged, and which of Acks is the first of a later one;
+// their number if none is.
 //
 // Only an attempt that was acknowledged before the next one began tells anything: one whose answer was lost may have
 // landed on top of those after it, and lie there still.
@@ -84,8 +84,8 @@ func (w *Writes) Begin(now time.Duration) *Stamp {
 	return &Stamp{Attempt: w.attempt, Sent: now, Acks: slices.Clone(w.acks)}
 }
 
-// Acked notes that an attempt was acknowledged, and is known to be now. An answer that comes when the next one has begun is late: the
-// two may have landed in either order.
+// Acked notes that an attempt was acknowledged, and is known to be now. An answer that comes when the next one has begun
+// is late: the two may have landed in either order.
 func (w *Writes) Acked(attempt uint64, now time.Duration) {
 	if attempt != w.attempt || len(w.acks) > 0 && w.acks[len(w.acks)-1].Attempt == attempt {
 		return

@@ -18,15 +18,16 @@ type Writer struct {
 // Remembered is for how long a Watch remembers a read.
 const Remembered = 10 * time.Minute
 
-// A Watch finds out how stale the flags are that one reader reads at one witness, its own and those of others. It knows no
-// clock that the regions share, and needs none: a record that its writer sent at T was read by some time R of the
-// reader's, so whatever the writer had seen by T was so by R. Of all records read it takes what says
-// most, and counts drift in (§2). So a read that returned a record, and was sent later than R, after a newer record's
-// acknowledgement was known to the writer by T, was stale by the difference at least.
+// A Watch finds out how stale the flags are that one reader reads at one witness, its own and those of others. It knows
+// no clock that the regions share, and needs none: a record that its writer sent at T was read by some time R of the
+// reader's, so whatever the writer had seen by T was so by R. Of all records read it takes what says most, and counts
+// drift in (§2). So a read that returned a record, and was sent later than R, after a newer record's acknowledgement was
+// known to the writer by T, was stale by the difference at least.
 //
-// What it finds is a lower bound, whatever the delays, however the clocks are set, and whatever became of writes: it is wrong only
-// if a clock drifts by more than was said, or a write has landed twice. It finds nothing of a record before a newer one has
-// been read that tells of it, and nothing ever of a record whose own acknowledgement was lost, since that may have landed late.
+// What it finds is a lower bound, whatever the delays, however the clocks are set, and whatever became of writes: it is
+// wrong only if a clock drifts by more than was said, or a write has landed twice. It finds nothing of a record before a
+// newer one has been read that tells of it, and nothing ever of a record whose own acknowledgement was lost, since that
+// may have landed late.
 //
 // Its methods do no I/O, and must not be called at once.
 type Watch struct {
@@ -72,8 +73,8 @@ func (w *Watch) Read(by Writer, s *Stamp, sent, answered lease.Instant) {
 // Told takes in what a writer says, by some time, in another way than by a record that was read.
 func (w *Watch) Told(by Writer, s *Stamp, at lease.Instant) { w.judge(w.learn(by, s, at)) }
 
-// Stalest is by how much, at least, the stalest read of a region's flag was stale, of those sent within Remembered before now that returned
-// one that could be judged; 0 if none was.
+// Stalest is by how much, at least, the stalest read of a region's flag was stale, of those sent within Remembered
+// before now that returned one that could be judged; 0 if none was.
 func (w *Watch) Stalest(region lease.Region, now lease.Instant) (stalest time.Duration) {
 	w.forget(now)
 	for by, k := range w.of {

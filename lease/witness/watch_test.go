@@ -21,8 +21,8 @@ func sec(seconds float64) time.Duration { return time.Duration(seconds * float64
 
 var writer = witness.Writer{Region: "a", Incarnation: 7}
 
-// TestWatch tells what is found, read by read. The writer's clock shows what the test's does; the first read is answered 1 s after
-// the write, so the reader takes all that it hears of the writer to be up to 1 s later than it was.
+// TestWatch tells what is found, read by read. The writer's clock shows what the test's does; the first read is answered
+// 1 s after the write, so the reader takes all that it hears of the writer to be up to 1 s later than it was.
 func TestWatch(t *testing.T) {
 	type write struct{ sent, acked float64 } // acked 0: its answer was lost
 	type read struct {
@@ -123,8 +123,8 @@ func TestLateAcknowledgement(t *testing.T) {
 	}
 }
 
-// TestAcks has a day of writes, of which some are lost: what a stamp has of them goes back for minutes, is no further apart than an
-// eighth of its age, and is small.
+// TestAcks has a day of writes, of which some are lost: what a stamp has of them goes back for minutes, is no further
+// apart than an eighth of its age, and is small.
 func TestAcks(t *testing.T) {
 	for _, every := range []time.Duration{time.Second, 10 * time.Second} {
 		random := rand.New(rand.NewPCG(1, 0))
@@ -194,7 +194,8 @@ func TestStampsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// A staleWorld is a store with one register, its writer, and a reader who reads through caches, in a time that none of them knows.
+// A staleWorld is a store with one register, its writer, and a reader who reads through caches, in a time that none of
+// them knows.
 type staleWorld struct {
 	random *rand.Rand
 	drift  float64
@@ -262,8 +263,8 @@ func (w *staleWorld) since(attempt int, at float64) float64 {
 	panic("a record was read that was not there")
 }
 
-// run lets the world be for some time, and returns what the watch found and how stale the stalest read was, on the reader's clock. After
-// each read the one is checked against the other.
+// run lets the world be for some time, and returns what the watch found and how stale the stalest read was, on the
+// reader's clock. After each read the one is checked against the other.
 func (w *staleWorld) run(t *testing.T, seconds float64) (found, truly time.Duration) {
 	writer := witness.Writer{Region: "a", Incarnation: 1}
 	var writes witness.Writes
@@ -317,8 +318,8 @@ func (w *staleWorld) run(t *testing.T, seconds float64) (found, truly time.Durat
 	return found, truly
 }
 
-// TestWatchIsNeverWrong: whatever the clocks, delays and caches, and whether writes are lost or land late, on top of newer ones, no read is
-// found to be staler than one was; of a store that is not stale none is at all.
+// TestWatchIsNeverWrong: whatever the clocks, delays and caches, and whether writes are lost or land late, on top of
+// newer ones, no read is found to be staler than one was; of a store that is not stale none is at all.
 func TestWatchIsNeverWrong(t *testing.T) {
 	for seed := range uint64(150) {
 		for _, lossy := range []bool{false, true} {

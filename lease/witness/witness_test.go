@@ -129,7 +129,7 @@ func TestAnotherWitness(t *testing.T) {
 		return w
 	}
 	for _, w := range []*witness.Witness{open("a", "aws"), open("b", "etcd")} {
-		if err := errors.Join(w.WriteFlag(t.Context(), flag), w.WriteInfo(t.Context(), info)); err != nil {
+		if err := errors.Join(w.WriteFlag(t.Context(), flag, nil), w.WriteInfo(t.Context(), info)); err != nil {
 			t.Fatal(err)
 		}
 	}
