@@ -67,7 +67,7 @@ type Lease struct {
 type Witness struct {
 	Type      string   `yaml:"type" json:"type"`
 	Staleness Duration `yaml:"staleness" json:"staleness"` // Δ of the protocol
-	Prefix    string   `yaml:"prefix" json:"prefix"`       // keys are <prefix>/<group>/flag/<region>
+	Prefix    string   `yaml:"prefix" json:"prefix"`       // keys are <prefix>/<group>/flag/<region>, with a name behind the group where there are several
 
 	CloudflareKV  *CloudflareKV      `yaml:"cloudflare_kv,omitempty" json:"cloudflare_kv,omitempty"`
 	DurableObject *DurableObject     `yaml:"durable_object,omitempty" json:"durable_object,omitempty"`

@@ -19,7 +19,7 @@ const (
 type Order struct {
 	Group  string
 	Region lease.Region // the region that the layer belongs to
-	Epoch  uint64       // of the authority that the order is given under
+	Epoch  uint64       // of the authority that the order is given under, or that ends by it; 0 for a fence without one
 	Term   uint64       // of the instance that gives it; 0 in a region of one
 	Reason lease.ReasonCode
 }

@@ -27,13 +27,16 @@ func (s *State) acquire() {
 
 // raise begins a candidacy, with an epoch above every one that was seen.
 func (s *State) raise(why ReasonCode) {
-	s.epoch = s.highest + 1
+	s.epoch, s.passed = s.highest+1, 0
 	s.beginFlag()
 	s.become(Candidate, why)
 }
 
 // doubtCandidacy ends a candidacy that can't succeed as it is.
 func (s *State) doubtCandidacy() {
+	if s.most(s.passes) {
+		s.passed = s.now
+	}
 	switch {
 	case !allOpen(s.ownGates(s.gates[:0])):
 		s.withdraw(ReasonUnapproved) // the word has run out: it would hold others up for ever
@@ -49,34 +52,31 @@ func (s *State) doubtCandidacy() {
 	}
 }
 
-// outvotedAt is when a candidate of several witnesses withdraws since it has too few of them: its flag is evidence to
-// others wherever it stands, so it would hold them up for as long as it is written. Never if it need not.
+// outvotedAt is when a candidate of several witnesses withdraws since it has had too few of them for TTL: its flag is
+// evidence to others wherever it stands, so it would hold them up for as long as it is written. Never if it need not.
 func (s *State) outvotedAt() Instant {
-	if s.name != Candidate || len(s.witnesses) == 1 {
+	switch {
+	case s.name != Candidate || len(s.witnesses) == 1 || s.most(s.passes):
 		return Never
-	}
-	if s.raised() {
-		if s.most(s.passes) {
-			return Never
-		}
+	case s.raised():
 		last, _ := s.nth(len(s.witnesses), s.takeAt) // the quicker ones may be those that are missing
-		return last.Add(s.p.TTL)
+		return max(last, s.passed).Add(s.p.TTL)
 	}
 	at := Never
 	for i := range s.witnesses {
-		if f := &s.witnesses[i].own; s.stands(f) {
+		if f := &s.witnesses[i].own; f.raised && s.now < f.until {
 			at = min(at, f.firstAck.Add(s.p.TTL))
 		}
 	}
 	return at
 }
 
-// stands reports whether the own flag does, at one witness.
-func (s *State) stands(f *ownFlag) bool { return f.raised && s.now < f.until }
-
-// beQuiet has this region raise no flag for as long as every other one needs to raise its own.
+// beQuiet has this region raise no flag for as long as every other one needs to raise its own, unless an operator has said
+// that this one is to take.
 func (s *State) beQuiet() {
-	s.quiet = s.now.Add(s.longer(s.p.TTL) + time.Duration(len(s.peers)+1)*s.p.Turn())
+	if !s.permitted() {
+		s.quiet = s.now.Add(s.longer(s.p.TTL) + time.Duration(len(s.peers)+1)*s.p.Turn())
+	}
 }
 
 // take makes the region active, with authority until a time that its first base

@@ -71,6 +71,9 @@ func (s *State) absorbInfo(w *witness, j int, read InfoRead) {
 	if read.Outcome != ReadFound {
 		return
 	}
+	if p.known == ^witnessSet(0) {
+		p.known = 0 // it was declared absent, and is not: it is known where it is found
+	}
 	p.known.set(w, true)
 	s.adopt(w, j, read.Info)
 	differs := SafetyDiff(s.safety, read.Info.Safety)

@@ -72,6 +72,7 @@ type State struct {
 	holderEpoch uint64
 
 	quiet     Instant // until then it raises no flag, so that another region can
+	passed    Instant // the last time at which most witnesses were such that this candidate may take by them
 	consent   consent
 	term      termState
 	onDisk    Authority // found at the start

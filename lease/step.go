@@ -1,9 +1,6 @@
 package lease
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Step tells the state machine what happened at now and returns what to do,
 // and the decision that stands until the next Step, due at Decision.Wake at the
@@ -131,9 +128,6 @@ func (s *State) expire() {
 	}
 	// §3: a candidate whose own acknowledged flag gets older than TTL falls back.
 	if until, _ := s.flagUntil(); s.name == Candidate && s.raised() && s.now >= until && s.obeys(RuleFlagExpires) {
-		if slices.ContainsFunc(s.witnesses, func(w witness) bool { return s.stands(&w.own) }) && s.obeys(RuleOutvotedFallsBack) {
-			s.beQuiet()
-		}
 		s.withdraw(ReasonFlagExpired)
 	}
 }

@@ -25,20 +25,23 @@ const (
 
 // ofObject is the Event for what an order has come to for an object.
 func ofObject(e kube.Event) (key, string) {
-	done := "fenced"
+	done, epoch := "fenced", ""
 	if e.Action == layers.Activate {
 		done = "activated"
+	}
+	if e.Order.Epoch > 0 { // a fence may be without authority
+		epoch = fmt.Sprintf(" for epoch %d", e.Order.Epoch)
 	}
 	k := key{object: e.Object, reason: string(e.Order.Reason), action: string(e.Action), epoch: e.Order.Epoch}
 	switch {
 	case e.Err != nil:
 		k.warning = true
-		return k, fmt.Sprintf("not %s yet for epoch %d: %v", done, e.Order.Epoch, e.Err)
+		return k, fmt.Sprintf("not %s yet%s: %v", done, epoch, e.Err)
 	case e.Again:
 		k.warning, k.action = true, putBack
-		return k, fmt.Sprintf("it is new, or others had changed it: %s again for epoch %d", done, e.Order.Epoch)
+		return k, fmt.Sprintf("it is new, or others had changed it: %s again%s", done, epoch)
 	}
-	return k, fmt.Sprintf("%s for epoch %d: %s", done, e.Order.Epoch, lease.ReasonOf(e.Order.Reason).Text)
+	return k, fmt.Sprintf("%s%s: %s", done, epoch, lease.ReasonOf(e.Order.Reason).Text)
 }
 
 // ofTransition is the Event for a change of the region's state. It is about the Lease,

@@ -23,6 +23,7 @@ func TestEventWords(t *testing.T) {
 		note    string
 	}{
 		{kube.Event{Action: layers.Fence, Order: order}, false, "fence", "fenced for epoch 5: the lease could not be renewed, so the region fences before its authority ends"},
+		{kube.Event{Action: layers.Fence, Order: layers.Order{Reason: lease.ReasonRenewalLate}}, false, "fence", "fenced: the lease could not be renewed, so the region fences before its authority ends"},
 		{kube.Event{Action: layers.Activate, Order: order, Again: true}, true, "put_back", "it is new, or others had changed it: activated again for epoch 5"},
 		{kube.Event{Action: layers.Fence, Order: order, Again: true, Err: errors.New("forbidden")}, true, "fence", "not fenced yet for epoch 5: forbidden"},
 	} {

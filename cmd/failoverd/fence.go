@@ -103,7 +103,7 @@ func fence(ctx context.Context, out io.Writer, path string, ifDue bool) error {
 			return nil
 		}
 	}
-	return fenceNow(ctx, out, cfg, applied.layers, saved.Epoch)
+	return fenceNow(ctx, out, cfg, applied.layers)
 }
 
 // notDue says why nothing is to be fenced yet, or by this one; empty: it is. What can't be known is no reason.
@@ -141,7 +141,7 @@ func notDue(ctx context.Context, cfg *config.Config, applied applied, dir *state
 }
 
 // fenceNow fences all layers at once, and tells how it goes.
-func fenceNow(ctx context.Context, out io.Writer, cfg *config.Config, all []layers.Layer, epoch uint64) error {
+func fenceNow(ctx context.Context, out io.Writer, cfg *config.Config, all []layers.Layer) error {
 	if len(all) == 0 {
 		fmt.Fprintln(out, "the configuration has no layers: nothing to do")
 		return nil
@@ -166,7 +166,7 @@ func fenceNow(ctx context.Context, out io.Writer, cfg *config.Config, all []laye
 		},
 	})
 	defer a.Close()
-	a.Fence(lease.Fence{ID: 1, Deadline: agent.BootClock{}.Now().Add(timeout), Epoch: epoch, Reason: lease.ReasonNoAgent})
+	a.Fence(lease.Fence{ID: 1, Deadline: agent.BootClock{}.Now().Add(timeout), Reason: lease.ReasonNoAgent}) // no epoch: that on disk may be one that was pledged to
 	trouble := map[string]string{}
 	for _, l := range all {
 		trouble[l.Name()] = "no answer"

@@ -90,6 +90,7 @@ func TestFenceIfDue(t *testing.T) {
 		{"authority for long", lease.Authority{Epoch: 4, Deadline: in(time.Hour), BootID: boot}, "goes on: nothing to do"},
 		{"too late to go on", lease.Authority{Epoch: 4, Deadline: in(4 * time.Second), BootID: boot}, ""},
 		{"authority has ended", lease.Authority{Epoch: 4, Deadline: in(-time.Second), BootID: boot}, ""},
+		{"an epoch that was pledged to another region", lease.Authority{Epoch: 4, Deadline: in(-time.Hour), BootID: boot}, ""},
 		{"of another boot", lease.Authority{Epoch: 4, Deadline: in(time.Hour), BootID: "another"}, ""},
 	} {
 		dir, path := setUp(t)
@@ -107,7 +108,7 @@ func TestFenceIfDue(t *testing.T) {
 		switch {
 		case tt.want != "" && (got != "" || !strings.Contains(out, tt.want)):
 			t.Errorf("%s: the hook was told %q, and it says %q; want %q", tt.name, got, out, tt.want)
-		case tt.want == "" && got != "fence 4 no_agent\n":
+		case tt.want == "" && got != "fence 0 no_agent\n":
 			t.Errorf("%s: the hook was told %q, and it says %q; want it fenced", tt.name, got, out)
 		}
 	}
