@@ -1,8 +1,6 @@
 package durableobject_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/durableobject"
 )
@@ -57,7 +54,8 @@ func TestRefused(t *testing.T) {
 			if err := os.WriteFile(config, []byte(strings.NewReplacer(srv.URL, test.url, srv.TokenFile, fsn.Path("token")).Replace(fsn.YAML())), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			said, out := checkLive(t, g, config)
+			_, found, out := fsn.CheckLive(t, config)
+			said := daemon.WitnessProblems(found)
 			switch {
 			case test.class == "" && len(said) > 0:
 				t.Errorf("the witness is a problem:\n%s", out)
@@ -69,27 +67,4 @@ func TestRefused(t *testing.T) {
 			}
 		})
 	}
-}
-
-// checkLive runs failoverd check --live: what it finds wrong with the witness, and all that it prints.
-func checkLive(t *testing.T, g *daemon.Group, config string) (problems []check.Finding, out string) {
-	t.Helper()
-	p, err := daemon.StartProcess(g.Binaries.Daemon, "check", "--live", "-o", "json", "--config", config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
-	defer cancel()
-	_, err = p.Wait(ctx)
-	stdout, stderr := p.Output()
-	var result struct{ Live []check.Finding }
-	if err != nil || json.Unmarshal([]byte(stdout), &result) != nil || len(result.Live) == 0 {
-		t.Fatalf("check --live: %v\n%s%s", err, stdout, stderr)
-	}
-	for _, f := range result.Live {
-		if f.Asked == "witness" && f.Level == check.Problem {
-			problems = append(problems, f)
-		}
-	}
-	return problems, stdout + stderr
 }

@@ -21,16 +21,6 @@ func times() lease.Params {
 	return p
 }
 
-// active is the one of the regions that is; nil if none is.
-func active(t *testing.T, regions []*daemon.Region) *daemon.Region {
-	for _, r := range regions {
-		if s, err := r.Status(t.Context()); err == nil && s.State == lease.Active && s.AllLayers("active") {
-			return r
-		}
-	}
-	return nil
-}
-
 // Each member is killed in turn: nobody loses or takes anything. Then the holder is killed: another one takes, not before
 // the authority of the first has ended.
 func TestDaemons(t *testing.T) {
@@ -45,17 +35,12 @@ func TestDaemons(t *testing.T) {
 	for _, r := range g.Regions {
 		r.Start(t)
 	}
-	var first *daemon.Region
-	daemon.Await(t, "one is active, and the others are standby", func() bool {
-		first = active(t, g.Regions)
-		standby := 0
-		for _, r := range g.Regions {
-			if s, err := r.Status(t.Context()); err == nil && s.State == lease.Standby {
-				standby++
-			}
+	first := daemon.Holder(t, g.Regions...)
+	for _, r := range g.Regions {
+		if r != first {
+			r.Await(t, "is standby", func(s daemon.Status) bool { return s.State == lease.Standby })
 		}
-		return first != nil && standby == 2
-	})
+	}
 	if _, said, err := first.CLI(t.Context(), "check", "--live"); err != nil || !strings.Contains(said, "each of 5 writes was there at 3 of 3 members") {
 		t.Errorf("check --live: %v, want that it asked all members:\n%s", err, said)
 	}
@@ -83,28 +68,6 @@ func TestDaemons(t *testing.T) {
 		t.Errorf("%d transitions, epoch %d, want none since there were %d, and epoch %d: a majority of the members ran", n, has.Epoch, before, had.Epoch)
 	}
 
-	if err := first.Process().Kill(); err != nil {
-		t.Fatal(err)
-	}
-	had = first.Authority(t)
-	var second *daemon.Region
-	daemon.Await(t, "another one is active", func() bool {
-		second = active(t, g.Regions)
-		return second != nil && second != first
-	})
-	runs, err := second.HookRuns()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, run := range runs {
-		if run.Action != "activate" {
-			continue
-		}
-		if run.Epoch <= had.Epoch || run.At < had.Deadline {
-			t.Errorf("%s was activated for epoch %d, %v before the authority of %s for epoch %d ended", second.Name, run.Epoch, had.Deadline.Sub(run.At), first.Name, had.Epoch)
-		}
-		t.Logf("%s took %v after the last renewal of %s; the bound is %v", second.Name,
-			run.At.Sub(had.Deadline.Add(-g.Params.TTL)).Round(time.Millisecond), first.Name, g.Params.LongestGapFresh(g.Params.RequestTimeout))
-		break
-	}
+	second, gap := g.Failover(t, first)
+	t.Logf("%s took %v after the last renewal of %s; the bound is %v", second.Name, gap, first.Name, g.Params.LongestGapFresh(g.Params.RequestTimeout))
 }

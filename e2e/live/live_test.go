@@ -2,14 +2,11 @@
 package live
 
 import (
-	"context"
-	"encoding/json"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/resolvers"
 	"github.com/openova-io/failoverd/lease"
@@ -27,14 +24,14 @@ func TestLive(t *testing.T) {
 	hel.Start(t)
 	fsn.Await(t, "is active", func(s daemon.Status) bool { return s.State == lease.Active && s.AllLayers("active") })
 
-	code, findings := run(t, group, fsn.ConfigFile())
+	code, findings, out := fsn.CheckLive(t, fsn.ConfigFile())
 	well := len(findings) > 0
 	for _, f := range findings {
 		// How long the witness takes is the machine's business.
-		well = well && (f.Level == check.OK || f.Asked == "witness" && f.Level == check.Warning)
+		well = well && (f.Level == "ok" || f.Asked == "witness" && f.Level == "warning")
 	}
 	if code != 1 || !well { // nothing ends these agents if they are frozen, which check refuses; that is the one problem
-		t.Errorf("where all is well: exit code %d\n%s", code, text(findings))
+		t.Errorf("where all is well: exit code %d\n%s", code, out)
 	}
 
 	otherKey := strings.Replace(fsn.YAML(), group.Params.Keys["hel"], "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", 1)
@@ -57,34 +54,16 @@ func TestLive(t *testing.T) {
 // wants runs the check, which is to fail, and to say so of hel through every resolver.
 func wants(t *testing.T, group *daemon.Group, config, says string) {
 	t.Helper()
-	code, findings := run(t, group, config)
+	code, findings, out := group.Regions[0].CheckLive(t, config)
 	said := 0
 	for _, f := range findings {
-		if f.Region == "hel" && f.Resolver != "" && f.Level == check.Problem && strings.Contains(f.Got, says) && f.Remedy != "" {
+		if f.Region == "hel" && f.Resolver != "" && f.Level == "problem" && strings.Contains(f.Got, says) && f.Remedy != "" {
 			said++
 		}
 	}
 	if code != 1 || said != len(group.Quorum.Resolvers["fsn"]) {
-		t.Errorf("it says %q through %d of %d resolvers, and ends with %d, want 1\n%s", says, said, len(group.Quorum.Resolvers["fsn"]), code, text(findings))
+		t.Errorf("it says %q through %d of %d resolvers, and ends with %d, want 1\n%s", says, said, len(group.Quorum.Resolvers["fsn"]), code, out)
 	}
-}
-
-// run runs check --live in fsn.
-func run(t *testing.T, group *daemon.Group, config string) (code int, findings []check.Finding) {
-	t.Helper()
-	p, err := daemon.StartProcess(group.Binaries.Daemon, "check", "--live", "-o", "json", "--config", config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
-	defer cancel()
-	code, err = p.Wait(ctx)
-	stdout, stderr := p.Output()
-	var result struct{ Live []check.Finding }
-	if err != nil || json.Unmarshal([]byte(stdout), &result) != nil {
-		t.Fatalf("check --live: exit code %d, %v\n%s%s", code, err, stdout, stderr)
-	}
-	return code, result.Live
 }
 
 func edited(t *testing.T, r *daemon.Region, yaml string) (path string) {
@@ -97,12 +76,4 @@ func edited(t *testing.T, r *daemon.Region, yaml string) (path string) {
 		t.Fatal(err)
 	}
 	return path
-}
-
-func text(findings []check.Finding) string {
-	var lines []string
-	for _, f := range findings {
-		lines = append(lines, f.String())
-	}
-	return strings.Join(lines, "\n")
 }

@@ -1,16 +1,13 @@
 package s3_test
 
 import (
-	"encoding/json"
 	"flag"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/openova-io/failoverd/agent/bootclock"
-	"github.com/openova-io/failoverd/check"
 	"github.com/openova-io/failoverd/e2e/daemon"
 	"github.com/openova-io/failoverd/e2e/s3"
 	"github.com/openova-io/failoverd/e2e/wallclock"
@@ -63,7 +60,8 @@ func TestRefused(t *testing.T) {
 			if err := os.WriteFile(config, []byte(changed), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			said, out := checkLive(t, g.Binaries.Daemon, config)
+			_, found, out := fsn.CheckLive(t, config)
+			said := daemon.WitnessProblems(found)
 			switch {
 			case test.got == "" && len(said) > 0:
 				t.Errorf("the witness is a problem:\n%s", out)
@@ -81,33 +79,6 @@ func TestRefused(t *testing.T) {
 	if *clocks {
 		t.Run("clock hours off", func(t *testing.T) { refusesClock(t, g) })
 	}
-}
-
-// checkLive runs check --live, of the daemon and the configuration that argv ends in: what it finds wrong with the witness, and all
-// that it prints.
-func checkLive(t *testing.T, argv ...string) (problems []check.Finding, out string) {
-	t.Helper()
-	last := len(argv) - 1
-	p, err := daemon.StartProcess(append(slices.Clone(argv[:last]), "check", "--live", "-o", "json", "--config", argv[last])...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-p.Exited():
-	case <-time.After(patience):
-		t.Fatalf("check --live has not ended after %v", patience)
-	}
-	stdout, stderr := p.Output()
-	var result struct{ Live []check.Finding }
-	if err := json.Unmarshal([]byte(stdout), &result); err != nil || len(result.Live) == 0 {
-		t.Fatalf("check --live: %v\n%s%s", err, stdout, stderr)
-	}
-	for _, f := range result.Live {
-		if strings.HasSuffix(f.Asked, "witness") && f.Level == check.Problem {
-			problems = append(problems, f)
-		}
-	}
-	return problems, stdout + stderr
 }
 
 // The store is killed and comes back within the TTL, and so it does after it was frozen: nobody loses or takes anything. Then the
@@ -155,31 +126,8 @@ func TestDaemons(t *testing.T) {
 		t.Errorf("%d transitions, epoch %d, want none since there were %d, and epoch %d: the witness was back within the TTL", n, has.Epoch, before, had.Epoch)
 	}
 
-	if err := first.Process().Kill(); err != nil {
-		t.Fatal(err)
-	}
-	had = first.Authority(t)
-	var others []*daemon.Region
-	for _, r := range g.Regions {
-		if r != first {
-			others = append(others, r)
-		}
-	}
-	second := daemon.Holder(t, others...)
-	runs, err := second.HookRuns()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, run := range runs {
-		if run.Action != "activate" {
-			continue
-		}
-		if run.Epoch <= had.Epoch || run.At < had.Deadline {
-			t.Errorf("%s was activated for epoch %d, %v before the authority of %s for epoch %d ended", second.Name, run.Epoch, had.Deadline.Sub(run.At), first.Name, had.Epoch)
-		}
-		t.Logf("%s took %v after the last renewal of %s, whose TTL is %v", second.Name, run.At.Sub(had.Deadline.Add(-params.TTL)).Round(time.Millisecond), first.Name, params.TTL)
-		break
-	}
+	second, gap := g.Failover(t, first)
+	t.Logf("%s took %v after the last renewal of %s, whose TTL is %v", second.Name, gap, first.Name, params.TTL)
 }
 
 // refusesClock has a wall clock that is hours off be refused with its reason: requests are signed with the time.
@@ -194,7 +142,8 @@ func refusesClock(t *testing.T, g *daemon.Group) {
 		{-3 * time.Hour, "behind the store's"},
 	} {
 		clock.Set(t, test.by)
-		said, out := checkLive(t, "env", clock.Env(), g.Binaries.Daemon, g.Regions[0].ConfigFile())
+		_, found, out := g.Regions[0].CheckLive(t, g.Regions[0].ConfigFile(), "env", clock.Env())
+		said := daemon.WitnessProblems(found)
 		switch {
 		case test.want == "" && len(said) > 0:
 			t.Errorf("%v off: the witness is a problem:\n%s", test.by, out)

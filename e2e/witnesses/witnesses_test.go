@@ -125,28 +125,8 @@ func TestSeveral(t *testing.T) {
 		t.Errorf("%d transitions of %s, epoch %d, want none since there were %d, and epoch %d: one of three was away at a time", n, first.Name, has.Epoch, before, had.Epoch)
 	}
 
-	var second *daemon.Region
-	for _, r := range w.group.Regions {
-		if r != first {
-			second = r
-		}
-	}
-	w.must(first.Process().Kill())
-	had = first.Authority(w.t)
-	daemon.Holder(w.t, second)
-	runs, err := second.HookRuns()
-	w.must(err)
-	for _, run := range runs {
-		if run.Action != "activate" {
-			continue
-		}
-		if run.Epoch <= had.Epoch || run.At < had.Deadline {
-			t.Errorf("%s was activated for epoch %d, %v before the authority of %s for epoch %d ended", second.Name, run.Epoch, had.Deadline.Sub(run.At), first.Name, had.Epoch)
-		}
-		t.Logf("with one of three away %s took %v after the last renewal of %s; the bound is %v", second.Name,
-			run.At.Sub(had.Deadline.Add(-w.group.Params.TTL)).Round(time.Millisecond), first.Name, w.group.Params.LongestGapStale(w.group.Params.RequestTimeout))
-		break
-	}
+	second, gap := w.group.Failover(t, first)
+	t.Logf("with one of three away %s took %v after the last renewal of %s; the bound is %v", second.Name, gap, first.Name, w.group.Params.LongestGapStale(w.group.Params.RequestTimeout))
 
 	w.freeze()
 	daemon.Await(t, "with two of three away nobody is active", func() bool {
