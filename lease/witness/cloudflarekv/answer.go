@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 
@@ -37,14 +36,6 @@ func (a *answer) capture(req *http.Request, next option.MiddlewareNext) (*http.R
 	a.complete = true
 	res.Body = io.NopCloser(bytes.NewReader(a.Body))
 	return res, nil
-}
-
-// A problem is why an answer is no success.
-type problem struct {
-	class      witness.Class
-	remedy     string
-	retryAfter time.Duration
-	err        error
 }
 
 const (
@@ -94,48 +85,48 @@ func (a *answer) envelope() (e envelope, ok bool) {
 	return e, err == nil && e.Success != nil
 }
 
-// judge says what is wrong with the answer to op: nil if nothing is. Missing
-// is true if it says that there is no such key.
-func (a *answer) judge(op string) (p *problem, missing bool) {
+// judge says what is wrong with the answer to op: an *Error, ErrNotFound if
+// there is no such key, nil if nothing is wrong.
+func (a *answer) judge(op, key string) error {
 	e, enveloped := a.envelope()
 	failed := enveloped && !*e.Success
-	p = &problem{retryAfter: a.RetryAfter(), err: a.describe(e)}
+	p := &witness.Error{Op: op, Key: key, RetryAfter: a.RetryAfter(), Err: a.describe(e)}
 	switch {
 	// A value that looks like a failure is taken for one: no record has that
 	// shape, and "unknown" is always safe.
 	case a.Status == http.StatusOK && !failed && op == "get" && !a.IsPage():
-		return nil, false
+		return nil
 	case a.Status == http.StatusOK && enveloped && !failed && op == "put":
-		return nil, false
+		return nil
 
 	case e.has(10048):
-		p.class, p.remedy = witness.Quota, remedyQuota
+		p.Class, p.Remedy = witness.Quota, remedyQuota
 	case a.Status == http.StatusTooManyRequests:
-		p.class, p.remedy = witness.RateLimited, remedyRate
+		p.Class, p.Remedy = witness.RateLimited, remedyRate
 	case a.Status >= 500 || a.Status == http.StatusRequestTimeout:
-		p.class = witness.Unreachable
+		p.Class = witness.Unreachable
 	case a.Status == http.StatusNotFound && op == "get" && failed && (e.has(10009) || e.says("Key not found")):
-		return nil, true
+		return witness.ErrNotFound
 
 	// Whatever else was not found, it is no statement about a key.
 	case e.has(10013, 10011) || a.Status == http.StatusNotFound && e.says("Namespace not found"):
-		p.class, p.remedy = witness.Refused, remedyNamespace
+		p.Class, p.Remedy = witness.Refused, remedyNamespace
 	case e.has(7000, 7003):
-		p.class, p.remedy = witness.Refused, remedyIDs
+		p.Class, p.Remedy = witness.Refused, remedyIDs
 	case e.has(9109, 9106, 6003, 1000, 1001):
-		p.class, p.remedy = witness.Refused, remedyToken
+		p.Class, p.Remedy = witness.Refused, remedyToken
 	case enveloped && a.Status == http.StatusUnauthorized:
-		p.class, p.remedy = witness.Refused, remedyToken
+		p.Class, p.Remedy = witness.Refused, remedyToken
 	case enveloped && a.Status == http.StatusForbidden:
-		p.class, p.remedy = witness.Refused, remedyAccount
+		p.Class, p.Remedy = witness.Refused, remedyAccount
 	case failed && a.Status == http.StatusOK:
-		p.class = witness.Unreachable
+		p.Class = witness.Unreachable
 	case failed:
-		p.class = witness.Refused
+		p.Class = witness.Refused
 	default:
-		p.class, p.remedy = witness.BadAnswer, remedyAddress
+		p.Class, p.Remedy = witness.BadAnswer, remedyAddress
 	}
-	return p, false
+	return p
 }
 
 // describe is the answer in one line.

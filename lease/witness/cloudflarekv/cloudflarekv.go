@@ -90,6 +90,9 @@ func New(cfg Config) (*Store, error) {
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.User != nil {
 			return nil, fmt.Errorf("witness.cloudflare_kv.base_url is %q, want an address like https://host/path", cfg.BaseURL)
 		}
+		if overhttp.InClear(u) {
+			return nil, fmt.Errorf("witness.cloudflare_kv.base_url is %q, want https: the token would cross the network in clear", cfg.BaseURL)
+		}
 		where = u.Host
 		opts = append(opts, option.WithBaseURL(strings.TrimSuffix(cfg.BaseURL, "/")+"/"))
 	}
@@ -142,40 +145,19 @@ func (s *Store) exchange(ctx context.Context, op, key string, send func(name str
 	}
 	a := answer{secret: s.token}
 	err := send(url.PathEscape(key), option.WithMiddleware(a.capture))
-	var problem *problem
 	switch {
 	case a.complete:
 		// What the SDK makes of the answer does not matter: it takes a 200
 		// with "success": false for a success, and a page for a parse error.
-		var missing bool
-		problem, missing = a.judge(op)
-		if missing {
-			return nil, witness.ErrNotFound
+		if err := a.judge(op, key); err != nil {
+			return nil, err
 		}
-		if problem == nil {
-			return a.Body, nil
-		}
+		return a.Body, nil
 	case ctx.Err() != nil:
 		return nil, witness.Interrupted(ctx, op, key)
-	default:
-		if err == nil {
-			err = errors.New("no answer")
-		}
-		problem = s.unreachable(err)
+	case err == nil:
+		err = errors.New("no answer")
 	}
-	return nil, &witness.Error{Class: problem.class, Op: op, Key: key, RetryAfter: problem.retryAfter,
-		Remedy: problem.remedy, Err: problem.err}
-}
-
-// unreachable is the problem of a request that got no answer, or a part of one.
-func (s *Store) unreachable(err error) *problem {
-	p := &problem{
-		class:  witness.Unreachable,
-		remedy: fmt.Sprintf("check that %s can be reached from here, and HTTPS_PROXY if there is a proxy", s.where),
-		err:    fmt.Errorf("ask Cloudflare: %w", err),
-	}
-	if text := p.err.Error(); strings.Contains(text, s.token) {
-		p.err = errors.New(overhttp.Redact(text, s.token))
-	}
-	return p
+	return nil, &witness.Error{Class: witness.Unreachable, Op: op, Key: key, Err: overhttp.RedactError(fmt.Errorf("ask Cloudflare: %w", err), s.token),
+		Remedy: fmt.Sprintf("check that %s can be reached from here, and HTTPS_PROXY if there is a proxy", s.where)}
 }

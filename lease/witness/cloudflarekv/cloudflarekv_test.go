@@ -106,6 +106,7 @@ func TestNewRefuses(t *testing.T) {
 		{func(c *cloudflarekv.Config) { c.BaseURL = "api.cloudflare.com" }, "witness.cloudflare_kv.base_url"},
 		{func(c *cloudflarekv.Config) { c.BaseURL = "ftp://host/" }, "witness.cloudflare_kv.base_url"},
 		{func(c *cloudflarekv.Config) { c.BaseURL = "http://%zz" }, "witness.cloudflare_kv.base_url"},
+		{func(c *cloudflarekv.Config) { c.BaseURL = "http://kv.example.com" }, "in clear"},
 	} {
 		cfg := configFor("http://127.0.0.1:1")
 		test.change(&cfg)

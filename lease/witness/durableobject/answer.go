@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/openova-io/failoverd/lease/witness"
 	"github.com/openova-io/failoverd/lease/witness/overhttp"
@@ -21,14 +20,6 @@ type answer struct {
 	overhttp.Answer
 	id     string // of the request
 	secret string // never to be quoted
-}
-
-// A problem is why there is no success.
-type problem struct {
-	class      witness.Class
-	remedy     string
-	retryAfter time.Duration
-	err        error
 }
 
 const (
@@ -53,71 +44,71 @@ type body struct {
 	} `json:"error"`
 }
 
-// judge says what is wrong with the answer to op: nil if nothing is. Missing is true if it says that there
-// is no such register.
-func (a *answer) judge(op string) (p *problem, missing bool) {
-	p = &problem{retryAfter: a.RetryAfter()}
+// judge says what is wrong with the answer to op: an *Error, ErrNotFound if there is no such register, nil if
+// nothing is wrong.
+func (a *answer) judge(op, key string) error {
+	p := &witness.Error{Op: op, Key: key, RetryAfter: a.RetryAfter()}
 	spoken := a.Header.Get("Failoverd-Witness")
 	switch {
 	case spoken == "":
 		a.stranger(p)
-		return p, false
+		return p
 	case spoken != version:
-		p.class, p.remedy = witness.Refused, remedyVersion
-		p.err = fmt.Errorf("the Worker speaks version %q of its API, want %s", overhttp.Clip(spoken, a.secret, 20), version)
-		return p, false
+		p.Class, p.Remedy = witness.Refused, remedyVersion
+		p.Err = fmt.Errorf("the Worker speaks version %q of its API, want %s", overhttp.Clip(spoken, a.secret, 20), version)
+		return p
 	case a.Header.Get("Failoverd-Request") != a.id:
-		p.class, p.remedy = witness.BadAnswer, remedyCache
-		p.err = fmt.Errorf("HTTP status %d, which is an answer to another request", a.Status)
-		return p, false
+		p.Class, p.Remedy = witness.BadAnswer, remedyCache
+		p.Err = fmt.Errorf("HTTP status %d, which is an answer to another request", a.Status)
+		return p
 	case op == "get" && a.Status == http.StatusOK, op == "put" && a.Status == http.StatusNoContent:
-		return nil, false
+		return nil
 	}
 
 	var b body
 	if err := json.Unmarshal(a.Body, &b); err != nil || b.Error.Code == "" {
-		p.err = a.describe()
+		p.Err = a.describe()
 	} else {
-		p.err = fmt.Errorf("HTTP status %d, %s: %s", a.Status, overhttp.Clip(b.Error.Code, a.secret, 40), overhttp.Clip(b.Error.Message, a.secret, 300))
+		p.Err = fmt.Errorf("HTTP status %d, %s: %s", a.Status, overhttp.Clip(b.Error.Code, a.secret, 40), overhttp.Clip(b.Error.Message, a.secret, 300))
 	}
 	switch b.Error.Code {
 	case "no_record":
 		if op == "get" && a.Status == http.StatusNotFound {
-			return nil, true
+			return witness.ErrNotFound
 		}
-		p.class, p.remedy = witness.BadAnswer, remedyAddress
+		p.Class, p.Remedy = witness.BadAnswer, remedyAddress
 	case "wrong_token":
-		p.class, p.remedy = witness.Refused, remedyToken
+		p.Class, p.Remedy = witness.Refused, remedyToken
 	case "not_configured":
-		p.class, p.remedy = witness.Refused, remedyWorker
+		p.Class, p.Remedy = witness.Refused, remedyWorker
 	case "rate_limited":
-		p.class, p.remedy = witness.RateLimited, remedyRate
+		p.Class, p.Remedy = witness.RateLimited, remedyRate
 	case "too_many_registers":
-		p.class, p.remedy = witness.Quota, remedyRegisters
+		p.Class, p.Remedy = witness.Quota, remedyRegisters
 	case "quota":
-		p.class, p.remedy = witness.Quota, remedyQuota
+		p.Class, p.Remedy = witness.Quota, remedyQuota
 	case "unknown":
-		p.class = witness.Unreachable
+		p.Class = witness.Unreachable
 	case "unknown_path", "bad_request", "too_large":
-		p.class, p.remedy = witness.Refused, remedyAddress
+		p.Class, p.Remedy = witness.Refused, remedyAddress
 	default:
-		p.class, p.remedy = witness.BadAnswer, remedyAddress
+		p.Class, p.Remedy = witness.BadAnswer, remedyAddress
 	}
-	return p, false
+	return p
 }
 
 // stranger fills in what an answer means that is not the Worker's.
-func (a *answer) stranger(p *problem) {
-	p.err = a.describe()
+func (a *answer) stranger(p *witness.Error) {
+	p.Err = a.describe()
 	switch {
 	case a.Status == http.StatusTooManyRequests && strings.Contains(string(a.Body), "1027"): // Cloudflare's page for the free plan
-		p.class, p.remedy = witness.Quota, remedyQuota
+		p.Class, p.Remedy = witness.Quota, remedyQuota
 	case a.Status == http.StatusTooManyRequests:
-		p.class, p.remedy = witness.RateLimited, remedyRate
+		p.Class, p.Remedy = witness.RateLimited, remedyRate
 	case a.Status >= 500 || a.Status == http.StatusRequestTimeout:
-		p.class = witness.Unreachable
+		p.Class = witness.Unreachable
 	default:
-		p.class, p.remedy = witness.BadAnswer, remedyAddress
+		p.Class, p.Remedy = witness.BadAnswer, remedyAddress
 	}
 }
 

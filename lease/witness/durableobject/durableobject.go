@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -90,15 +89,10 @@ func checkURL(address string) (*url.URL, error) {
 		return nil, errors.New("it has a user, a query or a fragment, want an address like https://failoverd-witness.example.workers.dev")
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Path != "" && u.Path != "/":
 		return nil, fmt.Errorf("it is %q, want an address like https://failoverd-witness.example.workers.dev, without a path", address)
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case overhttp.InClear(u):
 		return nil, fmt.Errorf("it is %q, want https: the token would cross the network in clear", address)
 	}
 	return u, nil
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // Put implements witness.Store.
@@ -125,23 +119,16 @@ func (s *Store) exchange(ctx context.Context, op, key, method string, value []by
 		return nil, witness.Interrupted(ctx, op, key)
 	}
 	a, err := s.send(ctx, key, method, value)
-	var problem *problem
 	switch {
 	case err == nil:
-		var missing bool
-		problem, missing = a.judge(op)
-		if missing {
-			return nil, witness.ErrNotFound
+		if err := a.judge(op, key); err != nil {
+			return nil, err
 		}
-		if problem == nil {
-			return a.Body, nil
-		}
+		return a.Body, nil
 	case ctx.Err() != nil:
 		return nil, witness.Interrupted(ctx, op, key)
-	default:
-		problem = s.noAnswer(err)
 	}
-	return nil, &witness.Error{Class: problem.class, Op: op, Key: key, RetryAfter: problem.retryAfter, Remedy: problem.remedy, Err: problem.err}
+	return nil, s.noAnswer(op, key, err)
 }
 
 func (s *Store) send(ctx context.Context, key, method string, value []byte) (*answer, error) {
@@ -186,24 +173,18 @@ func checkName(name string) error {
 	return nil
 }
 
-// noAnswer is the problem of a request that got no answer, or a part of one.
-func (s *Store) noAnswer(err error) *problem {
-	p := &problem{
-		class:  witness.Unreachable,
-		remedy: fmt.Sprintf("check that %s can be reached from here, and HTTPS_PROXY if there is a proxy", s.where),
-		err:    fmt.Errorf("ask the Worker: %w", err),
-	}
-	if text := p.err.Error(); strings.Contains(text, s.token) {
-		p.err = errors.New(overhttp.Redact(text, s.token))
-	}
+// noAnswer is the error of a request that got no answer, or a part of one.
+func (s *Store) noAnswer(op, key string, err error) *witness.Error {
+	p := &witness.Error{Class: witness.Unreachable, Op: op, Key: key, Err: overhttp.RedactError(fmt.Errorf("ask the Worker: %w", err), s.token),
+		Remedy: fmt.Sprintf("check that %s can be reached from here, and HTTPS_PROXY if there is a proxy", s.where)}
 	var certificate *tls.CertificateVerificationError
 	var name *net.DNSError
 	switch {
 	case errors.As(err, &certificate):
-		p.class = witness.BadAnswer
-		p.remedy = "check witness.durable_object.url, this machine's clock, and that no proxy takes TLS apart"
+		p.Class = witness.BadAnswer
+		p.Remedy = "check witness.durable_object.url, this machine's clock, and that no proxy takes TLS apart"
 	case errors.As(err, &name) && name.IsNotFound:
-		p.remedy = fmt.Sprintf("check witness.durable_object.url, and that this machine can look up %s", s.where)
+		p.Remedy = fmt.Sprintf("check witness.durable_object.url, and that this machine can look up %s", s.where)
 	}
 	return p
 }

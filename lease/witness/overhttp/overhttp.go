@@ -2,15 +2,18 @@
 // how requests go out, and how an answer is read before anything is made of it.
 //
 // It guarantees that no answer is read without bound, that a write is sent at
-// most once, and that a request goes to no other host than it was made for. It leaves to the stores what they ask,
-// and what an answer means.
+// most once, and that a request goes to no other host than it was made for. It
+// leaves to the stores what they ask, and what an answer means.
 package overhttp
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -92,6 +95,22 @@ func (a Answer) RetryAfter() time.Duration {
 		return min(max(0, time.Until(at)), 24*time.Hour)
 	}
 	return 0
+}
+
+// InClear reports whether others on the network can read what is sent to an
+// address: it is asked by http, and is not this machine.
+func InClear(u *url.URL) bool {
+	ip, err := netip.ParseAddr(u.Hostname())
+	loopback := u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	return u.Scheme == "http" && !loopback
+}
+
+// RedactError is err without the token: its text alone, if the token is there.
+func RedactError(err error, token string) error {
+	if text := err.Error(); strings.Contains(text, token) {
+		return errors.New(Redact(text, token))
+	}
+	return err
 }
 
 // Redact takes a token out of a text that may quote what a proxy sent back.

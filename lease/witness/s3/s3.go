@@ -30,7 +30,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -84,7 +83,7 @@ func New(cfg Config) (*Store, error) {
 	switch {
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("witness.s3.endpoint is %q, want an address like https://s3.eu-central-1.amazonaws.com", overhttp.Clip(cfg.Endpoint, cfg.SecretAccessKey, 200))
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case overhttp.InClear(u):
 		return nil, fmt.Errorf("witness.s3.endpoint is %q, want https: whoever is on the way could keep records back", cfg.Endpoint)
 	case !bucketSyntax.MatchString(cfg.Bucket):
 		return nil, fmt.Errorf("witness.s3.bucket is %q, want the name of a bucket", cfg.Bucket)
@@ -119,12 +118,6 @@ func New(cfg Config) (*Store, error) {
 		s.now = cfg.Now
 	}
 	return s, nil
-}
-
-// isLoopback reports whether a host is this machine.
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // Put implements witness.Store.
