@@ -9,6 +9,7 @@ import (
 
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/quorum"
+	"github.com/openova-io/failoverd/quorum/dnstest"
 )
 
 // A hostileResolver says what it likes to the questions of b.
@@ -22,9 +23,8 @@ type hostileResolver struct {
 
 func startHostileResolver(t *testing.T) *hostileResolver {
 	t.Helper()
-	address, udp, tcp := listenDNS(t)
-	r := &hostileResolver{address: address}
-	handler := dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) {
+	r := &hostileResolver{}
+	r.address = dnstest.Serve(t, func(w dns.ResponseWriter, query *dns.Msg) {
 		q, err := quorum.ParseName(query.Question[0].Name, hostileZone, hostileKeys())
 		if err != nil {
 			w.WriteMsg(new(dns.Msg).SetReply(query)) // b asks whether it is cut off
@@ -37,13 +37,6 @@ func startHostileResolver(t *testing.T) *hostileResolver {
 			w.WriteMsg(m)
 		}
 	})
-	for _, s := range []*dns.Server{{PacketConn: udp, Handler: handler}, {Listener: tcp, Handler: handler}} {
-		started := make(chan struct{})
-		s.NotifyStartedFunc = func() { close(started) }
-		go s.ActivateAndServe()
-		<-started
-		t.Cleanup(func() { s.Shutdown() })
-	}
 	return r
 }
 

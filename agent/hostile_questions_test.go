@@ -13,6 +13,7 @@ import (
 
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/quorum"
+	"github.com/openova-io/failoverd/quorum/dnstest"
 	"github.com/openova-io/failoverd/quorum/responder"
 )
 
@@ -32,7 +33,7 @@ func TestHostileQuestions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, udp, tcp := listenDNS(t)
+	address, udp, tcp := dnstest.Listen(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ctx, udp, tcp) }()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"io"
-	"net"
 	"testing"
 	"time"
 
@@ -103,24 +102,6 @@ func knownTo(b *agent.Agent) known {
 	k.Peer.RecordAge, k.Peer.EvidenceAge, k.Peer.Quorum, k.Answer.AnswerAge = nil, 0, nil, nil
 	k.Answer.Resolvers = nil // how each resolver does is told, and nothing goes by it
 	return k
-}
-
-// listenDNS opens both sockets of a DNS server on one port of loopback, which may have to be looked for.
-func listenDNS(t *testing.T) (address string, udp net.PacketConn, tcp net.Listener) {
-	t.Helper()
-	for range 100 {
-		var err error
-		if tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			t.Fatal(err)
-		}
-		address = tcp.Addr().String()
-		if udp, err = net.ListenPacket("udp", address); err == nil {
-			return address, udp, tcp
-		}
-		tcp.Close()
-	}
-	t.Fatal("no port of 127.0.0.1 is free for both UDP and TCP")
-	return
 }
 
 func exchangeDNS(t *testing.T, network, address string, m *dns.Msg) *dns.Msg {

@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/openova-io/failoverd/demo/resolver"
+	"github.com/openova-io/failoverd/quorum/dnstest"
 )
 
 // An upstream is the server of zone., which counts what it is asked.
@@ -21,12 +22,8 @@ type upstream struct {
 // startUpstream starts a server that answers as told; nil says nothing.
 func startUpstream(t *testing.T, says func(network string, query *dns.Msg) *dns.Msg) *upstream {
 	t.Helper()
-	udp, tcp, err := resolver.Listen()
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := &upstream{address: tcp.Addr().String()}
-	handler := dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) {
+	u := &upstream{}
+	u.address = dnstest.Serve(t, func(w dns.ResponseWriter, query *dns.Msg) {
 		network := w.RemoteAddr().Network()
 		u.mu.Lock()
 		u.asked = append(u.asked, network+" "+dns.TypeToString[query.Question[0].Qtype]+" "+query.Question[0].Name)
@@ -35,13 +32,6 @@ func startUpstream(t *testing.T, says func(network string, query *dns.Msg) *dns.
 			w.WriteMsg(reply)
 		}
 	})
-	for _, s := range []*dns.Server{{PacketConn: udp, Handler: handler}, {Listener: tcp, Handler: handler}} {
-		started := make(chan struct{})
-		s.NotifyStartedFunc = func() { close(started) }
-		go s.ActivateAndServe()
-		<-started
-		t.Cleanup(func() { s.Shutdown() })
-	}
 	return u
 }
 

@@ -3,7 +3,6 @@ package client_test
 import (
 	"context"
 	"crypto/ed25519"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/quorum"
 	"github.com/openova-io/failoverd/quorum/client"
+	"github.com/openova-io/failoverd/quorum/dnstest"
 	"github.com/openova-io/failoverd/quorum/responder"
 )
 
@@ -27,24 +27,6 @@ func keyOf(r lease.Region) ed25519.PrivateKey {
 }
 
 func publicOf(r lease.Region) ed25519.PublicKey { return keyOf(r).Public().(ed25519.PublicKey) }
-
-// listen opens both sockets of a DNS server on one port of loopback, which may have to be looked for.
-func listen(t *testing.T) (address string, udp net.PacketConn, tcp net.Listener) {
-	t.Helper()
-	for range 100 {
-		var err error
-		if tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			t.Fatal(err)
-		}
-		address = tcp.Addr().String()
-		if udp, err = net.ListenPacket("udp", address); err == nil {
-			return address, udp, tcp
-		}
-		tcp.Close()
-	}
-	t.Fatal("no port of 127.0.0.1 is free for both UDP and TCP")
-	return
-}
 
 // startRegion starts the responder of hel, which grants every pledge.
 func startRegion(t *testing.T) (address string) {
@@ -60,7 +42,7 @@ func startRegion(t *testing.T) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, udp, tcp := listen(t)
+	address, udp, tcp := dnstest.Listen(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Serve(ctx, udp, tcp) }()
@@ -78,8 +60,7 @@ type resolver func(network string, query *dns.Msg, forward func() *dns.Msg) *dns
 
 func startResolver(t *testing.T, region string, does resolver) (address string) {
 	t.Helper()
-	address, udp, tcp := listen(t)
-	handler := dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+	return dnstest.Serve(t, func(w dns.ResponseWriter, m *dns.Msg) {
 		network := w.RemoteAddr().Network()
 		reply := does(network, m, func() *dns.Msg {
 			up := dns.Client{Net: "tcp", Timeout: 5 * time.Second}
@@ -94,14 +75,6 @@ func startResolver(t *testing.T, region string, does resolver) (address string) 
 			w.WriteMsg(reply)
 		}
 	})
-	for _, s := range []*dns.Server{{PacketConn: udp, Handler: handler}, {Listener: tcp, Handler: handler}} {
-		started := make(chan struct{})
-		s.NotifyStartedFunc = func() { close(started) }
-		go s.ActivateAndServe()
-		<-started
-		t.Cleanup(func() { s.Shutdown() })
-	}
-	return address
 }
 
 func honest(_ string, _ *dns.Msg, forward func() *dns.Msg) *dns.Msg { return forward() }

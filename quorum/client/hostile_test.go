@@ -11,13 +11,13 @@ import (
 
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/quorum"
+	"github.com/openova-io/failoverd/quorum/dnstest"
 )
 
 // startSpoofed starts a resolver that is honest, and an attacker who gets a word in before each of its replies over UDP.
 func startSpoofed(t *testing.T, region string, attack func(w dns.ResponseWriter, lie *dns.Msg)) (address string) {
 	t.Helper()
-	address, udp, tcp := listen(t)
-	handler := dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+	return dnstest.Serve(t, func(w dns.ResponseWriter, m *dns.Msg) {
 		up := dns.Client{Net: "tcp", Timeout: 5 * time.Second}
 		reply, _, err := up.Exchange(m.Copy(), region)
 		if err != nil {
@@ -32,14 +32,6 @@ func startSpoofed(t *testing.T, region string, attack func(w dns.ResponseWriter,
 		reply.Id = m.Id
 		w.WriteMsg(reply)
 	})
-	for _, s := range []*dns.Server{{PacketConn: udp, Handler: handler}, {Listener: tcp, Handler: handler}} {
-		started := make(chan struct{})
-		s.NotifyStartedFunc = func() { close(started) }
-		go s.ActivateAndServe()
-		<-started
-		t.Cleanup(func() { s.Shutdown() })
-	}
-	return address
 }
 
 // TestSpoofedAnswers: what comes from elsewhere, or with an id that nobody knows, is not even an answer, and what can't

@@ -3,7 +3,6 @@ package responder_test
 import (
 	"context"
 	"crypto/ed25519"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/openova-io/failoverd/lease"
 	"github.com/openova-io/failoverd/quorum"
+	"github.com/openova-io/failoverd/quorum/dnstest"
 	"github.com/openova-io/failoverd/quorum/responder"
 )
 
@@ -56,31 +56,13 @@ func start(t *testing.T, rate int) *region {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, udp, tcp := listen(t)
+	address, udp, tcp := dnstest.Listen(t)
 	r.address = address
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
 	go func() { r.ended <- r.server.Serve(ctx, udp, tcp) }()
 	t.Cleanup(r.close)
 	return r
-}
-
-// listen opens both sockets of a DNS server on one port of loopback, which may have to be looked for.
-func listen(t *testing.T) (address string, udp net.PacketConn, tcp net.Listener) {
-	t.Helper()
-	for range 100 {
-		var err error
-		if tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			t.Fatal(err)
-		}
-		address = tcp.Addr().String()
-		if udp, err = net.ListenPacket("udp", address); err == nil {
-			return address, udp, tcp
-		}
-		tcp.Close()
-	}
-	t.Fatal("no port of 127.0.0.1 is free for both UDP and TCP")
-	return
 }
 
 func (r *region) close() {
