@@ -3,9 +3,14 @@
 //
 // One goroutine, that of Run, owns the lease.State. Everything else sends it
 // events: one goroutine for each call of the witness in flight, one for the
-// disk, and the applier for the layers. Nothing that may block is called by
-// the owner. Status, and so the HTTP pages, read a snapshot that the owner
-// replaces after each step.
+// disk, and the applier for the layers. Status, and so the HTTP pages, read a
+// snapshot that the owner replaces after each step.
+//
+// It guarantees that the owner calls nothing that may block, and that actions
+// are begun in the order in which the state machine gave them. It decides
+// nothing: that is for package lease. How anything is done is for what stands
+// behind the ports (Witness, Quorum, Disk, layers.Layer and the others of
+// Config), which whoever makes an Agent chooses.
 package agent
 
 import (
@@ -316,6 +321,21 @@ func (a *Agent) step(calls context.Context, ev lease.Event) {
 	a.judgeReads(now)
 	a.publish()
 	a.setTimer()
+}
+
+// hand brings a message of a caller's to the owner, and waits for what it says to it.
+func (a *Agent) hand(ctx context.Context, message any, done <-chan error) error {
+	select {
+	case a.inbox <- message:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // tell brings what a goroutine has to say to the owner, unless the agent has

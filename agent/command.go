@@ -74,7 +74,7 @@ func (a *Agent) Command(ctx context.Context, said audit.Command, check bool) err
 	default:
 		return fmt.Errorf("there is no command %q", said.Verb)
 	}
-	if err := a.give(ctx, m); err != nil || check {
+	if err := a.hand(ctx, m, m.done); err != nil || check {
 		return err
 	}
 	if pause, is := m.event.(lease.Pause); is && a.cfg.Term == nil {
@@ -93,21 +93,6 @@ func (a *Agent) keepPause(d time.Duration) error {
 		return fmt.Errorf("it is done, and would not outlive a restart of the agent: %w", err)
 	}
 	return nil
-}
-
-// give has the owner obey.
-func (a *Agent) give(ctx context.Context, m *command) error {
-	select {
-	case a.inbox <- m:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case err := <-m.done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func (a *Agent) obey(calls context.Context, m *command) {

@@ -20,17 +20,7 @@ func (a *Agent) Drilled(ctx context.Context, report audit.Drill) error {
 		return fmt.Errorf("it is of %s of group %s, want %s of group %s", report.Region, report.Group, a.cfg.Params.Region, a.cfg.Params.Group)
 	}
 	m := &drilled{report, make(chan error, 1)}
-	select {
-	case a.inbox <- m:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case err := <-m.done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return a.hand(ctx, m, m.done)
 }
 
 // keepDrill keeps the report of a drill.
