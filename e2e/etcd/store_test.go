@@ -1,7 +1,6 @@
 package etcd_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/openova-io/failoverd/e2e/etcd"
@@ -20,23 +19,9 @@ func open(t *testing.T, cfg store.Config) *store.Store {
 	return s
 }
 
-// A folder is an empty store within another.
-type folder struct {
-	witness.Store
-	name string
-}
-
-func (f folder) Put(ctx context.Context, key string, value []byte) error {
-	return f.Store.Put(ctx, f.name+key, value)
-}
-
-func (f folder) Get(ctx context.Context, key string) ([]byte, error) {
-	return f.Store.Get(ctx, f.name+key)
-}
-
 func TestConformance(t *testing.T) {
 	s := open(t, store.Config{Endpoints: etcd.Start(t, 1).Endpoints(0)})
-	witnesstest.Run(t, func(t *testing.T) witness.Store { return folder{s, t.Name() + "/"} })
+	witnesstest.Run(t, func(t *testing.T) witness.Store { return witnesstest.Folder(s, t.Name()) })
 }
 
 // Each client speaks to another member first. Whatever happens to a minority of

@@ -2,7 +2,6 @@
 package kubewitness
 
 import (
-	"context"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -60,26 +59,12 @@ func open(t *testing.T, config *rest.Config, namespace string) *kube.Store {
 	return store
 }
 
-// A folder is an empty store within another.
-type folder struct {
-	witness.Store
-	name string
-}
-
-func (f folder) Put(ctx context.Context, key string, value []byte) error {
-	return f.Store.Put(ctx, f.name+key, value)
-}
-
-func (f folder) Get(ctx context.Context, key string) ([]byte, error) {
-	return f.Store.Get(ctx, f.name+key)
-}
-
 func TestConformance(t *testing.T) {
 	plane := controlplane.Start(t, 1, controlplane.Options{})[0]
 	namespace := plane.Namespace(t)
 	agent := asAgent(t, plane, namespace)
 	store := open(t, agent, namespace)
-	witnesstest.Run(t, func(t *testing.T) witness.Store { return folder{store, t.Name() + "/"} })
+	witnesstest.Run(t, func(t *testing.T) witness.Store { return witnesstest.Folder(store, t.Name()) })
 
 	// Who may not, and what is not there, is told apart from a record that is missing.
 	stranger := plane.Config()

@@ -1,7 +1,6 @@
 package kvserver_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/openova-io/failoverd/e2e/kvserver"
@@ -18,19 +17,5 @@ func testStore(t *testing.T, srv *kvserver.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	witnesstest.Run(t, func(t *testing.T) witness.Store { return folder{store, t.Name() + "/"} })
-}
-
-// A folder is an empty store within another.
-type folder struct {
-	witness.Store
-	name string
-}
-
-func (f folder) Put(ctx context.Context, key string, value []byte) error {
-	return f.Store.Put(ctx, f.name+key, value)
-}
-
-func (f folder) Get(ctx context.Context, key string) ([]byte, error) {
-	return f.Store.Get(ctx, f.name+key)
+	witnesstest.Run(t, func(t *testing.T) witness.Store { return witnesstest.Folder(store, t.Name()) })
 }

@@ -26,20 +26,6 @@ func open(t *testing.T, cfg store.Config) *store.Store {
 	return s
 }
 
-// A folder is an empty store within another.
-type folder struct {
-	witness.Store
-	name string
-}
-
-func (f folder) Put(ctx context.Context, key string, value []byte) error {
-	return f.Store.Put(ctx, f.name+key, value)
-}
-
-func (f folder) Get(ctx context.Context, key string) ([]byte, error) {
-	return f.Store.Get(ctx, f.name+key)
-}
-
 // each runs a test on each real store.
 func each(t *testing.T, run func(t *testing.T, cfg store.Config)) {
 	t.Run("versitygw", func(t *testing.T) { run(t, s3.Start(t).Config) })
@@ -50,7 +36,7 @@ func TestConformance(t *testing.T) {
 	each(t, func(t *testing.T, cfg store.Config) {
 		s := open(t, cfg)
 		witnesstest.Run(t, func(t *testing.T) witness.Store {
-			return folder{s, strings.TrimPrefix(t.Name(), "TestConformance/") + "/"}
+			return witnesstest.Folder(s, strings.TrimPrefix(t.Name(), "TestConformance/"))
 		})
 	})
 }
@@ -66,7 +52,7 @@ func TestVirtualHost(t *testing.T) {
 	}}}
 	s := open(t, cfg)
 	witnesstest.Run(t, func(t *testing.T) witness.Store {
-		return folder{s, strings.TrimPrefix(t.Name(), "TestVirtualHost/") + "/"}
+		return witnesstest.Folder(s, strings.TrimPrefix(t.Name(), "TestVirtualHost/"))
 	})
 }
 

@@ -54,22 +54,8 @@ func TestVirtualHost(t *testing.T) {
 			}
 			return new(net.Dialer).DialContext(ctx, network, srv.Listener.Addr().String())
 		}}}
-		return folder{open(t, cfg), t.Name() + "/"}
+		return witnesstest.Folder(open(t, cfg), t.Name())
 	})
-}
-
-// A folder is an empty store within another.
-type folder struct {
-	witness.Store
-	name string
-}
-
-func (f folder) Put(ctx context.Context, key string, value []byte) error {
-	return f.Store.Put(ctx, f.name+key, value)
-}
-
-func (f folder) Get(ctx context.Context, key string) ([]byte, error) {
-	return f.Store.Get(ctx, f.name+key)
 }
 
 // The name of an object is what policies of a bucket are written for.

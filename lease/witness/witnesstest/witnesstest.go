@@ -51,6 +51,22 @@ func RunStale(t *testing.T, open func(t *testing.T) (store witness.Store, settle
 	}
 }
 
+// Folder is an empty store within another, for one that tests share.
+func Folder(of witness.Store, name string) witness.Store { return folder{of, name + "/"} }
+
+type folder struct {
+	witness.Store
+	prefix string
+}
+
+func (f folder) Put(ctx context.Context, key string, value []byte) error {
+	return f.Store.Put(ctx, f.prefix+key, value)
+}
+
+func (f folder) Get(ctx context.Context, key string) ([]byte, error) {
+	return f.Store.Get(ctx, f.prefix+key)
+}
+
 type subject struct {
 	witness.Store
 	settle func()
