@@ -11,22 +11,23 @@ build:
 
 quick:
 	$(GO) vet ./...
-	$(GO) test -skip '^(TestRun|TestAdversarialKV|TestStalerThanDeclared|TestSoak)$$' ./...
+	$(GO) test -skip '^(TestRun|TestAdversarialKV|TestStalerThanDeclared|TestSoak|TestTraces|TestTracesOfMutants)$$' ./...
 
 vet:
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))"
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# The race detector is on, but for the simulator's long run: that is one
+# The race detector is on, but for the simulator's long run, and the traces that it has judged: that is one
 # goroutine, and its worth is in how much it simulates.
 test: vet
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 20m -skip '^TestTraces' ./...
 	CGO_ENABLED=0 $(GO) test ./gpu/dcgm
 	$(MAKE) sim e2e
 
 sim:
 	$(GO) test -count=1 -timeout 30m ./lease/sim -run 'TestSoak' -v -region-hours 20000
+	$(GO) test -count=1 -timeout 30m ./lease/sim -run 'TestTraces' -v -trace-worlds 100
 
 # Vetted without cgo, since setup.sh has compiled most of what that needs in this way. Go does not see what the programs
 # read that packaging runs, and would take a result for one of now.

@@ -324,6 +324,7 @@ func (w *world) endFaults() {
 		if w.cfg.Faults.Cripple && r.number == 0 {
 			r.cutReads = 1
 		}
+		r.observeStill()
 		for _, s := range w.stores {
 			s.flags[r.number].held, s.down, s.cut[r.number] = nil, 0, 0
 		}

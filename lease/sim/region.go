@@ -87,6 +87,7 @@ func (r *region) start() {
 	r.decision, r.handOvers = lease.Decision{}, nil
 	r.disturbed = r.w.now
 	r.w.trace("%s starts", r.name)
+	r.observeStill()
 	r.step(lease.Start{
 		Incarnation: r.w.rng.Uint64(), BootID: string(rune('a' + r.boot%26)), Saved: r.disk,
 	})
@@ -104,11 +105,13 @@ func (r *region) crash() {
 		r.params.TTL = r.w.cfg.Faults.OtherTTL // of its next life
 	}
 	r.w.trace("%s crashes", r.name)
+	r.observeStill()
 }
 
 func (r *region) freeze(d time.Duration) {
 	r.frozen, r.disturbed = true, r.w.now
 	r.w.trace("%s freezes for %v", r.name, d)
+	r.observeStill()
 	r.w.schedule(happening{at: r.w.now.Add(d), kind: thaw, region: r.index, life: r.life})
 }
 
@@ -119,6 +122,7 @@ func (r *region) thaw() {
 	}
 	r.frozen, r.disturbed = false, r.w.now
 	r.w.trace("%s thaws", r.name)
+	r.observeStill()
 	undone, inbox := r.undone, r.inbox
 	r.undone, r.inbox = nil, nil
 	r.carryOut(undone)
@@ -154,6 +158,7 @@ func (r *region) step(ev lease.Event) {
 	if w.cfg.Trace != nil {
 		r.traceStep(now, ev, actions)
 	}
+	r.observeStep(now, ev, actions)
 	w.checkAuthority(r, before, now)
 	w.checkWord(r, before, now, ev)
 	// Here, not when it is carried out: the agent may freeze in between.

@@ -28,6 +28,8 @@ type Config struct {
 	Without   []lease.Rule // rules that the regions leave out
 	// Trace, if set, is told each thing that happens.
 	Trace func(line string)
+	// Observe, if set, is told what can be seen of the world from outside, in the order of true time.
+	Observe func(Observation)
 }
 
 // Faults says what may go wrong.
@@ -276,6 +278,7 @@ func (w *world) happen(h happening) {
 // land puts a write into its register; a write that was held up may land right
 // on top of it.
 func (w *world) land(r *region, rec record) {
+	w.observeLanding(r, rec)
 	reg := &w.stores[rec.witness].flags[r.number]
 	reg.value = rec
 	if len(reg.held) > 0 && w.rng.IntN(3) == 0 {

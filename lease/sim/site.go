@@ -88,7 +88,7 @@ func (r *region) order(id lease.ActionID, epoch, term uint64, on bool, took time
 		if epoch < r.site.epoch && !r.w.hidden {
 			r.w.violation("layers: %s's refuse to be activated for epoch %d, as they bear epoch %d", r.name, epoch, r.site.epoch)
 		}
-		r.site.layersOn = true
+		r.setLayers(true)
 	}
 	r.site.epoch = max(r.site.epoch, epoch)
 	r.w.schedule(happening{at: r.w.now.Add(took), kind: layersDone, region: r.index, life: r.life, id: r.inForce, ok: on, load: term})
@@ -114,7 +114,7 @@ func (r *region) layersDone(h happening) {
 	case h.ok:
 		r.deliver(lease.LayersActive{ID: lease.ActionID(h.id)})
 	default:
-		r.site.layersOn = false
+		r.setLayers(false)
 		r.deliver(lease.LayersFenced{ID: lease.ActionID(h.id)})
 	}
 }
@@ -136,6 +136,7 @@ func (w *world) disturb(r *region) {
 	for _, o := range w.regions {
 		if o.number == r.number {
 			o.disturbed = w.now
+			o.observeStill()
 		}
 	}
 }
