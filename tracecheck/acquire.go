@@ -104,8 +104,8 @@ func (a *agent) read(ev roundEvent) {
 	}
 }
 
-// readOwn reports whether the own flag was returned, no older than the bound: the last write that was acknowledged longer(Δ) before the read
-// was sent, or a later one.
+// readOwn reports whether the own flag was returned, no older than the bound: the last write that was acknowledged
+// longer(Δ) before the read was sent, or a later one.
 func (a *agent) readOwn(w *witness, sent roundSent, outcome int, id writeID) bool {
 	if outcome == readUnknown {
 		return false
@@ -201,7 +201,8 @@ func nth(n int, of []int64) int64 {
 	return of[n-1]
 }
 
-// takeByWitness looks at the reads by which a candidate takes (§3, take): of one majority of the witnesses each passes all.
+// takeByWitness looks at the reads by which a candidate takes (§3, take): of one majority of the witnesses each passes
+// all.
 func (a *agent) takeByWitness() {
 	evidence, of := a.lastEvidence()
 	var firsts []int64

@@ -28,8 +28,8 @@ const (
 	active    = "active"
 )
 
-// An agent is one instance of a region, or the only one, as its trace shows it. Times are of its own clock, unless a comment
-// says that they are the trace's.
+// An agent is one instance of a region, or the only one, as its trace shows it. Times are of its own clock, unless a
+// comment says that they are the trace's.
 type agent struct {
 	c            *checker
 	region, name string
@@ -129,7 +129,8 @@ func (a *agent) be(free bool) {
 // acts reports whether the agent acts for its region.
 func (a *agent) acts() bool { return a.p != nil && a.state != "" && a.state != follower }
 
-// when is the trace's time at which the agent's clock comes to read at: the earliest that it may be, where its rate can't be told yet.
+// when is the trace's time at which the agent's clock comes to read at: the earliest that it may be, where its rate
+// can't be told yet.
 func (a *agent) when(at int64) int64 {
 	if !a.c.trueTime {
 		return at
@@ -163,7 +164,7 @@ func (a *agent) start(now int64, ev startEvent) {
 	*a = agent{
 		c: a.c, region: a.region, name: a.name, p: a.p, now: now, free: was.free, freeSince: was.freeSince,
 		boot: ev.BootID, bootAt: a.c.at, bootNow: now, saved: ev.Saved, savedEpoch: ev.Saved.Epoch,
-		reads: map[uint64]roundSent{}, writes: map[uint64]write{}, seen: map[writeID]bool{}, word: map[string]int64{},
+		reads: map[uint64]roundSent{}, seen: map[writeID]bool{}, word: map[string]int64{},
 		asked: map[uint64]asked{}, before: was.before,
 	}
 	if was.boot == ev.BootID && was.p != nil {
@@ -187,6 +188,7 @@ func (a *agent) forget() {
 	for _, bound := range a.p.bounds() {
 		a.at = append(a.at, &witness{bound: bound, known: map[string]bool{}, differs: map[string]bool{}, own: never})
 	}
+	a.writes = map[uint64]write{} // of no use any more
 	a.rounds, a.held, a.begins, a.epoch = nil, false, "", 0
 	a.order, a.orders, a.fenced = 0, false, false
 	a.evidence, a.holder = map[string]int64{}, 0

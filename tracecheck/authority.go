@@ -60,8 +60,8 @@ func (a *agent) hold(deadline int64) {
 	a.c.holds(a)
 }
 
-// flagBase is the sending of the own flags of the epoch that a majority of the witnesses has acknowledged: the earliest among the newest
-// of each (§1, §2).
+// flagBase is the sending of the own flags of the epoch that a majority of the witnesses has acknowledged: the earliest
+// among the newest of each (§1, §2).
 func (a *agent) flagBase(onlyActive bool) int64 {
 	var sent []int64
 	for _, w := range a.at {
@@ -93,7 +93,8 @@ func (a *agent) extend(deadline int64) {
 	a.hold(deadline)
 }
 
-// activate is an order to the layers, and where it goes on with authority that was there before, the first word of its deadline.
+// activate is an order to the layers, and where it goes on with authority that was there before, the first word of its
+// deadline.
 func (a *agent) activate(act orderAction) {
 	if a.begins != "" {
 		a.resume(act)
@@ -114,8 +115,8 @@ func (a *agent) wantFencing() {
 	}
 }
 
-// wantInactive looks at the layers when authority ends. Whoever was dead, frozen or cut off since fencing was due, or does not act for the
-// region, could not see to them.
+// wantInactive looks at the layers when authority ends. Whoever was dead, frozen or cut off since fencing was due, or
+// does not act for the region, could not see to them.
 func (a *agent) wantInactive() {
 	due := min(a.when(a.deadline-a.p.FenceTimeout), a.c.at)
 	if !a.acts() || !a.free || a.freeSince > due || a.actsSince > due || a.c.terms[a.region] > a.term {

@@ -11,16 +11,16 @@ import (
 	"testing"
 )
 
-// A good trace, and what is changed in it to make it wrong. Its lines are short for those of a trace: the time in milliseconds, also for
-// the agent's clock unless that follows a slash; the agent, whose first letter is its region; and what is told, or done. @5 is 5 ms, and #a1 is
-// the first write id of a.
+// A good trace, and what is changed in it to make it wrong. Its lines are short for those of a trace: the time in
+// milliseconds, also for the agent's clock unless that follows a slash; the agent, whose first letter is its region;
+// and what is told, or done. @5 is 5 ms, and #a1 is the first write id of a.
 type script struct {
 	params string
 	text   string
 }
 
-// byWitness is a, which takes by the witness after b has died, is restarted, and can't renew; then b takes. TTL 100 ms, staleness 20 ms,
-// request_timeout 10 ms, fence_timeout 20 ms.
+// byWitness is a, which takes by the witness after b has died, is restarted, and can't renew; then b takes. TTL 100 ms,
+// staleness 20 ms, request_timeout 10 ms, fence_timeout 20 ms.
 var byWitness = script{`"Staleness":@20`, `
 0 a | Start {"BootID":"x"} | Transition {"From":"","To":"fencing"} | Fence {"ID":1} | WriteInfo {"Info":{"safety":{"ttl":"1"}}} | ReadRound {"ID":2}
 1 a | RoundRead {"ID":2,"Flags":[{"Outcome":1},{"Outcome":2,"Flag":{"state":"active","epoch":3,"write_id":"#b1"}}],"Infos":[{"Outcome":1},{"Outcome":2,"Info":{"safety":{"ttl":"1"}}}]}
@@ -79,7 +79,8 @@ var quorum = script{`"Quorum":true`, `
 150 a | Tick {} | Transition {"From":"fencing","To":"standby"}
 `}
 
-// instances is a of two instances: a1 takes by the pledge of b and dies, a2 inherits and lets it run out, and pledges to b.
+// instances is a of two instances: a1 takes by the pledge of b and dies, a2 inherits and lets it run out, and pledges
+// to b.
 var instances = script{`"Quorum":true,"TermDuration":@12`, `
 0 a1 | Start {"BootID":"x"} | Transition {"From":"","To":"follower"} | ReadTerm {"ID":1}
 0 b | Start {"BootID":"y"} | Transition {"From":"","To":"fencing"} | Fence {"ID":1} | WriteInfo {"Info":{"safety":{}}}
@@ -190,7 +191,8 @@ func judge(trace string) (said string, code int) {
 	return out.String(), code
 }
 
-// wrongs are, for each invariant, changes to a good trace that break it, others too perhaps: each a pair of what is there and what is put in its place.
+// wrongs are, for each invariant, changes to a good trace that break it, others too perhaps: each a pair of what is
+// there and what is put in its place.
 var wrongs = []struct {
 	invariant string
 	of        script

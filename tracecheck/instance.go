@@ -120,8 +120,8 @@ func (a *agent) termWritten(ev termWrittenEvent) {
 	}
 }
 
-// judgeAlone notes when no other instance can hold authority: none is on record, or the own flag, read since, has shown no sign of one for
-// longer(TTL + staleness).
+// judgeAlone notes when no other instance can hold authority: none is on record, or the own flag, read since, has shown
+// no sign of one for longer(TTL + staleness).
 func (a *agent) judgeAlone() {
 	if a.p.Instance == "" || a.state == follower || a.term == 0 || a.alone {
 		return

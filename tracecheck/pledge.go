@@ -101,7 +101,8 @@ func (a *agent) everyPledge() *round {
 	return r
 }
 
-// pledgeBase is the sending of the questions that all others have answered by a pledge, by one that holds authority or by one that does not.
+// pledgeBase is the sending of the questions that all others have answered by a pledge, by one that holds authority or
+// by one that does not.
 func (a *agent) pledgeBase(authority bool) int64 {
 	if r := a.everyPledge(); r != nil && r.authority == authority && r.epoch == a.epoch {
 		return r.sent
@@ -174,7 +175,8 @@ func (a *agent) askedQuestion(ev askedEvent) {
 	}
 }
 
-// asked is a question for a pledge, and what the agent knew when it came: a pledge that waits for the shared record is decided then.
+// asked is a question for a pledge, and what the agent knew when it came: a pledge that waits for the shared record is
+// decided then.
 type asked struct {
 	from             string
 	question         question
@@ -226,7 +228,8 @@ func (a *agent) reply(act replyAction) {
 	a.c.given[pledge{a.region, ev.from, q.Epoch, q.Authority, q.Term}] = a.c.at
 }
 
-// takeover is an operator's word that a region is down and fenced. It is taken for true: nobody waits for what that one held.
+// takeover is an operator's word that a region is down and fenced. It is taken for true: nobody waits for what that one
+// held.
 func (a *agent) takeover(ev takeoverEvent, actions []tagged) {
 	for _, t := range actions {
 		if t.Type != "Notice" || ev.Fenced == "" || as[noticeAction](t).Reason != "peer_declared_fenced" {

@@ -50,8 +50,8 @@ type params struct {
 	KnownAbsent     []string
 }
 
-// longer is how long one has to wait by one's own clock so that d has passed by any other (§2). Rounded down: who waits longer is
-// right.
+// longer is how long one has to wait by one's own clock so that d has passed by any other (§2). Rounded down: who waits
+// longer is right.
 func (p *params) longer(d int64) int64 {
 	return int64(float64(d) * (1 + p.MaxClockDrift) / (1 - p.MaxClockDrift))
 }

@@ -120,7 +120,8 @@ func judgeTraces(t *testing.T, program string, write func(*tracer)) (said string
 	return out.String(), cmd.ProcessState.ExitCode()
 }
 
-// TestTraces has tracecheck, which shares no code with the core, judge what regions are told and do in worlds of all kinds.
+// TestTraces has tracecheck, which shares no code with the core, judge what regions are told and do in worlds of all
+// kinds.
 func TestTraces(t *testing.T) {
 	said, code := judgeTraces(t, buildTracecheck(t), func(tr *tracer) {
 		for i := range *traceWorlds {
@@ -134,10 +135,15 @@ func TestTraces(t *testing.T) {
 	if code != 0 {
 		t.Errorf("tracecheck ends with exit code %d, want 0", code)
 	}
+	for line := range strings.Lines(said) {
+		if strings.HasPrefix(strings.TrimSpace(line), "0  ") {
+			t.Errorf("an invariant was never looked at: %s", line)
+		}
+	}
 }
 
-// TestTracesOfMutants has tracecheck find what regions do that leave a rule of the protocol out, in the worlds of TestMutants in which
-// that does harm to safety.
+// TestTracesOfMutants has tracecheck find what regions do that leave a rule of the protocol out, in the worlds of
+// TestMutants in which that does harm to safety.
 func TestTracesOfMutants(t *testing.T) {
 	program := buildTracecheck(t)
 	for _, m := range mutants {
