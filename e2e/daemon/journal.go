@@ -10,7 +10,8 @@ import (
 )
 
 // Audit verifies and replays the journals that the regions' agents have kept, and says what is wrong: each is as it was written,
-// and the lease, told the same again, wants the same done. No agent runs any more. It logs how much that was.
+// the lease, told the same again, wants the same done, and all of them together keep the protocol, as Judge sees it. The regions are all of
+// the group, with all their agents, and none runs any more. It logs how much that was.
 func Audit(tb testing.TB, regions ...*Region) (bad []string) {
 	tb.Helper()
 	var entries, runs, steps, skipped int
@@ -40,5 +41,5 @@ func Audit(tb testing.TB, regions ...*Region) (bad []string) {
 		entries, runs, steps, skipped = entries+v.Entries, runs+replayed.Runs, steps+replayed.Steps, skipped+replayed.Skipped
 	}
 	tb.Logf("journals: %d entries, each signed; replayed: %d runs, %d steps that are the same, %d left out behind gaps", entries, runs, steps, skipped)
-	return bad
+	return append(bad, Judge(tb, regions...)...)
 }
