@@ -163,13 +163,19 @@ func (a *agent) wantEpochAbove() {
 	})
 }
 
+// wantSameSafety looks at what the others' info records say: safety parameters agree where they do at most of the witnesses (§3).
 func (a *agent) wantSameSafety(what string) {
-	for i, w := range a.at {
-		for _, m := range a.p.others() {
-			a.c.want(!w.differs[m], "same-safety", a.name, func() string {
-				return fmt.Sprintf("it %s, and the safety parameters of %s differ, as witness %d shows", what, m, i)
-			})
+	for _, m := range a.p.others() {
+		differs, agree := false, 0
+		for _, w := range a.at {
+			differs = differs || w.differs[m]
+			if w.known[m] && !w.differs[m] {
+				agree++
+			}
 		}
+		a.c.want(!differs || agree >= a.majority(), "same-safety", a.name, func() string {
+			return fmt.Sprintf("it %s, and the safety parameters of %s differ: they agree at %d of %d witnesses", what, m, agree, len(a.at))
+		})
 	}
 }
 
@@ -230,7 +236,7 @@ func (a *agent) takeByWitness() {
 		pass("settled", w.whole && w.round.sent >= settled)
 		pass("read-back", w.whole && w.back)
 		pass("peers-known", !slices.ContainsFunc(a.p.others(), func(m string) bool { return !w.known[m] && !slices.Contains(a.p.KnownAbsent, m) }))
-		if all {
+		if all && !slices.ContainsFunc(a.p.others(), func(m string) bool { return w.differs[m] }) {
 			passed["same-witnesses"]++
 		}
 	}

@@ -40,7 +40,7 @@ var invariants = []invariant{
 	{"settled", "§3", "the taking read was sent longer(staleness) after the own flag first stood", false},
 	{"read-back", "§3", "the taking read returned the own flag, no older than the bound", false},
 	{"peers-known", "§3", "a region takes by a witness that has shown it the info record of every other member", false},
-	{"same-witnesses", "§1", "the majority of the witnesses that passes each of these is the same", false},
+	{"same-witnesses", "§1", "the majority of the witnesses that passes each of these is the same, and shows the own safety parameters of all", false},
 	{"same-safety", "§3", "a region raises no flag, takes nothing and pledges nothing while another's safety parameters differ", false},
 	{"veto", "§4", "a candidate has asked all others request_timeout before its taking read was due, and waited for them that long", false},
 
