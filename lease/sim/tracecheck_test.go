@@ -136,7 +136,7 @@ func TestTraces(t *testing.T) {
 		t.Errorf("tracecheck ends with exit code %d, want 0", code)
 	}
 	for line := range strings.Lines(said) {
-		if strings.HasPrefix(strings.TrimSpace(line), "0  ") {
+		if *traceWorlds >= 6 && !*several && !*square && strings.HasPrefix(strings.TrimSpace(line), "0  ") {
 			t.Errorf("an invariant was never looked at: %s", line)
 		}
 	}
