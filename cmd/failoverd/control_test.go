@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -8,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/openova-io/failoverd/agent/page"
 )
 
 // TestControlGroup: the socket is for the daemon's user alone, or for a group too that is named.
@@ -40,5 +44,31 @@ func TestControlGroup(t *testing.T) {
 	}
 	if _, err := listenControl(filepath.Join(t.TempDir(), "socket"), "no-such-group"); err == nil || !strings.Contains(err.Error(), "groupadd") {
 		t.Errorf("a group that is not there: %v, want how to make it", err)
+	}
+}
+
+// TestPagesTakeNothing: who reaches api.listen can read what is there, and do nothing.
+func TestPagesTakeNothing(t *testing.T) {
+	_, path := setUp(t)
+	d, err := prepare(t.Context(), path, instance{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	pages := pagesHandler(d.agent, page.New(page.Config{Agent: d.agent, Params: d.params}))
+	ask := func(method, path string) int {
+		answer := httptest.NewRecorder()
+		pages.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(`{"verb": "resume", "reason": "test"}`)))
+		return answer.Code
+	}
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		for _, path := range []string{"/", "/events", "/page.js", "/status", "/metrics", "/healthz", "/readyz", pathCommand, pathDrill} {
+			if got := ask(method, path); got != http.StatusMethodNotAllowed && got != http.StatusNotFound {
+				t.Errorf("%s %s: %d, want that there is no such thing", method, path, got)
+			}
+		}
+	}
+	if got := ask(http.MethodGet, "/status"); got != http.StatusOK {
+		t.Errorf("GET /status: %d", got)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/page"
 	"github.com/openova-io/failoverd/agent/statedir"
 	"github.com/openova-io/failoverd/config"
@@ -66,10 +67,7 @@ func runDaemon(ctx context.Context, path string, self instance, absent []string)
 	status := page.New(page.Config{Agent: d.agent, Params: d.params, History: func(limit int) ([]statedir.Episode, error) {
 		return statedir.ReadHistory(d.cfg.StateDir, limit) // which takes no lock: the agent is not to wait for it
 	}})
-	pages := http.NewServeMux()
-	pages.Handle("/", d.agent.Handler())
-	status.Register(pages)
-	server := &http.Server{Handler: pages, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second,
+	server := &http.Server{Handler: pagesHandler(d.agent, status), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second,
 		ErrorLog: d.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})}
 	go func() {
 		if err := server.Serve(d.listen); !errors.Is(err, http.ErrServerClosed) {
@@ -167,4 +165,12 @@ func reload(path string, running *config.Config, log hclog.Logger) {
 	if len(live)+len(restart) == 0 {
 		log.Info("reload: nothing changed")
 	}
+}
+
+// pagesHandler serves api.listen, which takes no commands: the pages for programs, and that for people.
+func pagesHandler(a *agent.Agent, status *page.Page) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", a.Handler())
+	status.Register(mux)
+	return mux
 }
