@@ -90,3 +90,34 @@ func TestObey(t *testing.T) {
 		t.Error("it is taken, and there is none")
 	}
 }
+
+// FuzzObey commands by any text: what comes of it is one of the commands that there are, once, or none, with an answer in both cases.
+func FuzzObey(f *testing.F) {
+	f.Add("switchover --to hel", "r")
+	f.Add("pause --for 2h", "")
+	f.Add("takeover --peer-is-fenced", "\xff")
+	f.Fuzz(func(t *testing.T, text, reason string) {
+		m := New(Config{Log: hclog.NewNullLogger()})
+		m.Obey(func(_ context.Context, c audit.Command) error {
+			words := strings.Fields(text)
+			if c.Verb != words[0] || c.Reason != reason || reason == "" || c.For < 0 || c.Region != "" && string(c.Region) != words[2] {
+				t.Errorf("%q, %q: obeyed as %+v", text, reason, c)
+			}
+			return nil
+		})
+		o := annotated(0, map[string]string{commandAnnotation: text, reasonAnnotation: reason})
+		c := m.takeCommand(o)
+		if c == nil {
+			if strings.TrimSpace(text) != "" {
+				t.Errorf("%q was not found", text)
+			}
+			return
+		}
+		if answer := m.obey(t.Context(), c, lease.RequestTake, noon); answer == "" {
+			t.Error("there is no answer")
+		}
+		if m.takeCommand(o) != nil {
+			t.Errorf("%q was found twice", text)
+		}
+	})
+}
