@@ -85,6 +85,38 @@ func rehashed(t *testing.T, before, changed string) string {
 	return string(out) + "\n"
 }
 
+// TestHashKeptElsewhere: what Verify can't see, newest entries that are missing, and a journal that somebody with the key has written
+// anew, the hash of an entry shows that was kept elsewhere.
+func TestHashKeptElsewhere(t *testing.T) {
+	written := func(entries int) (path, hash string) {
+		path = t.TempDir()
+		j, _ := open(t, path, config())
+		fill(t, j, 0, entries)
+		must(t, j.Close())
+		return path, string(holds(t, path, entries).Hash)
+	}
+	path, kept := written(5)
+	file := filepath.Join(path, fileName(1))
+	b, err := os.ReadFile(file)
+	must(t, err)
+	lines := strings.SplitAfter(string(b), "\n")
+	must(t, os.WriteFile(file, []byte(strings.Join(lines[:len(lines)-2], "")), 0o600))
+	if v := holds(t, path, 4); string(v.Hash) == kept {
+		t.Error("the newest entry is missing, and the hash is the same")
+	}
+	if _, again := written(5); again != kept {
+		t.Error("the same entries have another hash")
+	}
+	path = t.TempDir()
+	j, _ := open(t, path, config())
+	must(t, j.Append(KindCommand, Command{Verb: "0", User: "somebody else"}))
+	fill(t, j, 1, 5)
+	must(t, j.Close())
+	if v := holds(t, path, 5); string(v.Hash) == kept {
+		t.Error("it was written anew with another user, and the hash is the same")
+	}
+}
+
 // TestMissingFile removes a file from the middle.
 func TestMissingFile(t *testing.T) {
 	path := t.TempDir()
