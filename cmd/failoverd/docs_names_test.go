@@ -12,10 +12,9 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// sources are the names that occur in files of the repository, by a pattern whose first group is the name.
-func sources(t *testing.T, suffix string, pattern *regexp.Regexp) map[string]bool {
+// eachFile calls do with every file of the repository whose path ends in suffix.
+func eachFile(t *testing.T, suffix string, do func(path string, data []byte)) {
 	t.Helper()
-	names := map[string]bool{}
 	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git" || d.Name() == "bin") {
 			if err == nil {
@@ -27,13 +26,25 @@ func sources(t *testing.T, suffix string, pattern *regexp.Regexp) map[string]boo
 			return nil
 		}
 		data, err := os.ReadFile(path)
+		do(path, data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sources are the names that occur in files of the repository, by a pattern whose first group is the name.
+func sources(t *testing.T, suffix string, pattern *regexp.Regexp) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	eachFile(t, suffix, func(_ string, data []byte) {
 		for _, m := range pattern.FindAllSubmatch(data, -1) {
 			names[string(m[1])] = true
 		}
-		return err
 	})
-	if err != nil || len(names) == 0 {
-		t.Fatalf("found %d names in %s (%v)", len(names), suffix, err)
+	if len(names) == 0 {
+		t.Fatalf("found no names in %s", suffix)
 	}
 	return names
 }
@@ -120,23 +131,38 @@ func TestNames(t *testing.T) {
 	t.Log("looked up: ", found)
 }
 
-// TestShownBy looks up the tests that a page says show something, as "package Test": each has to be in that package. What
-// failures.md is about are all alerts, and all reasons that are more than a piece of news.
+// aProof is a test with its package, or a script of the lease.
+var aProof = regexp.MustCompile("`([a-z][a-z0-9/]*) ((?:Test|Fuzz)\\w+)`|\\(\\.\\./lease/testdata/\\w+\\.txt\\)")
+
+// TestShownBy looks up the tests that pages name with their packages. In failures.md and threats.md each row of a table
+// names what shows it, or - for nothing; failures.md has a row for each alert, and for each code that is not for information;
+// threats.md one for each fuzz target.
 func TestShownBy(t *testing.T) {
-	shown := regexp.MustCompile(`^([a-z][a-z0-9/]*) (Test\w+)$`)
-	n := 0
+	n, rows := 0, map[string]int{}
 	for _, p := range documents(t) {
-		for _, code := range p.code {
-			m := shown.FindStringSubmatch(code)
-			if m == nil {
+		named := map[string]bool{}
+		for _, m := range aProof.FindAllStringSubmatch(p.text, -1) {
+			if m[1] == "" {
 				continue
 			}
 			n++
+			named[m[1]+" "+m[2]] = true
 			if !sourcesIn(t, filepath.Join(top, m[1]))[m[2]] {
 				t.Errorf("%s: package %s has no %s", p.path, m[1], m[2])
 			}
 		}
-		if filepath.Base(p.path) != "failures.md" {
+		name := filepath.Base(p.path)
+		if name == "failures.md" || name == "threats.md" {
+			rows[name] = wantShown(t, p)
+		}
+		if name == "threats.md" {
+			for target := range fuzzTargets(t) {
+				if !named[target] {
+					t.Errorf("%s: no row names %s", p.path, target)
+				}
+			}
+		}
+		if name != "failures.md" {
 			continue
 		}
 		for alert := range sources(t, "prometheus/rules.yaml", regexp.MustCompile(`alert: (\w+)`)) {
@@ -150,9 +176,49 @@ func TestShownBy(t *testing.T) {
 			}
 		}
 	}
-	if n < 100 {
-		t.Errorf("found %d tests that show something, want at least 100", n)
+	if n < 200 || rows["failures.md"] < 90 || rows["threats.md"] < 40 {
+		t.Errorf("found %d tests that show something, and rows %v; want at least 200, and 90 and 40", n, rows)
 	}
+}
+
+// wantShown looks for what shows each row of a page's tables, in its last cell, and counts the rows.
+func wantShown(t *testing.T, p *document) (rows int) {
+	t.Helper()
+	row := false
+	for line := range strings.Lines(p.text) {
+		line = strings.TrimSpace(line)
+		switch {
+		case !strings.HasPrefix(line, "|"):
+			row = false
+		case strings.HasPrefix(line, "|--"):
+			row = true
+		case row:
+			rows++
+			cells := strings.Split(strings.Trim(line, "| "), " | ")
+			if last := cells[len(cells)-1]; last != "-" && !aProof.MatchString(last) {
+				t.Errorf("%s: nothing shows %s", p.path, cells[0])
+			}
+		}
+	}
+	return rows
+}
+
+// fuzzTargets are the fuzz targets of the repository, as pages name them.
+func fuzzTargets(t *testing.T) map[string]bool {
+	t.Helper()
+	targets := map[string]bool{}
+	eachFile(t, "_test.go", func(path string, data []byte) {
+		in, err := filepath.Rel(top, filepath.Dir(path))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, m := range aTestIs.FindAllSubmatch(data, -1) {
+			if name := string(m[1]); strings.HasPrefix(name, "Fuzz") {
+				targets[in+" "+name] = true
+			}
+		}
+	})
+	return targets
 }
 
 // sourcesIn are the tests of one package.
