@@ -178,7 +178,7 @@ var keys = map[string]key{
 
 	"api.group":  {expected: "the name of a group of this host, such as failoverd-operators, or nothing", means: "its members may command the daemon over the socket, as root and the daemon's own user may; that user has to be root, or a member"},
 	"api":        {expected: "a section with listen and socket", means: "where the daemon is asked and told"},
-	"api.listen": {expected: "a host and a port, such as 127.0.0.1:9713", means: "`/status`, `/metrics`, `/healthz`, `/readyz`; read-only, port 0 is another free port at each start"},
+	"api.listen": {expected: "a host and a port, such as 127.0.0.1:9713", means: "the [status page](page.md), `/status`, `/metrics`, `/healthz`, `/readyz`; read-only, port 0 is another free port at each start"},
 	"api.socket": {expected: "the absolute path of the control socket, such as /run/failoverd/failoverd.sock", means: "takes commands; other commands of failoverd find the daemon by it", limits: "at most 107 bytes"},
 	"state_dir":  {expected: "the absolute path of a directory of the daemon's own", means: "authority that stands, history, the journal; locked, so no other daemon can use it"},
 	"log":        {expected: "a section with level and format", means: "the log goes to standard error"},
