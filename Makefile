@@ -30,11 +30,11 @@ sim:
 	$(GO) test -count=1 -timeout 30m ./lease/sim -run 'TestTraces' -v -trace-worlds 100
 
 # Vetted without cgo, since setup.sh has compiled most of what that needs in this way. Go does not see what the programs
-# read that packaging runs, and would take a result for one of now.
+# read that packaging and model run, and would take a result for one of now.
 e2e:
 	e2e/setup.sh
-	cd e2e && CGO_ENABLED=0 $(GO) vet -tags clusters,datapath,gateway,systemd ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) -tags clusters,datapath,gateway,systemd ./... && $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /packaging)
-	cd e2e && $(GO) test -count=1 ./packaging
+	cd e2e && CGO_ENABLED=0 $(GO) vet -tags clusters,datapath,gateway,systemd ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) -tags clusters,datapath,gateway,systemd ./... && $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v -e /packaging -e /model)
+	cd e2e && $(GO) test -count=1 ./packaging ./model
 
 # What a release is made of, for both architectures: static programs, Debian packages, and an image as
 # an archive of OCI. The same commit makes the same packages, and an image of the same digest.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the end-to-end tests run beside Go: DNS resolvers, systemd-analyze, promtool, Alertmanager, buildah,
-# Chromium, ip and nft from Debian's packages; versitygw, a store with the API of S3, built by Go into e2e/bin/s3; a Kubernetes control plane and the CloudNativePG operator, built by Go into e2e/bin at
+# Chromium, ip, nft and spin from Debian's packages; versitygw, a store with the API of S3, built by Go into e2e/bin/s3; a Kubernetes control plane and the CloudNativePG operator, built by Go into e2e/bin at
 # the versions of go.mod, as are the tools Helm and nfpm, into Go's cache; and Cloudflare's own KV code (npm's wrangler),
 # what drives and judges Chromium (playwright-core, axe-core), and the Node that runs both, into e2e/node_modules, at the
 # versions of package-lock.json. The machine's own node, if any, is not used for the tests: Debian's is too old for
@@ -41,6 +41,7 @@ for program in ip nft; do # the networks of e2e/storm, and their faults
 	apt_install "ip and nft" iproute2 nftables
 	break
 done
+command -v spin >/dev/null || apt_install spin spin # which checks docs/model
 
 # Go's cache makes this quick after a change to go.mod; from an empty one it takes long.
 want=$(cat go.mod go.sum | sha256sum | cut -d' ' -f1)
