@@ -163,8 +163,10 @@ bit raised[N];
 #ifdef WITHOUT_EVERY_NEW_RECORD
 byte seq[N], flagSeq[N], lateSeq[N], seenSeq[N];
 #define SEQ(x) x
+#define MORE(i) (seq[i] < 5) /* they are counted: no more than it takes */
 #else
 #define SEQ(x) skip
+#define MORE(i) 1
 #endif
 #ifdef WITHOUT_NEW_WRITE_ID
 bit again[N];       /* the next attempt has the id of the record that is there */
@@ -590,7 +592,7 @@ active [N] proctype region() {
 	/* Yield (§3): at any time, likewise. */
 	:: d_step { mode[i] == CANDIDATE -> withdraw(i) }
 	/* Write the own flag: it lands, and the answer comes. */
-	:: d_step { (mode[i] == CANDIDATE || mode[i] == HOLDER) && !writing[i] -> writing[i] = SENT; SEQ(seq[i]++) }
+	:: d_step { (mode[i] == CANDIDATE || mode[i] == HOLDER) && !writing[i] && MORE(i) -> writing[i] = SENT; SEQ(seq[i]++) }
 	:: d_step { writing[i] == SENT -> landOwn(i, EPOCH(i)) }
 #if GARBLED
 	:: d_step { writing[i] == SENT -> landOwn(i, GARBAGE) }
