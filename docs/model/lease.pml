@@ -163,7 +163,7 @@ bit raised[N];
 #ifdef WITHOUT_EVERY_NEW_RECORD
 byte seq[N], flagSeq[N], lateSeq[N], seenSeq[N];
 #define SEQ(x) x
-#define MORE(i) (seq[i] < 5) /* they are counted: no more than it takes */
+#define MORE(i) (seq[i] < 3) /* they are counted: no more than it takes */
 #else
 #define SEQ(x) skip
 #define MORE(i) 1
