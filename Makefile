@@ -34,7 +34,7 @@ sim:
 e2e:
 	e2e/setup.sh
 	cd e2e && CGO_ENABLED=0 $(GO) vet -tags clusters,datapath,gateway,systemd ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) -tags clusters,datapath,gateway,systemd ./... && $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v -e /packaging -e /model)
-	cd e2e && $(GO) test -count=1 ./packaging ./model
+	cd e2e && $(GO) test -count=1 -timeout 20m ./packaging ./model
 
 # What a release is made of, for both architectures: static programs, Debian packages, and an image as
 # an archive of OCI. The same commit makes the same packages, and an image of the same digest.
