@@ -5,11 +5,13 @@
 //
 // It guarantees that a value is read whole or not at all, also after a crash
 // or a loss of power, that an acknowledged value survives both, and that no
-// call outlives its context even where the file system hangs. It leaves to
-// others to make the directory, and to share it between the regions.
+// call outlives its context even where the file system hangs, and that none
+// counts that was made in another directory than at first, as where a mount is
+// lost. It leaves to others to make the directory, and to share it between the regions.
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +42,9 @@ type Store struct {
 	dir      string
 	inFlight chan struct{}
 	swept    sync.Once
+
+	mu    sync.Mutex
+	first os.FileInfo // of the directory, when it was first there
 }
 
 // New returns the store in the directory dir, which must exist and be writable: the first call says so if it is not.
@@ -103,7 +108,12 @@ func (s *Store) do(ctx context.Context, verb, key string, op func() ([]byte, err
 	done := make(chan result, 1)
 	go func() {
 		defer func() { <-s.inFlight }()
+		before := s.same()
 		value, err := op()
+		// A file system that is unmounted leaves an empty directory: what is written there nobody else sees.
+		if moved := cmp.Or(before, s.same()); moved != nil {
+			value, err = nil, moved
+		}
 		done <- result{value, err}
 	}()
 	select {
@@ -115,6 +125,26 @@ func (s *Store) do(ctx context.Context, verb, key string, op func() ([]byte, err
 	case <-ctx.Done():
 		return nil, witness.Interrupted(ctx, verb, key)
 	}
+}
+
+// errOther says that the directory is another one than it was.
+var errOther = errors.New("it is not the directory that it was at first")
+
+// same says what is wrong unless the directory is the one that it was at first.
+func (s *Store) same() error {
+	info, err := os.Stat(s.dir)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.first == nil:
+		s.first = info
+	case !os.SameFile(s.first, info):
+		return errOther
+	}
+	return nil
 }
 
 // replace writes the file of a register. The order is what durability rests
@@ -156,9 +186,6 @@ func (s *Store) replace(name string, value []byte) (err error) {
 func (s *Store) read(name string) ([]byte, error) {
 	f, err := os.Open(filepath.Join(s.dir, name))
 	if errors.Is(err, os.ErrNotExist) {
-		if _, err := os.Stat(s.dir); err != nil {
-			return nil, err // the directory is gone, which says nothing of the register
-		}
 		return nil, witness.ErrNotFound
 	}
 	if err != nil {
@@ -174,6 +201,8 @@ func (s *Store) fail(op, key string, err error) error {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		e.Class, e.Remedy = witness.Refused, fmt.Sprintf("create the directory %s, or correct witness.file.dir", s.dir)
+	case errors.Is(err, errOther):
+		e.Class, e.Remedy = witness.Refused, fmt.Sprintf("mount the file system of %s again; if another directory was meant to take its place, restart the agent", s.dir)
 	case errors.Is(err, syscall.ENOTDIR):
 		e.Class, e.Remedy = witness.Refused, fmt.Sprintf("%s is not a directory: correct witness.file.dir", s.dir)
 	case errors.Is(err, os.ErrPermission):

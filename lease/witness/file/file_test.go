@@ -79,6 +79,41 @@ func TestDirectoryGone(t *testing.T) {
 	}
 }
 
+// TestMountLost has another directory be in the place of the one that it was, as where a file system is unmounted: neither
+// is what is missing there missing, nor is a write there acknowledged, before the first one is back.
+func TestMountLost(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "w")
+	mount := func() {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move := func(from, to string) {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mount()
+	s := file.New(dir)
+	if err := s.Put(t.Context(), "k", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	move(dir, dir+"-lost")
+	mount()
+	_, err := s.Get(t.Context(), "other")
+	if errors.Is(err, witness.ErrNotFound) || witness.ClassOf(err) != witness.Refused || !strings.Contains(err.Error(), "mount the file system") {
+		t.Errorf("Get = %v, want class %s and what to do", err, witness.Refused)
+	}
+	if err := s.Put(t.Context(), "k", []byte("y")); witness.ClassOf(err) != witness.Refused {
+		t.Errorf("Put = %v, want class %s", err, witness.Refused)
+	}
+	move(dir, dir+"-empty")
+	move(dir+"-lost", dir)
+	if got, err := s.Get(t.Context(), "k"); err != nil || string(got) != "x" {
+		t.Errorf("once the first one is back, Get = %q, %v; want what was written", got, err)
+	}
+}
+
 func TestOversizeReadIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	s := file.New(dir)
