@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
-	"net"
 	"regexp"
 	"strings"
 	"sync"
@@ -21,6 +20,7 @@ import (
 	"github.com/openova-io/failoverd/lease/witness/cloudflarekv/kvtest"
 	"github.com/openova-io/failoverd/quorum"
 	"github.com/openova-io/failoverd/quorum/client"
+	"github.com/openova-io/failoverd/quorum/dnstest"
 	"github.com/openova-io/failoverd/quorum/responder"
 )
 
@@ -161,7 +161,7 @@ func (w *world) start() {
 // serve runs a region's responder; nothing listens for one that is stopped.
 func (w *world) serve(m lease.Region, spec *regionSpec) (address string) {
 	w.t.Helper()
-	address, udp, tcp := listen(w.t)
+	address, udp, tcp := dnstest.Listen(w.t)
 	if spec.stopped {
 		udp.Close()
 		tcp.Close()
@@ -233,37 +233,15 @@ func soaOf(name string) *dns.SOA {
 	return &dns.SOA{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: 60}, Ns: "ns1.example.com.", Mbox: "hostmaster.example.com.", Serial: 7}
 }
 
+// serveDNS has answer answer over both transports.
 func serveDNS(t *testing.T, answer func(network string, m *dns.Msg) *dns.Msg) (address string) {
 	t.Helper()
-	address, udp, tcp := listen(t)
-	handler := dns.HandlerFunc(func(rw dns.ResponseWriter, m *dns.Msg) {
+	return dnstest.Serve(t, func(rw dns.ResponseWriter, m *dns.Msg) {
 		if reply := answer(rw.RemoteAddr().Network(), m); reply != nil {
 			reply.Id = m.Id
 			_ = rw.WriteMsg(reply)
 		}
 	})
-	for _, s := range []*dns.Server{{PacketConn: udp, Handler: handler}, {Listener: tcp, Handler: handler}} {
-		started := make(chan struct{})
-		s.NotifyStartedFunc = func() { close(started) }
-		go func() { _ = s.ActivateAndServe() }()
-		<-started
-		t.Cleanup(func() { _ = s.Shutdown() })
-	}
-	return address
-}
-
-// listen opens both sockets of a DNS server on one port of loopback.
-func listen(t *testing.T) (address string, udp net.PacketConn, tcp net.Listener) {
-	t.Helper()
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	udp, err = net.ListenPacket("udp", tcp.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tcp.Addr().String(), udp, tcp
 }
 
 // What differs from run to run: how long something took, and by how much clocks differ.

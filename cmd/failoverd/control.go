@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -52,7 +53,7 @@ func listenControl(path, group string) (net.Listener, error) {
 			return nil, fmt.Errorf("api.socket: %w", err)
 		}
 	}
-	l, err := net.Listen("unix", path)
+	l, err := listenAlone(path)
 	if err != nil {
 		return nil, fmt.Errorf("api.socket: %w; change api.socket, or let the daemon write there", err)
 	}
@@ -63,11 +64,14 @@ func listenControl(path, group string) (net.Listener, error) {
 	return l, nil
 }
 
+// listenAlone opens a socket that is for the daemon's own user alone from its first moment, whatever the umask is.
+func listenAlone(path string) (net.Listener, error) {
+	defer syscall.Umask(syscall.Umask(0o177))
+	return net.Listen("unix", path)
+}
+
 // allow says who may write to the control socket.
 func allow(path, group string) error {
-	if err := os.Chmod(path, 0o600); err != nil {
-		return fmt.Errorf("api.socket: %w", err)
-	}
 	if group == "" {
 		return nil
 	}

@@ -15,6 +15,24 @@ import (
 )
 
 // TestControlGroup: the socket is for the daemon's user alone, or for a group too that is named.
+// TestControlAlone: nobody else may connect in the moment before the group is allowed to.
+func TestControlAlone(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0))
+	path := filepath.Join(t.TempDir(), "socket")
+	l, err := listenAlone(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o600 {
+		t.Errorf("mode %04o, want 0600", got)
+	}
+}
+
 func TestControlGroup(t *testing.T) {
 	me, err := user.Current()
 	if err != nil {
