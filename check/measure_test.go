@@ -15,6 +15,9 @@ import (
 	"github.com/openova-io/failoverd/lease/witness/s3/s3test"
 )
 
+// staleness is that of a store that is stale: long enough that a busy machine reads several times meanwhile.
+const staleness = 2 * time.Second
+
 // long is for how long a measurement would go on that nobody ends.
 const long = time.Hour
 
@@ -86,9 +89,16 @@ func kvWitness(t *testing.T, faults kvtest.Faults, stamped bool) *witness.Witnes
 	}
 	go func() {
 		defer close(ended)
-		for ctx.Err() == nil {
+		tick := time.NewTicker(10 * time.Millisecond) // at full speed a stamp would tell of a moment alone
+		defer tick.Stop()
+		for {
 			if err := write(); err != nil && ctx.Err() == nil {
 				t.Error(err)
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
 				return
 			}
 		}
@@ -100,7 +110,7 @@ func kvWitness(t *testing.T, faults kvtest.Faults, stamped bool) *witness.Witnes
 // TestMeasureStale: a store that serves what is old is found to, by another region's records alone, by less than it
 // does, and a bound is proposed that is greater.
 func TestMeasureStale(t *testing.T) {
-	const old = 700 * time.Millisecond
+	const old = staleness
 	w := kvWitness(t, kvtest.Faults{Staleness: old, Caches: 2}, true)
 	f := measure(t, check.Config{Params: quick(0), Witnesses: witness.Several{w}}, func(progress string) bool {
 		return !strings.HasSuffix(progress, "the stalest by 0.0 s)") && !strings.HasSuffix(progress, "the stalest by 0.1 s)")
@@ -117,7 +127,7 @@ func TestMeasureStale(t *testing.T) {
 // TestMeasureWithinTheBound: with a bound that is declared and kept all is well, and no less than the store's own is
 // proposed.
 func TestMeasureWithinTheBound(t *testing.T) {
-	w := kvWitness(t, kvtest.Faults{Staleness: 300 * time.Millisecond}, true)
+	w := kvWitness(t, kvtest.Faults{Staleness: staleness}, true)
 	f := measure(t, check.Config{Params: quick(time.Minute), Witnesses: witness.Several{w}, Least: []time.Duration{time.Minute}}, func(progress string) bool {
 		return !strings.HasSuffix(progress, "the stalest by 0.0 s)")
 	})
