@@ -2,6 +2,7 @@ package sim
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -132,6 +133,13 @@ func TestMutants(t *testing.T) {
 	page, err := os.ReadFile("../../docs/protocol.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("for each of its %d rules", len(lease.Rules)); !strings.Contains(string(readme), want) {
+		t.Errorf("README.md does not say %q", want)
 	}
 	for _, r := range lease.Rules {
 		if !strings.Contains(string(page), "| `"+r.Code+"` | "+r.Section+" | "+r.Text+" |") {
