@@ -65,8 +65,8 @@ func TestFenceIfDue(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := runs[len(runs)-1]
-	if last.Action != "fence" || last.Phase != "end" || last.Epoch != saved.Epoch || last.At < due {
-		t.Errorf("the last run of the hook is %+v; want a fence for epoch %d that is not before %d", last, saved.Epoch, due)
+	if last.Action != "fence" || last.Phase != "end" || last.Epoch != 0 || last.At < due {
+		t.Errorf("the last run of the hook is %+v; want a fence without an epoch, as that on disk may be one that was pledged to, not before %d", last, due)
 	}
 	serves(standby)
 	others, err := standby.HookRuns()
