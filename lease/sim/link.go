@@ -26,7 +26,7 @@ func (w *world) write(r *region, a lease.WriteFlag) {
 	timeout := r.params.RequestTimeout
 	unknown := lease.FlagWritten{ID: a.ID}
 	lost := w.lossy && w.rng.IntN(3) == 0
-	if r.cutWrites > 0 || w.down || lost || w.stores[a.Witness].away(r.number) || w.stores[a.Witness].noWrites[r.number] {
+	if r.cutWrites > 0 || w.down || lost || !w.stores[a.Witness].takes(r.number) {
 		switch w.rng.IntN(4) {
 		case 0: // never arrives
 		case 1: // lands right after a later write of the same region
@@ -86,7 +86,7 @@ func (r *region) serve(p pendingRound) lease.RoundRead {
 		p.Infos = make([]lease.InfoRead, n)
 	}
 	for j := range n {
-		if r.cutReads > 0 || w.down && w.rng.IntN(8) > 0 || w.lossy && w.rng.IntN(6) == 0 || s.away(r.number) || s.noReads[r.number] {
+		if r.cutReads > 0 || w.down && w.rng.IntN(8) > 0 || w.lossy && w.rng.IntN(6) == 0 || !s.shows(r.number) {
 			continue // unknown; caches went on serving through outages, at times
 		}
 		p.Flags[j] = s.read(r.number, j, false, p.sent, w.now).flagRead()

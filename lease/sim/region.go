@@ -211,7 +211,7 @@ func (r *region) carryOutOne(a lease.Action) {
 		r.reply(a)
 	case lease.WriteInfo:
 		rec := record{present: true, info: a.Info, witness: a.Witness}
-		if ok := r.cutWrites == 0 && !w.down && !w.stores[a.Witness].away(r.number) && !w.stores[a.Witness].noWrites[r.number]; ok {
+		if ok := r.cutWrites == 0 && !w.down && w.stores[a.Witness].takes(r.number); ok {
 			w.schedule(happening{at: w.now, kind: infoLanding, region: r.index, load: rec})
 			r.answerIn(w.trip(), lease.InfoWritten{ID: a.ID, Acked: true})
 		} else {

@@ -104,6 +104,10 @@ func (s *store) read(reader, owner int, info bool, sent, now Time) record {
 // away reports whether a region can't reach the store, whoever else can.
 func (s *store) away(number int) bool { return s.down > 0 || s.cut[number] > 0 }
 
+// takes and shows report whether what a region writes, or reads, gets through to the store.
+func (s *store) takes(number int) bool { return !s.away(number) && !s.noWrites[number] }
+func (s *store) shows(number int) bool { return !s.away(number) && !s.noReads[number] }
+
 func (r record) flagRead() lease.FlagRead {
 	switch {
 	case !r.present:
