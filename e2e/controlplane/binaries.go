@@ -4,28 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-)
 
-// root is the folder e2e, found upwards from the working folder, which `go test` sets to the folder of the package under
-// test.
-func root() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for d := dir; ; d = filepath.Dir(d) {
-		if _, err := os.Stat(filepath.Join(d, "go.mod")); err == nil {
-			return d, nil
-		}
-		if d == filepath.Dir(d) {
-			return "", fmt.Errorf("no go.mod in %s or any folder above it; tests that use controlplane live below e2e/", dir)
-		}
-	}
-}
+	"github.com/openova-io/failoverd/e2e/root"
+)
 
 // Binary is the path of a program that e2e/setup.sh builds into e2e/bin; kubectl is one of them.
 func Binary(name string) (string, error) {
-	dir, err := root()
+	dir, err := root.Find()
 	if err != nil {
 		return "", err
 	}

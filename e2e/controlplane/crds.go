@@ -15,6 +15,8 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/openova-io/failoverd/e2e/root"
 )
 
 // CRDs are those of one project.
@@ -55,7 +57,12 @@ var modules = sync.OnceValues(func() (map[string]string, error) {
 	for _, c := range []CRDs{GatewayAPI, Cilium, MCS, CNPG} {
 		args = append(args, c.module)
 	}
+	e2e, err := root.Find()
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.Command("go", args...)
+	cmd.Dir = e2e // whose go.mod names them
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -79,7 +86,7 @@ func read(sets []CRDs) ([]*apiextensionsv1.CustomResourceDefinition, error) {
 	if err != nil {
 		return nil, err
 	}
-	e2e, err := root()
+	e2e, err := root.Find()
 	if err != nil {
 		return nil, err
 	}

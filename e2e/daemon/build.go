@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/openova-io/failoverd/e2e/root"
 )
 
 // Binaries are the programs that a test runs.
@@ -63,15 +65,8 @@ func goBuild(tb testing.TB, dir string, args []string) {
 	}
 }
 
-// moduleRoot is the folder of the daemon's module: the one above e2e, found from the working folder, which `go test`
-// sets to the folder of the package under test.
+// moduleRoot is the folder of the daemon's module: the one above e2e.
 func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	for err == nil && filepath.Base(dir) != "e2e" {
-		if dir == filepath.Dir(dir) {
-			return "", os.ErrNotExist
-		}
-		dir = filepath.Dir(dir)
-	}
-	return filepath.Dir(dir), err
+	e2e, err := root.Find()
+	return filepath.Dir(e2e), err
 }

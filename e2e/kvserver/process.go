@@ -18,6 +18,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/openova-io/failoverd/e2e/root"
 )
 
 const (
@@ -41,34 +43,29 @@ var (
 	readyLine = regexp.MustCompile(`Ready on http://(127\.0\.0\.1:[0-9]+)`)
 )
 
-// FindInstallation returns the e2e folder, found upwards from the working folder (which `go test` sets to the folder of
-// the package under test), and refuses it unless what is installed there is what its lock file says.
+// FindInstallation returns the folder e2e, and refuses it unless what is installed there is what its lock file says.
 func FindInstallation() (string, error) {
-	dir, err := os.Getwd()
+	e2e, err := root.Find()
 	if err != nil {
 		return "", err
 	}
-	return findInstallationFrom(dir)
+	return e2e, installedIn(e2e)
 }
 
-func findInstallationFrom(dir string) (string, error) {
-	for ; ; dir = filepath.Dir(dir) {
-		lock, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
-		if err == nil {
-			sum := sha256.Sum256(lock)
-			stamp, err := os.ReadFile(filepath.Join(dir, stampFile))
-			if err != nil {
-				return "", fmt.Errorf("%w (%v)", errNotInstalled, err)
-			}
-			if strings.TrimSpace(string(stamp)) != hex.EncodeToString(sum[:]) {
-				return "", fmt.Errorf("%w (%s/node_modules is of another package-lock.json)", errNotInstalled, dir)
-			}
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("no package-lock.json in any folder above the working folder; tests that use kvserver live below e2e/")
-		}
+func installedIn(e2e string) error {
+	lock, err := os.ReadFile(filepath.Join(e2e, "package-lock.json"))
+	if err != nil {
+		return err
 	}
+	sum := sha256.Sum256(lock)
+	stamp, err := os.ReadFile(filepath.Join(e2e, stampFile))
+	if err != nil {
+		return fmt.Errorf("%w (%v)", errNotInstalled, err)
+	}
+	if strings.TrimSpace(string(stamp)) != hex.EncodeToString(sum[:]) {
+		return fmt.Errorf("%w (%s/node_modules is of another package-lock.json)", errNotInstalled, e2e)
+	}
+	return nil
 }
 
 // process is wrangler with its children: node, esbuild and two workerd, all in one process group.

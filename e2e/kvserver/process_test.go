@@ -90,18 +90,11 @@ func TestKilledTestLeavesNoProcess(t *testing.T) {
 	awaitGone(t, group)
 }
 
-func TestFindInstallation(t *testing.T) {
-	t.Run("none", func(t *testing.T) {
-		if root, err := findInstallationFrom(t.TempDir()); err == nil {
-			t.Errorf("found %s; want an error", root)
-		}
-	})
+func TestInstalledIn(t *testing.T) {
 	for name, stamp := range map[string]string{"not installed": "", "stale": "0123"} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
-			below := filepath.Join(root, "a/b")
 			err := errors.Join(
-				os.MkdirAll(below, 0o700),
 				os.Mkdir(filepath.Join(root, "node_modules"), 0o700),
 				os.WriteFile(filepath.Join(root, "package-lock.json"), []byte("{}"), 0o600))
 			if stamp != "" {
@@ -110,7 +103,7 @@ func TestFindInstallation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := findInstallationFrom(below); !errors.Is(err, errNotInstalled) || !strings.Contains(err.Error(), "run e2e/setup.sh") {
+			if err := installedIn(root); !errors.Is(err, errNotInstalled) || !strings.Contains(err.Error(), "run e2e/setup.sh") {
 				t.Errorf("error %v; want one that says to run e2e/setup.sh", err)
 			}
 		})
