@@ -21,6 +21,9 @@ type Contender struct {
 	Bound   time.Duration
 	Formula string
 
+	// Without are the scenarios that can't be made of it, or mean nothing for it, and why.
+	Without map[Scenario]string
+
 	// Start runs its store and n nodes. Clocks says which nodes' clocks don't run at the rate of the machine's, by their
 	// number: 1.01 runs 1 % fast. Nodes start in their order, and the first one is given time to become the holder. All
 	// ends with the test.
