@@ -101,12 +101,12 @@ func (d *director) freeze(r *region) error {
 func (d *director) outage(r *region) error {
 	d.say("%s is active, and the witness is down for everyone", r.name)
 	d.world.witness.shut()
-	if err := d.stays("witness down", r); err != nil {
+	if err := d.stays("witness down"); err != nil {
 		return err
 	}
 	d.say("... by pledges of the others, through resolvers; now one of these lies")
 	before := d.world.lie()
-	if err := d.stays("resolver lies", r); err != nil {
+	if err := d.stays("resolver lies"); err != nil {
 		return err
 	}
 	lies := d.world.honest().lies(before)
@@ -122,7 +122,7 @@ func (d *director) outage(r *region) error {
 func (d *director) cut(r *region) error {
 	d.say("%s is active, and is cut off from the witness, as the only one", r.name)
 	r.cut()
-	if err := d.stays("cut off, witness", r); err != nil {
+	if err := d.stays("cut off, witness"); err != nil {
 		return err
 	}
 	d.say("... by pledges of the others; now it reaches the witness again")
@@ -168,10 +168,7 @@ func (d *director) restart(r *region) error {
 	if err != nil {
 		return err
 	}
-	if next.answer != d.active.answer {
-		return fmt.Errorf("%s was restarted with authority for epoch %d that still stood, and then %s answered for epoch %d: want it to go on; if this machine is busy, try again when it is not",
-			r.name, d.active.epoch, next.region, next.epoch)
-	}
+	d.goesOn(next)
 	gone := back.Sub(killed)
 	d.add("restarted", r.name, next, func(m measured, _ lease.Params) bound { return m.restarted(gone) })
 	return nil

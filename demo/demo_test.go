@@ -29,7 +29,8 @@ func TestParams(t *testing.T) {
 // goOn are the acts that take no authority away.
 var goOn = []string{"witness down", "resolver lies", "cut off, witness", "restarted"}
 
-// TestRun is the demo. That gaps keep to their bounds is not asserted: the machine of a test may be busy.
+// TestRun is the demo. That gaps keep to their bounds is not asserted, nor is it that authority goes on where it should, if some was
+// lost: the machine of a test may be busy, and the demo's times are short.
 func TestRun(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir()) // its own: other demos may be running
 	var log, seen bytes.Buffer
@@ -56,10 +57,10 @@ func TestRun(t *testing.T) {
 	for _, a := range report.Acts {
 		done = append(done, a.Name)
 		goesOn := slices.Contains(goOn, a.Name)
-		if (a.Successor == a.Region) != (goesOn || a.Name == "first start") {
+		if report.Lost == 0 && (a.Successor == a.Region) != (goesOn || a.Name == "first start") {
 			t.Errorf("%s: %s came after %s", a.Name, a.Successor, a.Region)
 		}
-		if a.Epoch < epoch || (a.Epoch == epoch) != goesOn {
+		if a.Epoch < epoch || a.Epoch == epoch && !goesOn || report.Lost == 0 && a.Epoch != epoch && goesOn {
 			t.Errorf("%s: epoch %d came after %d", a.Name, a.Epoch, epoch)
 		}
 		epoch = a.Epoch

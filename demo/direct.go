@@ -59,14 +59,15 @@ func (d *director) takeover(name string, from *region, b func(measured, lease.Pa
 
 // stays lets time pass in which the region that is active should answer, whatever was done, and go on
 // with its authority: longer than that lasts, if nothing extends it.
-func (d *director) stays(name string, r *region) error {
-	if _, err := d.pass(r.params.TTL + calm/2); err != nil {
+func (d *director) stays(name string) error {
+	active := d.active.region
+	if _, err := d.pass(d.regions[0].params.TTL + calm/2); err != nil {
 		return err
 	}
 	if _, err := d.holder(); err != nil {
 		return err
 	}
-	d.add(name, r.name, d.active, measured.goesOn)
+	d.add(name, active, d.active, measured.goesOn)
 	return nil
 }
 
@@ -189,22 +190,29 @@ func (d *director) shown(s sample) Sample {
 	return out
 }
 
-// holder is the region that answers, which is the one that did when the last act was over.
+// holder is the region that answers, which should be the one that did when the last act was over.
 func (d *director) holder() (*region, error) {
 	next, err := d.await("one region answers", anyone)
 	if err != nil {
 		return nil, err
 	}
-	if next.answer != d.active.answer {
-		return nil, fmt.Errorf("%s answered for epoch %d, and then %s for epoch %d, though nothing was done to them: if this machine is busy, try again when it is not",
-			d.active.region, d.active.epoch, next.region, next.epoch)
-	}
+	d.goesOn(next)
 	for _, r := range d.regions {
 		if r.name == next.region {
 			return r, nil
 		}
 	}
 	return nil, fmt.Errorf("%q answers, which is no member", next.region)
+}
+
+// goesOn notes who answers now, and that authority was lost if it is not the one of before. A machine that is
+// busy can do that, and there is still something to see.
+func (d *director) goesOn(next seen) {
+	if next.answer != d.active.answer {
+		d.report.Lost++
+		d.say("%s answered for epoch %d, and now %s for epoch %d, though nothing was to end that", d.active.region, d.active.epoch, next.region, next.epoch)
+	}
+	d.active = next
 }
 
 // take returns what all waited for since it was called last.

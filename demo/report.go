@@ -76,6 +76,7 @@ type Report struct {
 	Two   int   `json:"answered_two"` // by two or more: must be 0
 	// Calm is how often none answered though nothing was being done: a busy machine.
 	Calm     int     `json:"answered_none_in_calm"`
+	Lost     int     `json:"authorities_lost"` // though they were to go on: a busy machine
 	Took     float64 `json:"took_seconds"`
 	Complete bool    `json:"complete"` // all was done that there is to do
 
@@ -101,14 +102,17 @@ func (r *Report) Err() error {
 	if r.Two > 0 {
 		return fmt.Errorf("two regions answered at once, %d times of %d: that must never be; please run it again with --log FILE and report it with that file", r.Two, r.Asked)
 	}
-	for _, a := range r.Acts {
-		if !a.Within() {
-			return fmt.Errorf("%s: %s was active, and then there was no answer for %.2f s, the bound is %.2f s: if this machine is busy, try again when it is not", a.Name, a.Region, a.Gap, a.Bound)
-		}
-	}
 	for _, j := range r.Journals {
 		if j.Wrong != "" {
 			return fmt.Errorf("the journal of %s: %s: that must never be; please run it again with --log FILE and report it with that file", j.Region, j.Wrong)
+		}
+	}
+	if r.Lost > 0 {
+		return fmt.Errorf("authority that was to go on was lost %d times: if this machine is busy, try again when it is not", r.Lost)
+	}
+	for _, a := range r.Acts {
+		if !a.Within() {
+			return fmt.Errorf("%s: %s was active, and then there was no answer for %.2f s, the bound is %.2f s: if this machine is busy, try again when it is not", a.Name, a.Region, a.Gap, a.Bound)
 		}
 	}
 	return nil

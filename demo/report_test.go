@@ -15,7 +15,11 @@ func TestBeyondBound(t *testing.T) {
 	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "frozen: hel was active, and then there was no answer for 3.50 s, the bound is 3.40 s") {
 		t.Errorf("got %v, want that hel was frozen for too long", err)
 	}
-	r = Report{Journals: []Journal{{Region: "fsn", Entries: 9}, {Region: "hel", Entries: 9, Wrong: "entry 7: told {}, the lease now wants [] and wanted [Activate]"}}}
+	r.Lost = 2
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "lost 2 times") {
+		t.Errorf("got %v, want the authorities that were lost", err)
+	}
+	r = Report{Lost: 2, Journals: []Journal{{Region: "fsn", Entries: 9}, {Region: "hel", Entries: 9, Wrong: "entry 7: told {}, the lease now wants [] and wanted [Activate]"}}}
 	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "the journal of hel: entry 7") {
 		t.Errorf("got %v, want that the journal of hel is wrong", err)
 	}
@@ -38,6 +42,7 @@ func TestPrint(t *testing.T) {
 	}{
 		{"well", Report{Acts: []Act{act}, Asked: 2, One: 1, None: 1, Complete: true}, true},
 		{"well, on a busy machine", Report{Acts: []Act{act}, Asked: 2, One: 1, None: 1, Calm: 999, Complete: true}, true},
+		{"an authority lost", Report{Acts: []Act{act}, Asked: 2, One: 1, None: 1, Lost: 1, Complete: true}, false},
 		{"two answered", Report{Acts: []Act{act}, Asked: 3, One: 1, None: 1, Two: 1, Complete: true}, false},
 		{"beyond the bound", Report{Acts: []Act{beyond}, Asked: 2, One: 1, None: 1, Complete: true}, false},
 		{"stopped", Report{Acts: []Act{act}, Asked: 2, One: 1, None: 1}, false},
