@@ -38,17 +38,20 @@ func TestLive(t *testing.T) {
 	w.metadata()
 	w.dashboard()
 
-	// The holder's disk, its reads, and a standby's gateway.
+	// The holder's disk, its reads, a standby's gateway, and the other one's reads, old by less than what would throw it out.
 	saved := filepath.Join(holder.StateDir(), "authority.json")
-	w.fires("state_dir can't be written, stale reads, a gateway that is down", func() {
+	w.fires("state_dir can't be written, stale reads of the own record and of another's, a gateway that is down", func() {
 		must(os.Rename(saved, saved+".away"))
 		must(os.MkdirAll(filepath.Join(saved, "full"), 0o700))
 		holder.Link.Stale(time.Hour)
 		standbys[0].ill.Store(true)
-	}, "FailoverdRegionDegraded "+string(standbys[0].Name), "FailoverdWitnessStale "+string(holder.Name), "FailoverdAlarm "+string(holder.Name))
+		standbys[1].Link.Stale(4 * time.Second)
+	}, "FailoverdRegionDegraded "+string(standbys[0].Name), "FailoverdWitnessStale "+string(holder.Name),
+		"FailoverdWitnessStale "+string(standbys[1].Name), "FailoverdAlarm "+string(holder.Name))
 	must(os.RemoveAll(saved))
 	holder.Link.Stale(0)
 	standbys[0].ill.Store(false)
+	standbys[1].Link.Stale(0)
 	w.settle()
 
 	// A layer that can be neither activated nor fenced, in the region that is to be active.

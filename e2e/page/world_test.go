@@ -23,13 +23,8 @@ var cluster = controlplane.Share(1, controlplane.Options{})
 
 func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 
-const (
-	// awaitLimit is for one condition. It is no measure of anything: it only ends a test that hangs.
-	awaitLimit = 60 * time.Second
-
-	// lookAgain is how often a condition is looked at.
-	lookAgain = 20 * time.Millisecond
-)
+// lookAgain is how often a condition is looked at.
+const lookAgain = 20 * time.Millisecond
 
 func times(members ...lease.Region) lease.Params {
 	return lease.Params{
@@ -101,7 +96,7 @@ func settle(t *testing.T, regions []*region) (holder *region, standbys []*region
 // await waits until a condition holds; instead says what does, if it has been in vain.
 func await(t *testing.T, what string, holds func(context.Context) bool, instead ...func() string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), daemon.Patience)
 	defer cancel()
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
@@ -112,7 +107,7 @@ func await(t *testing.T, what string, holds func(context.Context) bool, instead 
 			for _, say := range instead {
 				t.Log(say())
 			}
-			t.Fatalf("waited %v in vain: %s", awaitLimit, what)
+			t.Fatalf("waited %v in vain: %s", daemon.Patience, what)
 		}
 	}
 }
