@@ -25,6 +25,7 @@ require (
 	google.golang.org/grpc v1.83.1
 	k8s.io/apimachinery v0.36.4
 	k8s.io/client-go v0.36.4
+	maragu.dev/gomponents v1.2.0
 	sigs.k8s.io/yaml v1.6.0
 )
 

@@ -2,23 +2,10 @@ package page
 
 import (
 	"fmt"
-	"html/template"
-	"strings"
 	"time"
 
 	"github.com/openova-io/failoverd/lease"
 )
-
-// functions are what the templates call.
-var functions = template.FuncMap{
-	"span":  span,
-	"join":  strings.Join,
-	"words": func(code any) string { return strings.ReplaceAll(fmt.Sprint(code), "_", " ") },
-	"mark":  mark,
-	"cell": func(label string) template.HTMLAttr {
-		return template.HTMLAttr(`role="cell" data-label="` + template.HTMLEscapeString(label) + `"`)
-	},
-}
 
 // span is a time in seconds for people: in whole units, two at most. page.js has the same.
 func span(seconds float64) string {
@@ -34,7 +21,7 @@ func span(seconds float64) string {
 	return fmt.Sprintf("%d d %d h", s/86400, s%86400/3600)
 }
 
-// mark is a sign beside a word, for whoever looks over many of them. It is hidden from who listens.
+// mark is the sign of a word.
 func mark(of any) string {
 	switch fmt.Sprint(of) {
 	case "active", "true", "open", "well", "agreed", string(calm):
@@ -51,18 +38,7 @@ func mark(of any) string {
 	return "?"
 }
 
-// A moment is a time that goes on while the page is looked at.
-type moment struct {
-	At      int64   // milliseconds of the wall clock, as the agent's host has it
-	Seconds float64 // since or until then, when the page was made
-}
-
-// Since is the moment so many seconds ago.
-func (v *view) Since(seconds float64) moment {
-	return moment{v.Now.Add(-time.Duration(seconds * float64(time.Second))).UnixMilli(), seconds}
-}
-
-// Until is the moment in so many seconds.
-func (v *view) Until(seconds float64) moment {
-	return moment{v.Now.Add(time.Duration(seconds * float64(time.Second))).UnixMilli(), seconds}
+// at is the moment in so many seconds, in milliseconds of the wall clock, as the agent's host has it.
+func (v *view) at(in float64) int64 {
+	return v.Now.Add(time.Duration(in * float64(time.Second))).UnixMilli()
 }

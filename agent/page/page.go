@@ -6,7 +6,6 @@ import (
 	"embed"
 	"fmt"
 	"hash/fnv"
-	"html/template"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -41,7 +40,6 @@ type Config struct {
 type Page struct {
 	cfg     Config
 	history *history
-	render  *template.Template
 
 	open    chan struct{} // holds a value for each stream
 	opened  chan struct{} // gets one when there is a new one
@@ -56,7 +54,6 @@ func New(cfg Config) *Page {
 		cfg: cfg, history: newHistory(cfg.History), timings: usual,
 		open: make(chan struct{}, maxStreams), opened: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
-	p.render = template.Must(template.New("").Funcs(functions).ParseFS(assets, "assets/*.html"))
 	p.newest.Store(&frame{next: make(chan struct{})})
 	return p
 }
@@ -99,7 +96,7 @@ func asset(name, kind string) http.Handler {
 
 func (p *Page) servePage(w http.ResponseWriter, r *http.Request) {
 	var page bytes.Buffer
-	if err := p.render.ExecuteTemplate(&page, "page.html", p.look(r.Context())); err != nil {
+	if err := p.look(r.Context()).document().Render(&page); err != nil {
 		http.Error(w, fmt.Sprintf("the page can't be rendered: %v; GET /status has the facts", err), http.StatusInternalServerError)
 		return
 	}

@@ -239,7 +239,7 @@ func TestNews(t *testing.T) {
 	for _, s := range []agent.Status{calmStatus(), standbyStatus()} {
 		later := s
 		later.Since, later.AuthorityRemaining = s.Since+1, max(0, s.AuthorityRemaining-1)
-		a, b := newView(s, &params, nil, "").News(), newView(later, &params, nil, "").News()
+		a, b := newView(s, &params, nil, "").news(), newView(later, &params, nil, "").news()
 		if a != b || a == "" {
 			t.Errorf("a second later %q is said, after %q", b, a)
 		}

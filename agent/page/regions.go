@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	g "maragu.dev/gomponents"
+
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -157,4 +159,43 @@ func (v *view) noteOn(p agent.PeerStatus) string {
 		notes = append(notes, "declared down and fenced by an operator")
 	}
 	return strings.Join(notes, "; ")
+}
+
+// regions are the rows as a table.
+func (v *view) regions() g.Node {
+	if len(v.Rows) == 0 {
+		return nil
+	}
+	columns := []string{"Region", "State", "Epoch", "Last heard of", "Resolvers", "Note"}
+	if !v.Resolvers {
+		columns = slices.Delete(columns, 4, 5)
+	}
+	return section("regions", "Regions", table(columns, each(v.Rows, func(r row) g.Node {
+		var heard g.Group
+		if r.Heard != nil {
+			heard = say(v.since(*r.Heard), " ago")
+		}
+		cells := g.Group{cell("State", marked(r.State), " ", r.State), cell("Epoch", when(r.Epoch != 0, r.Epoch)), cell("Last heard of", heard)}
+		if v.Resolvers {
+			cells = append(cells, cell("Resolvers", v.through(r.Quorum)))
+		}
+		return tableRow(r.Region, append(cells, cell("Note", r.Note))...)
+	})))
+}
+
+// through is what a region says through the resolvers.
+func (v *view) through(q *agent.PeerQuorum) g.Node {
+	switch {
+	case q == nil:
+		return nil
+	case !q.Reached && q.AnswerAge == nil:
+		return say(marked(false), " it does not answer")
+	case !q.Reached:
+		return say(marked(false), " it does not answer; it did ", v.since(*q.AnswerAge), " ago")
+	case q.Willing:
+		return say(marked(true), " it answers; would pledge")
+	case q.Why != "":
+		return say(marked(true), " it answers; would not pledge: ", why(q.Why))
+	}
+	return say(marked(true), " it answers")
 }

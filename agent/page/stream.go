@@ -62,7 +62,7 @@ func (p *Page) Run(ctx context.Context) {
 // event is what the page says now, as an event: a text whose lines each begin with the name of the field.
 func (p *Page) event(ctx context.Context) []byte {
 	var facts, event bytes.Buffer
-	if err := p.render.ExecuteTemplate(&facts, "facts.html", p.look(ctx)); err != nil {
+	if err := p.look(ctx).facts().Render(&facts); err != nil {
 		return []byte(": the facts can't be rendered\n\n") // GET / says why
 	}
 	// Each of these ends a line of an event, and so does what somebody wrote into the text of an error.

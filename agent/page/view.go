@@ -12,7 +12,7 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// A view is what the templates are given.
+// A view is what is shown.
 type view struct {
 	agent.Status
 	Now     time.Time
@@ -105,8 +105,8 @@ func (v *view) headline() string {
 	return "No region is known to be active"
 }
 
-// News is what is said aloud when it changes.
-func (v *view) News() string {
+// news is what is said aloud when it changes.
+func (v *view) news() string {
 	titles := []string{}
 	for _, p := range v.Problems {
 		titles = append(titles, p.Title)
@@ -114,11 +114,11 @@ func (v *view) News() string {
 	return fmt.Sprintf("%s. %s. %s", v.Headline, v.Verdict, strings.Join(titles, "; "))
 }
 
-// LastHolder is Status.Holder, which this region's own view of who is active hides.
-func (v *view) LastHolder() lease.Region { return v.Status.Holder }
+// lastHolder is Status.Holder, which this region's own view of who is active hides.
+func (v *view) lastHolder() lease.Region { return v.Status.Holder }
 
-// Ago is how long ago a time of the wall clock was, in seconds.
-func (v *view) Ago(t time.Time) float64 { return v.Now.Sub(t).Seconds() }
+// ago is how long ago a time of the wall clock was, in seconds.
+func (v *view) ago(t time.Time) float64 { return v.Now.Sub(t).Seconds() }
 
-// Why is what a reason is called.
-func (v *view) Why(code lease.ReasonCode) string { return lease.ReasonOf(code).Title }
+// why is what a reason is called.
+func why(code lease.ReasonCode) string { return lease.ReasonOf(code).Title }
