@@ -76,6 +76,9 @@ finding of --live is a problem; 2 not valid.`,
 		if err != nil {
 			return err
 		}
+		if err := checkBuild(cfg); err != nil {
+			return usageError{err}
+		}
 		var secrets *config.Secrets
 		if !*offline {
 			if err := cfg.CheckFiles(); err != nil {

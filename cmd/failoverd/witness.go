@@ -9,15 +9,31 @@ import (
 	"github.com/openova-io/failoverd/lease/witness"
 	"github.com/openova-io/failoverd/lease/witness/cloudflarekv"
 	"github.com/openova-io/failoverd/lease/witness/durableobject"
-	"github.com/openova-io/failoverd/lease/witness/etcd"
 	"github.com/openova-io/failoverd/lease/witness/file"
 	kubewitness "github.com/openova-io/failoverd/lease/witness/kube"
 	"github.com/openova-io/failoverd/lease/witness/s3"
 )
 
+// openEtcd makes the store of a witness in etcd. It is nil in a program that was built with the tag noetcd: with gRPC, etcd is the
+// largest part that few need.
+var openEtcd func(*config.Etcd, config.EtcdSecrets) (witness.Store, error)
+
+// checkBuild refuses a configuration that needs what was left out of this program.
+func checkBuild(cfg *config.Config) error {
+	for _, w := range cfg.AllWitnesses() {
+		if w.Type == config.WitnessEtcd && openEtcd == nil {
+			return fmt.Errorf("witness%s: type etcd was left out of this program, by the build tag noetcd: use one that was built without that tag, or another type", named(w))
+		}
+	}
+	return nil
+}
+
 // openWitnesses makes the witness that the configuration names, or the several, in its order. It asks
 // none of them anything yet.
 func openWitnesses(cfg *config.Config, secrets *config.Secrets) (all witness.Several, err error) {
+	if err := checkBuild(cfg); err != nil {
+		return nil, err
+	}
 	for i, of := range cfg.AllWitnesses() {
 		store, err := openStore(cfg.Group, of.Witness, secrets.Witnesses[i])
 		if err != nil {
@@ -80,9 +96,7 @@ func openStore(group string, w config.Witness, secrets config.WitnessSecrets) (w
 		}
 		return kubewitness.New(cluster.Config, w.Kubernetes.Namespace)
 	case config.WitnessEtcd:
-		return etcd.New(etcd.Config{
-			Endpoints: w.Etcd.Endpoints, TLS: secrets.Etcd.TLS, Username: w.Etcd.Username, Password: secrets.Etcd.Password,
-		})
+		return openEtcd(w.Etcd, secrets.Etcd)
 	}
 	return nil, fmt.Errorf("witness.type %q is not in this version of failoverd", w.Type)
 }
