@@ -21,7 +21,7 @@ type Round struct {
 	From     string   `json:"from"` // the holder
 	To       string   `json:"to"`   // who acted next; the same, or "" if nobody else did
 
-	Gap     float64 `json:"gap"`     // nobody acted, from the fault until To did
+	Gap     float64 `json:"gap"`     // nobody acted, from the fault until To did; in all, if that is From
 	Bound   float64 `json:"bound"`   // see Contender; 0 where there is none
 	Acting  float64 `json:"acting"`  // two acted at once
 	Healthy float64 `json:"healthy"` // two were healthy at once, for a load balancer
@@ -42,6 +42,8 @@ type Entry struct {
 	Renew    float64 `json:"renew"`
 	Bound    float64 `json:"bound"`
 	Formula  string  `json:"formula"`
+
+	Without map[Scenario]string `json:"without,omitempty"`
 }
 
 // Rounds are all that one run has measured of faults.
