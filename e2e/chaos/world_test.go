@@ -52,7 +52,7 @@ func newWorld(t *testing.T, params lease.Params, seed uint64, on witness) *world
 	w.group = group
 	for _, r := range w.group.Regions {
 		r := &region{Region: r, record: Record{Region: r.Name}}
-		watch(r.Region, r.watch)
+		watch(r)
 		w.regions = append(w.regions, r)
 	}
 	for _, r := range w.regions {
@@ -77,19 +77,28 @@ func (r *region) watch(req kvserver.Request) func(int) {
 	}
 	return func(status int) {
 		answered := now()
-		r.mu.Lock()
-		r.asked = append(r.asked, answered.Sub(arrived))
-		var do func()
 		if ok && status == http.StatusOK {
-			r.record.Writes = append(r.record.Writes, Write{arrived, answered, flag.State, flag.Epoch})
-			if flag.State == r.strike.on {
-				do, r.strike = r.strike.do, strike{}
-			}
+			r.wrote(flag, arrived, answered)
+			return
 		}
-		r.mu.Unlock()
-		if do != nil {
-			do()
-		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.asked = append(r.asked, answered.Sub(arrived))
+	}
+}
+
+// wrote records a write of the region's flag that has landed, and strikes if that is what was waited for.
+func (r *region) wrote(flag lease.Flag, arrived, answered lease.Instant) {
+	r.mu.Lock()
+	r.asked = append(r.asked, answered.Sub(arrived))
+	r.record.Writes = append(r.record.Writes, Write{arrived, answered, flag.State, flag.Epoch})
+	var do func()
+	if flag.State == r.strike.on {
+		do, r.strike = r.strike.do, strike{}
+	}
+	r.mu.Unlock()
+	if do != nil {
+		do()
 	}
 }
 
