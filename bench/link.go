@@ -26,7 +26,13 @@ type Link struct {
 // NewLink makes a link to a server, host:port. It ends with the test.
 func NewLink(tb testing.TB, to string) *Link {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return NewLinkAt(tb, "127.0.0.1:0", to)
+}
+
+// NewLinkAt makes a link that has a certain address.
+func NewLinkAt(tb testing.TB, at, to string) *Link {
+	tb.Helper()
+	listener, err := net.Listen("tcp", at)
 	if err != nil {
 		tb.Fatalf("bench: a link to %s: %v", to, err)
 	}
