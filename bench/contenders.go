@@ -7,4 +7,5 @@ import "testing"
 var contenders = []func(testing.TB) []Contender{
 	failoverds,
 	elections,
+	patronis,
 }

@@ -30,22 +30,17 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// Patroni is Patroni with its default times, which are also those of its example configuration.
-func Patroni(testing.TB) Contender {
-	return patroni("Patroni", patroniTimes{TTL: 30, LoopWait: 10, RetryTimeout: 10}, "")
-}
-
-// PatroniFailsafe is Patroni with its mode for outages of the store.
-func PatroniFailsafe(testing.TB) Contender {
-	return patroni("Patroni, failsafe_mode", patroniTimes{TTL: 30, LoopWait: 10, RetryTimeout: 10, Failsafe: true},
-		"; failsafe_mode, which is for outages of the store, and off by default")
-}
-
-// PatroniFast is Patroni with the least TTL that it takes.
-func PatroniFast(testing.TB) Contender {
-	return patroni("Patroni, fast", patroniTimes{TTL: 20, LoopWait: 10, RetryTimeout: 5},
-		". 20 is the least ttl that its documentation allows, with the rule loop_wait + 2 * retry_timeout <= ttl; a shorter loop_wait, 1 at "+
-			"the least, makes the gap longer and not shorter, as the lease of one that dies was then renewed more recently")
+// patronis are the contenders that are Patroni: with its default times, which are also those of its example configuration; with its
+// mode for outages of the store; and with the least TTL that it takes.
+func patronis(testing.TB) []Contender {
+	return []Contender{
+		patroni("Patroni", patroniTimes{TTL: 30, LoopWait: 10, RetryTimeout: 10}, ""),
+		patroni("Patroni, failsafe_mode", patroniTimes{TTL: 30, LoopWait: 10, RetryTimeout: 10, Failsafe: true},
+			"; failsafe_mode, which is for outages of the store, and off by default"),
+		patroni("Patroni, fast", patroniTimes{TTL: 20, LoopWait: 10, RetryTimeout: 5},
+			"; 20 is the least ttl that its documentation allows, with the rule loop_wait + 2 * retry_timeout <= ttl (a shorter loop_wait, 1 at "+
+				"the least, makes the gap after a death longer and not shorter, as the lease was then renewed more recently)"),
+	}
 }
 
 // patroniTimes are what its dynamic configuration says of times, in seconds.
