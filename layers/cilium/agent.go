@@ -2,7 +2,6 @@ package cilium
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +9,14 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/cilium/cilium/api/v1/client/daemon"
+	"github.com/cilium/cilium/api/v1/client/endpoint"
+	"github.com/cilium/cilium/api/v1/models"
+	runtime "github.com/go-openapi/runtime/client"
+	"github.com/go-openapi/strfmt"
 )
 
 const (
@@ -30,19 +34,23 @@ var errNoSocket = errors.New("no socket of a Cilium agent")
 
 // An agent is the Cilium agent of this node, as its unix socket tells it. Nil is none.
 //
-// Cilium's own client is not used: it asks these three questions no better, and is heavy.
+// Of Cilium's own client, pkg/client, only the generated parts are used: the rest would add
+// as much again to the binary, and its dialing does not end with its context.
 type agent struct {
-	socket string
-	http   *http.Client
+	socket      string
+	endpointAPI endpoint.ClientService
+	daemonAPI   daemon.ClientService
 }
 
 func newAgent(socket string) *agent {
-	return &agent{socket, &http.Client{Transport: &http.Transport{
+	t := runtime.New("localhost", "/v1", []string{"http"})
+	t.Transport = bounded{&http.Transport{
 		DisableCompression: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
-	}}}
+	}}
+	return &agent{socket, endpoint.New(t, strfmt.Default), daemon.New(t, strfmt.Default)}
 }
 
 // there returns errNoSocket if there is no agent to ask.
@@ -57,21 +65,40 @@ func (a *agent) there() error {
 }
 
 // endpoints are what Cilium attaches policies to on this node, pods among them.
-func (a *agent) endpoints(ctx context.Context) ([]endpoint, error) {
-	var all []endpoint
-	err := a.ask(ctx, "endpoints", "/endpoint", &all, http.StatusNotFound)
-	return all, err
+func (a *agent) endpoints(ctx context.Context) ([]*models.Endpoint, error) {
+	if err := a.there(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	got, err := a.endpointAPI.GetEndpointContext(ctx, endpoint.NewGetEndpointParams())
+	var none *endpoint.GetEndpointNotFound
+	if errors.As(err, &none) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, a.error("endpoints", err)
+	}
+	return got.Payload, nil
 }
 
 // cluster is the name of this cluster in the mesh.
 func (a *agent) cluster(ctx context.Context) (string, error) {
-	var nodes clusterNodes
-	if err := a.ask(ctx, "nodes", "/cluster/nodes", &nodes); err != nil {
+	if err := a.there(); err != nil {
 		return "", err
 	}
-	cluster, _, ok := strings.Cut(nodes.Self, "/")
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	got, err := a.daemonAPI.GetClusterNodesContext(ctx, daemon.NewGetClusterNodesParams())
+	if err != nil {
+		return "", a.error("nodes", err)
+	}
+	if got.Payload == nil {
+		return "", a.error("nodes", errors.New("an empty answer"))
+	}
+	cluster, _, ok := strings.Cut(got.Payload.Self, "/")
 	if !ok {
-		return "", a.error("nodes", fmt.Errorf("this node is %q, expected cluster/node", nodes.Self))
+		return "", a.error("nodes", fmt.Errorf("this node is %q, expected cluster/node", got.Payload.Self))
 	}
 	return cluster, nil
 }
@@ -79,54 +106,33 @@ func (a *agent) cluster(ctx context.Context) (string, error) {
 // check returns what is wrong with the agent, or with its ways to other clusters. That a
 // cluster is ready does not mean that it can be reached: a cache may answer for it.
 func (a *agent) check(ctx context.Context) error {
-	var got status
-	if err := a.ask(ctx, "health", "/healthz", &got); err != nil {
-		return err
-	}
-	return health(got)
-}
-
-// ask reads what the agent says of something into a value, which stays as it is where the status of the answer is nothing.
-func (a *agent) ask(ctx context.Context, what, path string, into any, nothing ...int) error {
 	if err := a.there(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/v1"+path, nil)
+	brief := false
+	got, err := a.daemonAPI.GetHealthzContext(ctx, daemon.NewGetHealthzParams().WithBrief(&brief))
 	if err != nil {
-		return a.error(what, err)
+		return a.error("health", err)
 	}
-	answer, err := a.http.Do(request)
-	if err != nil {
-		return a.error(what, err)
+	if got.Payload == nil {
+		return a.error("health", errors.New("an empty answer"))
 	}
-	defer answer.Body.Close()
-	if slices.Contains(nothing, answer.StatusCode) {
-		return nil
-	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, answerSize))
-	if err != nil {
-		return a.error(what, err)
-	}
-	if answer.StatusCode != http.StatusOK {
-		return a.error(what, fmt.Errorf("it says %s: %.200s", answer.Status, body))
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return a.error(what, err)
-	}
-	return nil
+	return health(got.Payload)
 }
 
 // health is what a status says is wrong.
-func health(s status) error {
+func health(s *models.StatusResponse) error {
 	var errs []error
-	if s.Cilium.State != "Ok" {
-		errs = append(errs, fmt.Errorf("the Cilium agent is in state %q: %s", s.Cilium.State, s.Cilium.Msg))
+	if c := s.Cilium; c != nil && c.State != models.StatusStateOk {
+		errs = append(errs, fmt.Errorf("the Cilium agent is in state %s: %s", c.State, c.Msg))
 	}
-	for _, c := range s.ClusterMesh.Clusters {
-		if !c.Connected || !c.Ready {
-			errs = append(errs, fmt.Errorf("the mesh's cluster %s is not connected: %s", c.Name, c.Status))
+	if s.ClusterMesh != nil {
+		for _, c := range s.ClusterMesh.Clusters {
+			if c != nil && !(c.Connected && c.Ready) {
+				errs = append(errs, fmt.Errorf("the mesh's cluster %s is not connected: %s", c.Name, c.Status))
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -134,4 +140,19 @@ func health(s status) error {
 
 func (a *agent) error(what string, err error) error {
 	return fmt.Errorf("ask the Cilium agent at %s for its %s: %w", a.socket, what, err)
+}
+
+// bounded ends what is read of an answer.
+type bounded struct{ http.RoundTripper }
+
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := b.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(answer.Body, answerSize), answer.Body}
+	return answer, nil
 }

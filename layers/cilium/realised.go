@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cilium/cilium/api/v1/models"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
@@ -28,15 +29,15 @@ type view struct {
 // Pods are selected here by all labels that they bear, by the policy only by those that
 // Cilium makes identities of: a selector's label that is not among these leaves a pod open
 // for good, and is seen here.
-func judge(endpoints []endpoint, s subject) view {
+func judge(endpoints []*models.Endpoint, s subject) view {
 	var v view
 	for _, e := range endpoints {
-		if gone(e.Status.State) {
+		if e == nil || e.Status == nil || gone(e.Status.State) {
 			continue
 		}
 		bears, namespace := labelsOf(e.Status)
 		name := nameOf(e, namespace)
-		realised, wanted := e.Status.Policy.Realized, e.Status.Policy.Spec
+		realised, wanted := policyOf(e.Status.Policy)
 		in, out := s.in(realised)
 		wantIn, wantOut := s.in(wanted)
 		if in || out || wantIn || wantOut {
@@ -50,7 +51,7 @@ func judge(endpoints []endpoint, s subject) view {
 			v.open = append(v.open, name+": the policy does not select it")
 		case !in || !out:
 			v.open = append(v.open, fmt.Sprintf("%s: the policy is not realised, at revision %d of %d", name, realised.PolicyRevision, wanted.PolicyRevision))
-		case realised.PolicyEnabled != "both":
+		case realised.PolicyEnabled != models.EndpointPolicyEnabledBoth:
 			v.open = append(v.open, fmt.Sprintf("%s: policies are enforced: %s", name, realised.PolicyEnabled))
 		case len(realised.DeniedIngressIdentities) == 0:
 			v.open = append(v.open, name+": nobody is denied")
@@ -78,14 +79,31 @@ func few(names []string) string {
 	return strings.Join(names, "; ")
 }
 
-func gone(state string) bool { return state == "disconnecting" || state == "disconnected" }
+func gone(state *models.EndpointState) bool {
+	return state != nil && (*state == models.EndpointStateDisconnecting || *state == models.EndpointStateDisconnected)
+}
+
+// policyOf is what is realised and what is wanted, empty where the agent says nothing.
+func policyOf(s *models.EndpointPolicyStatus) (realised, wanted *models.EndpointPolicy) {
+	realised, wanted = &models.EndpointPolicy{}, &models.EndpointPolicy{}
+	if s != nil && s.Realized != nil {
+		realised = s.Realized
+	}
+	if s != nil && s.Spec != nil {
+		wanted = s.Spec
+	}
+	return realised, wanted
+}
 
 // in reports whether rules of the fence are in a policy, of each direction. The agent labels
 // a rule with where it comes from: an object, or a static file.
-func (s subject) in(p endpointPolicy) (ingress, egress bool) {
-	of := func(rules []rule) bool {
-		return slices.ContainsFunc(rules, func(r rule) bool {
-			return slices.ContainsFunc(r.DerivedFromRules, func(from []string) bool {
+func (s subject) in(p *models.EndpointPolicy) (ingress, egress bool) {
+	if p.L4 == nil {
+		return false, false
+	}
+	of := func(rules []*models.PolicyRule) bool {
+		return slices.ContainsFunc(rules, func(r *models.PolicyRule) bool {
+			return r != nil && slices.ContainsFunc(r.DerivedFromRules, func(from []string) bool {
 				return slices.Contains(from, "k8s:io.cilium.k8s.policy.name="+s.policy) && slices.Contains(from, "k8s:io.cilium.k8s.policy.derived-from=CiliumClusterwideNetworkPolicy") ||
 					slices.Contains(from, "directory:filename="+s.policy+".yaml")
 			})
@@ -103,24 +121,26 @@ func (s subject) selects(bears labels.Set, namespace string) bool {
 }
 
 // labelsOf are all labels that Kubernetes has given to a pod, and its namespace.
-func labelsOf(s endpointStatus) (bears labels.Set, namespace string) {
+func labelsOf(s *models.EndpointStatus) (bears labels.Set, namespace string) {
 	bears = labels.Set{}
-	for _, l := range slices.Concat(s.Labels.SecurityRelevant, s.Labels.Derived, s.Labels.Disabled) {
-		if text, ok := strings.CutPrefix(l, "k8s:"); ok {
-			key, value, _ := strings.Cut(text, "=")
-			bears[key] = value
+	if s.Labels != nil {
+		for _, l := range slices.Concat(s.Labels.SecurityRelevant, s.Labels.Derived, s.Labels.Disabled) {
+			if text, ok := strings.CutPrefix(l, "k8s:"); ok {
+				key, value, _ := strings.Cut(text, "=")
+				bears[key] = value
+			}
 		}
 	}
 	namespace = bears[strings.TrimPrefix(namespaceLabel, "k8s:")]
-	if namespace == "" {
+	if namespace == "" && s.ExternalIdentifiers != nil {
 		namespace = s.ExternalIdentifiers.K8sNamespace
 	}
 	return bears, namespace
 }
 
-func nameOf(e endpoint, namespace string) string {
-	if pod := e.Status.ExternalIdentifiers.K8sPodName; pod != "" {
-		return namespace + "/" + pod
+func nameOf(e *models.Endpoint, namespace string) string {
+	if x := e.Status.ExternalIdentifiers; x != nil && x.K8sPodName != "" {
+		return namespace + "/" + x.K8sPodName
 	}
 	return fmt.Sprintf("endpoint %d", e.ID)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/cilium/api/v1/models"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
@@ -72,11 +73,11 @@ func TestJudge(t *testing.T) {
 		{"no status", `{}`, 0, "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var e endpoint
+			var e *models.Endpoint
 			if err := json.Unmarshal([]byte(tt.endpoint), &e); err != nil {
 				t.Fatal(err)
 			}
-			v := judge([]endpoint{e}, rtz)
+			v := judge([]*models.Endpoint{e}, rtz)
 			if v.realised != tt.realised || len(v.under) > 0 != tt.under {
 				t.Errorf("got %+v, want realised %d, under %v", v, tt.realised, tt.under)
 			}
@@ -90,15 +91,15 @@ func TestJudge(t *testing.T) {
 func TestJudgeNamespaces(t *testing.T) {
 	s := rtz
 	s.namespaces = []string{"pay"}
-	var e endpoint
+	var e *models.Endpoint
 	if err := json.Unmarshal([]byte(endpointJSON(ours, "null")), &e); err != nil {
 		t.Fatal(err)
 	}
-	if v := judge([]endpoint{e}, s); len(v.open) != 0 {
+	if v := judge([]*models.Endpoint{e}, s); len(v.open) != 0 {
 		t.Errorf("a pod of another namespace: got %v", v.open)
 	}
 	s.namespaces = []string{"pay", "shop"}
-	if v := judge([]endpoint{e}, s); len(v.open) != 1 {
+	if v := judge([]*models.Endpoint{e}, s); len(v.open) != 1 {
 		t.Errorf("a pod of its namespaces: got %v", v.open)
 	}
 }
@@ -109,7 +110,7 @@ func FuzzJudge(f *testing.F) {
 	f.Add([]byte("[" + endpointJSON(ours, both(holds, holds)) + "]"))
 	f.Add([]byte("[null,{},{\"status\":{}}," + endpointJSON(ours, both("null", holds)) + "]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var endpoints []endpoint
+		var endpoints []*models.Endpoint
 		if json.Unmarshal(data, &endpoints) != nil {
 			return
 		}
@@ -117,8 +118,8 @@ func FuzzJudge(f *testing.F) {
 		if v.realised+len(v.open) > len(endpoints) || len(v.under) > len(endpoints) || v.realised > len(v.under) {
 			t.Errorf("of %d endpoints: got %+v", len(endpoints), v)
 		}
-		if v.realised > 0 && !slices.ContainsFunc(endpoints, func(e endpoint) bool {
-			return e.Status.Policy.Realized.PolicyEnabled == "both"
+		if v.realised > 0 && !slices.ContainsFunc(endpoints, func(e *models.Endpoint) bool {
+			return e != nil && e.Status != nil && e.Status.Policy != nil && e.Status.Policy.Realized.PolicyEnabled == "both"
 		}) {
 			t.Error("realised, where nothing is enforced")
 		}
