@@ -8,6 +8,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -90,6 +91,20 @@ func (s *Service) Process() *daemon.Process {
 		return nil
 	}
 	return s.runs[len(s.runs)-1]
+}
+
+// Die has the machine die: what runs of the service is killed, and nothing is started again.
+func (s *Service) Die() error {
+	s.stop()
+	<-s.ended
+	s.mu.Lock()
+	running := slices.Concat(s.runs, s.posts)
+	s.mu.Unlock()
+	var err error
+	for _, p := range running {
+		err = errors.Join(err, p.Kill())
+	}
+	return err
 }
 
 // Ended is closed when the service has ended, and is not started again.
