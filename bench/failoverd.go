@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +22,8 @@ import (
 	"github.com/openova-io/failoverd/e2e/etcd"
 	"github.com/openova-io/failoverd/e2e/kvserver"
 	"github.com/openova-io/failoverd/e2e/resolvers"
+	"github.com/openova-io/failoverd/e2e/root"
+	"github.com/openova-io/failoverd/e2e/supervisor"
 	"github.com/openova-io/failoverd/lease"
 )
 
@@ -41,28 +45,36 @@ func kvTimes(members ...lease.Region) lease.Params {
 // kvStale is how old the reads are that KV answers with.
 const kvStale = 30 * time.Second
 
-const failoverdPromise = `"two regions never hold authority at once", under the assumptions of docs/protocol.md; "layers are inactive when authority ends: while ` +
-	`the agent runs"; while it is frozen only with a dead-man's switch (docs/deadman.md), of which none but the gate is on here`
+const failoverdPromise = `"two regions never hold authority at once", under the assumptions of docs/protocol.md; "layers are inactive when authority ends: ` +
+	`while the agent runs", and, when it is frozen or killed, with a dead-man's switch in time (docs/deadman.md)`
 
 // A failoverdKind is failoverd on one kind of witness.
 type failoverdKind struct {
 	name, settings string
 	times          func(...lease.Region) lease.Params
 	on             func(testing.TB, daemon.Binaries, lease.Params, *daemon.Quorum) (*daemon.Group, failoverdStore)
+	watched        float64 // as the unit that is shipped has it, with so many times its times; 0: by nobody
 	without        map[Scenario]string
 }
 
 // failoverds are the contenders that are failoverd.
 func failoverds(tb testing.TB) (all []Contender) {
 	programs := &failoverdPrograms{tb: tb}
+	const fast = "the shortest times that docs/witnesses.md calls safe; the times of the unit a tenth, of which `failoverd check` says that they are too long, as it allows 2 s for a start"
 	// A directory has no network whose answers could be late.
 	fileless := map[Scenario]string{SlowAnswers: "not made: a local directory answers at once"}
+	// What nobody watches differs only where an agent comes to harm.
+	unwatched := map[Scenario]string{}
+	for _, s := range []Scenario{Partitioned, SlowAnswers, FastHolder, FastCandidates, Switchover, Outage} {
+		unwatched[s] = "as failoverd, etcd"
+	}
 	for _, k := range []failoverdKind{
-		{"failoverd, etcd", "three members of etcd; default times", daemon.DefaultTimes, onEtcd, nil},
-		{"failoverd, file", "a directory that all see; default times", daemon.DefaultTimes, onFile, fileless},
-		{"failoverd, adversarial KV", fmt.Sprintf("Cloudflare's own KV code, made to answer reads by what is up to %v old, declared as 60 s, Cloudflare's own figure; default times", kvStale), kvTimes, onKV, nil},
-		{"failoverd, etcd, fast", "three members of etcd; the shortest times that docs/witnesses.md calls safe", fastTimes, onEtcd, nil},
-		{"failoverd, file, fast", "a directory that all see; the shortest times that docs/witnesses.md calls safe", fastTimes, onFile, fileless},
+		{"failoverd, etcd", "three members of etcd; default times", daemon.DefaultTimes, onEtcd, 1, nil},
+		{"failoverd, etcd, unwatched", "three members of etcd; default times; `failoverd check` refuses to have an agent run so", daemon.DefaultTimes, onEtcd, 0, unwatched},
+		{"failoverd, file", "a directory that all see; default times", daemon.DefaultTimes, onFile, 1, fileless},
+		{"failoverd, adversarial KV", fmt.Sprintf("Cloudflare's own KV code, made to answer reads by what is up to %v old, declared as 60 s, Cloudflare's own figure; default times", kvStale), kvTimes, onKV, 1, nil},
+		{"failoverd, etcd, fast", "three members of etcd; " + fast, fastTimes, onEtcd, .1, nil},
+		{"failoverd, file, fast", "a directory that all see; " + fast, fastTimes, onFile, .1, fileless},
 	} {
 		all = append(all, k.contender(programs))
 	}
@@ -75,10 +87,14 @@ func (k failoverdKind) contender(programs *failoverdPrograms) Contender {
 	if p.Staleness > 0 {
 		bound, formula = p.LongestGapStale(0), "longer(ttl + 2 staleness) + poll_interval"
 	}
+	by := "nobody watches the agent"
+	if k.watched > 0 {
+		by = "the agent is a service, by the unit that is shipped (WatchdogSec, Restart, ExecStopPost), of a stand-in for systemd"
+	}
 	return Contender{
 		Name: k.name, Version: "this commit",
-		Settings: fmt.Sprintf("%s: ttl %v, renew_interval %v, poll_interval %v, request_timeout %v, fence_timeout %v; the quorum through unbound, Knot Resolver and BIND; the health asked for is the dead-man gate, /readyz?gate=",
-			k.settings, p.TTL, p.RenewInterval, p.PollInterval, p.RequestTimeout, p.FenceTimeout),
+		Settings: fmt.Sprintf("%s; ttl %v, renew_interval %v, poll_interval %v, request_timeout %v, fence_timeout %v; the quorum goes through unbound, Knot Resolver and BIND; %s; its health is the dead-man gate, /readyz?gate=GROUP",
+			k.settings, p.TTL, p.RenewInterval, p.PollInterval, p.RequestTimeout, p.FenceTimeout, by),
 		Promise: failoverdPromise,
 		TTL:     p.TTL, Renew: p.RenewInterval, Bound: bound, Formula: formula + " (docs/protocol.md, §6)",
 		Without: k.without,
@@ -246,14 +262,47 @@ func startFailoverd(tb testing.TB, k failoverdKind, programs daemon.Binaries, n 
 	g.store = store
 	for i, node := range g.nodes {
 		node.region = group.Regions[i]
+		node.region.Place(tb, freeAddress(tb))
+		node.unit = unitOf(tb, k.watched, programs.Daemon, node.region.ConfigFile())
 		if rate, is := clocks[i]; is {
-			node.region.Place(tb, "127.0.0.1:0", append([]string{"/usr/bin/env"}, ClockEnv(tb, rate)...)...)
+			env := append([]string{"/usr/bin/env"}, ClockEnv(tb, rate)...)
+			node.unit.Start, node.unit.StopPost = slices.Concat(env, node.unit.Start), slices.Concat(env, node.unit.StopPost)
 		}
 		node.run()
 	}
 	// Nobody takes before it has seen all others, so all of them have to run. The first one is of the best rank.
 	daemon.Holder(tb, group.Regions...)
 	return g
+}
+
+// unitOf is what a service goes by: by the unit that is shipped, with so many times its times, or by none.
+func unitOf(tb testing.TB, watched float64, program, configuration string) supervisor.Unit {
+	tb.Helper()
+	if watched == 0 {
+		return supervisor.Unit{Start: []string{program, "run", "--config", configuration}}
+	}
+	e2e, err := root.Find()
+	if err != nil {
+		tb.Fatalf("bench: %v", err)
+	}
+	unit, err := supervisor.Read(filepath.Join(filepath.Dir(e2e), "systemd", "failoverd.service"))
+	if err != nil {
+		tb.Fatalf("bench: %v", err)
+	}
+	scaled := unit.For(program, configuration).Scaled(watched)
+	scaled.TimeoutStart = unit.TimeoutStart // is for a start that hangs, and in no other's way
+	return scaled
+}
+
+// freeAddress is one that nobody listens at.
+func freeAddress(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatalf("bench: %v", err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 func (g *failoverdGroup) Nodes() (nodes []Node) {
@@ -285,7 +334,7 @@ func (g *failoverdGroup) Switchover(ctx context.Context, from, to Node) error {
 	return err
 }
 
-// A failoverdNode is a region.
+// A failoverdNode is a region. Its methods but Healthy are for one goroutine.
 type failoverdNode struct {
 	tb     testing.TB
 	group  *failoverdGroup
@@ -293,9 +342,9 @@ type failoverdNode struct {
 	region *daemon.Region
 	ways   []*resolvers.Meddler // from the resolvers to it, and from it to them
 
-	mu      sync.Mutex
-	address string          // of its API
-	killed  []lease.Instant // when it was
+	unit    supervisor.Unit
+	service *supervisor.Service // of the last boot
+	killed  []lease.Instant     // when the machine died
 }
 
 func (n *failoverdNode) Name() string { return string(n.region.Name) }
@@ -309,19 +358,14 @@ func (n *failoverdNode) must(err error) {
 
 func (n *failoverdNode) Kill() {
 	n.tb.Helper()
-	n.must(n.region.Process().Kill())
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.must(n.service.Die())
 	n.killed = append(n.killed, bootclock.Clock{}.Now())
 }
 
-// run starts the daemon.
+// run boots the machine.
 func (n *failoverdNode) run() {
 	n.tb.Helper()
-	n.region.Start(n.tb)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.address = n.region.Address()
+	n.service = supervisor.Start(n.tb, n.Name(), n.unit)
 }
 
 func (n *failoverdNode) Start() {
@@ -330,8 +374,16 @@ func (n *failoverdNode) Start() {
 	n.region.Await(n.tb, "stands by", func(s daemon.Status) bool { return s.State == lease.Standby || s.State == lease.Active })
 }
 
-func (n *failoverdNode) Freeze() { n.tb.Helper(); n.must(n.region.Process().Freeze(n.tb.Context())) }
-func (n *failoverdNode) Thaw()   { n.tb.Helper(); n.must(n.region.Process().Thaw()) }
+func (n *failoverdNode) Freeze() {
+	n.tb.Helper()
+	n.must(n.service.Process().Freeze(n.tb.Context()))
+}
+
+// Thaw has the agent that runs by now go on: one that was frozen may have been replaced.
+func (n *failoverdNode) Thaw() {
+	n.tb.Helper()
+	n.must(n.service.Process().Thaw())
+}
 
 // meddle has the resolvers be what they are told to be, for this region alone.
 func (n *failoverdNode) meddle(does resolvers.Meddling) {
@@ -364,10 +416,7 @@ var prober = &http.Client{}
 
 // Healthy asks the dead-man gate (docs/routes.md).
 func (n *failoverdNode) Healthy(ctx context.Context) bool {
-	n.mu.Lock()
-	address := n.address
-	n.mu.Unlock()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz?gate="+daemon.GroupName, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.region.Address()+"/readyz?gate="+daemon.GroupName, nil)
 	if err != nil {
 		return false
 	}
@@ -386,10 +435,7 @@ func (n *failoverdNode) Acts() []Span {
 	n.tb.Helper()
 	runs, err := n.region.HookRuns()
 	n.must(err)
-	n.mu.Lock()
-	killed := n.killed
-	n.mu.Unlock()
-	return hookSpans(runs, killed, bootclock.Clock{}.Now())
+	return hookSpans(runs, n.killed, bootclock.Clock{}.Now())
 }
 
 // hookSpans are the times in which a hook had activated, as of now, on a machine that was killed at times.
@@ -424,5 +470,5 @@ func hookSpans(runs []daemon.HookRun, killed []lease.Instant, now lease.Instant)
 // Usage is that of the daemon.
 func (n *failoverdNode) Usage() Usage {
 	n.tb.Helper()
-	return Usage{RSS: n.region.Process().RSS(n.tb), CPU: n.region.Process().CPU(n.tb)}
+	return Usage{RSS: n.service.Process().RSS(n.tb), CPU: n.service.Process().CPU(n.tb)}
 }

@@ -32,6 +32,9 @@ type driver struct {
 	group     Group
 	rand      *rand.Rand
 	now       func() lease.Instant
+
+	held   int           // the holder, when the group was calm the last time
+	heldAt lease.Instant // when that was
 }
 
 func newDriver(tb testing.TB, c Contender, n int, clocks map[int]float64, seed uint64) *driver {
@@ -113,6 +116,7 @@ func (d *driver) round(ctx context.Context, s Scenario) Round {
 func (d *driver) fault(ctx context.Context, s Scenario, from int) (fault, error) {
 	c, holder := d.contender, d.group.Nodes()[from]
 	f := fault{at: d.now(), from: from, to: -1}
+	d.heldAt = 0
 	switch s {
 	case Killed:
 		holder.Kill()
@@ -198,6 +202,9 @@ func (d *driver) acts(from, to lease.Instant) (of [][]Span) {
 
 // calm waits until the same node alone has acted, and has been healthy, for a renewal and longer, and returns it.
 func (d *driver) calm(ctx context.Context) (holder int, err error) {
+	if d.heldAt > 0 && d.now().Sub(d.heldAt) < lastsFor { // as between the end of a round and the next one
+		return d.held, nil
+	}
 	holder = -1
 	limit := 10*d.contender.TTL + 2*d.contender.Bound
 	since := d.now()
@@ -207,6 +214,7 @@ func (d *driver) calm(ctx context.Context) (holder int, err error) {
 			holder, since = is, d.now()
 		}
 		if holder >= 0 && d.now().Sub(since) > d.contender.Renew+lastsFor {
+			d.held, d.heldAt = holder, d.now()
 			return holder, nil
 		}
 		if err := d.pass(ctx, lookEvery); err != nil {

@@ -241,6 +241,9 @@ func TestRound(t *testing.T) {
 						t.Errorf("got %+v, want %+v", got, want)
 					}
 				}
+				if again := d.round(t.Context(), Switchover); test.wrong == "" && (again.Wrong != "" || again.From != got.To || again.Gap != 1) {
+					t.Errorf("the next round is %+v, want one that begins with %s", again, got.To)
+				}
 				if did := strings.Join(g.nodes[0].events, " "); did != test.did {
 					t.Errorf("the holder was told %q, want %q", did, test.did)
 				}

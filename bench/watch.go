@@ -10,7 +10,7 @@ import (
 
 const (
 	// pollEvery is how often each node's health is asked for. What was missed for so long is not seen.
-	pollEvery = 25 * time.Millisecond
+	pollEvery = 50 * time.Millisecond
 	// pollPatience is how long an answer may take: a load balancer's prober waits longer, and takes a node that says nothing for what
 	// it was. This one takes it to be unhealthy at once, which is to the node's favour.
 	pollPatience = 250 * time.Millisecond

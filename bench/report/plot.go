@@ -90,9 +90,12 @@ func (d drawing) write(path string) error {
 const (
 	width   = 27 * vg.Centimeter
 	margin  = 0.7 * vg.Centimeter
-	names   = 6.6 * vg.Centimeter // the column of the systems' names
 	rowHigh = 0.95 * vg.Centimeter
 )
+
+const nameGap = .35 * vg.Centimeter
+
+var nameStyle = style(11, ink, draw.XRight)
 
 // plotGaps draws every gap after a holder's death, by system, with the median and the bound. The axis is logarithmic, since there are
 // systems with a TTL of 3 s and of 30 s.
@@ -118,7 +121,7 @@ func plotGaps(all bench.Rounds, path string) error {
 	d := newDrawing(width, height)
 	d.text(margin, .75*vg.Centimeter, bold(style(15, ink, draw.XLeft)), "The holder dies: how long until another one acts")
 	d.legend(margin, 1.5*vg.Centimeter)
-	left, right := margin+names, width-margin-.4*vg.Centimeter
+	left, right := nameColumn(all), width-margin-.4*vg.Centimeter
 	x := func(s float64) vg.Length {
 		return left + vg.Length(math.Log(max(s, low)/low)/math.Log(high/low))*(right-left)
 	}
@@ -134,7 +137,7 @@ func plotGaps(all bench.Rounds, path string) error {
 	for i, r := range rows {
 		y := head + (vg.Length(i)+.5)*rowHigh
 		c := colorOf(r.name)
-		d.text(left-.35*vg.Centimeter, y, style(11, ink, draw.XRight), r.name)
+		d.text(left-nameGap, y, nameStyle, r.name)
 		d.line(left, y+rowHigh/2, right, y+rowHigh/2, .4, grid)
 		for k, g := range r.gaps {
 			// Side by side by their order, so that equal ones are seen: the golden ratio spreads any number of them.
@@ -148,6 +151,14 @@ func plotGaps(all bench.Rounds, path string) error {
 		}
 	}
 	return d.write(path)
+}
+
+// nameColumn is where the column of the systems' names ends.
+func nameColumn(all bench.Rounds) (right vg.Length) {
+	for _, e := range all.Entries {
+		right = max(right, nameStyle.Width(e.Name))
+	}
+	return margin + right + nameGap
 }
 
 // legend says what the marks mean.
@@ -187,7 +198,7 @@ func plotOverlaps(all bench.Rounds, path string) error {
 	height := head + vg.Length(len(systems))*cellH + .8*vg.Centimeter
 	d := newDrawing(width, height)
 	d.text(margin, .75*vg.Centimeter, bold(style(15, ink, draw.XLeft)), "Two at once: in how many rounds, and for how long at the most")
-	left := margin + names
+	left := nameColumn(all)
 	cellW := (width - margin - left - gutter) / vg.Length(2*len(faults))
 	for half, of := range []func(bench.Round) float64{acting, healthy} {
 		x0 := left + vg.Length(half)*(vg.Length(len(faults))*cellW+gutter)
@@ -222,7 +233,7 @@ func plotOverlaps(all bench.Rounds, path string) error {
 		}
 	}
 	for i, e := range systems {
-		d.text(left-.35*vg.Centimeter, head+(vg.Length(i)+.5)*cellH, style(11, ink, draw.XRight), e.Name)
+		d.text(left-nameGap, head+(vg.Length(i)+.5)*cellH, nameStyle, e.Name)
 	}
 	return d.write(path)
 }

@@ -99,7 +99,7 @@ The holder lives, and something else is wrong. It lasts until another node acts 
 		of          func(bench.Round) float64
 	}{
 		{"What acts", "", acting},
-		{"What a load balancer sees", "Nodes whose health endpoint says at once that they are the one to send clients to, asked every 25 ms. One that does not answer within 250 ms is not.\n\n", healthy},
+		{"What a load balancer sees", "Nodes whose health endpoint says at once that they are the one to send clients to, asked every 50 ms. One that does not answer within 250 ms is not.\n\n", healthy},
 	} {
 		fmt.Fprintf(page, "### %s\n\n%s", kind.title, kind.text)
 		head := []string{"system"}
