@@ -8,4 +8,5 @@ var contenders = []func(testing.TB) []Contender{
 	failoverds,
 	elections,
 	patronis,
+	booths,
 }

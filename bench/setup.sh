@@ -13,9 +13,9 @@ exec 9<../e2e/setup.sh
 flock 9
 
 # PostgreSQL's package makes a cluster, which nothing starts: Patroni makes its own.
-for program in patroni boothd /usr/lib/postgresql/15/bin/postgres unshare setpriv nsenter ip; do
+for program in patroni boothd faketime /usr/lib/postgresql/15/bin/postgres unshare setpriv nsenter ip; do
 	PATH=$PATH:/usr/sbin:/sbin command -v $program >/dev/null && continue
-	apt_install "Patroni, PostgreSQL and Booth" patroni python3-etcd postgresql-15 booth util-linux iproute2
+	apt_install "Patroni, PostgreSQL and Booth" patroni python3-etcd postgresql-15 booth faketime util-linux iproute2
 	break
 done
 say "up to date."
