@@ -99,32 +99,42 @@ func (k failoverdKind) contender(programs *failoverdPrograms) Contender {
 		TTL:     p.TTL, Renew: p.RenewInterval, Bound: bound, Formula: formula + " (docs/protocol.md, §6)",
 		Without: k.without,
 		Start: func(tb testing.TB, n int, clocks map[int]float64) Group {
-			return startFailoverd(tb, k, programs.get(len(clocks) > 0), n, clocks)
+			return startFailoverd(tb, k, programs.get(tb, len(clocks) > 0), n, clocks)
 		},
 	}
 }
 
 // failoverdPrograms are those of all groups, each built when it is first wanted.
 type failoverdPrograms struct {
-	tb            testing.TB
+	tb            testing.TB // with which they end
 	mu            sync.Mutex
 	right, atRate *daemon.Binaries
 }
 
 // get returns programs as they are released, or ones whose clocks can run at another rate.
-func (f *failoverdPrograms) get(atRate bool) daemon.Binaries {
+func (f *failoverdPrograms) get(tb testing.TB, atRate bool) daemon.Binaries {
+	tb.Helper()
+	tb = lasting{tb, f.tb}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	built, flags := &f.right, []string{"-ldflags", "-s -w"}
 	if atRate {
-		built, flags = &f.atRate, append(flags, ClockFlags(f.tb)...)
+		built, flags = &f.atRate, append(flags, ClockFlags(tb)...)
 	}
 	if *built == nil {
-		programs := daemon.Build(f.tb, false, flags...)
+		programs := daemon.Build(tb, false, flags...)
 		*built = &programs
 	}
 	return **built
 }
+
+// lasting is a test, but that its folders last as long as another one.
+type lasting struct {
+	testing.TB
+	last testing.TB
+}
+
+func (l lasting) TempDir() string { return l.last.TempDir() }
 
 // A failoverdStore is the witness of a group of failoverd, to which each region has a way of its own.
 type failoverdStore struct {
