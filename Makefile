@@ -4,7 +4,7 @@
 GO ?= go
 export CGO_ENABLED = 1
 
-.PHONY: build quick vet test sim e2e gateway clusters datapath systemd vuln binaries deb image manifests
+.PHONY: build quick vet test sim e2e bench gateway clusters datapath systemd vuln binaries deb image manifests
 
 # What grpc has for a page of its own, which nobody serves, keeps the linker from leaving out a seventh of the program.
 TAGS = grpcnotrace
@@ -37,8 +37,33 @@ sim:
 # read that packaging and model run, and would take a result for one of now.
 e2e:
 	e2e/setup.sh
+	cd bench && CGO_ENABLED=0 $(GO) vet ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) ./...
 	cd e2e && CGO_ENABLED=0 $(GO) vet -tags clusters,datapath,gateway,systemd ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) -tags clusters,datapath,gateway,systemd ./... && $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v -e /packaging -e /model)
 	cd e2e && $(GO) test -count=1 -timeout 20m ./packaging ./model
+
+# failoverd measured beside what a user would take instead: docs/benchmarks.md, with its raw data and plots. Not part of
+# test: it takes up to 45 minutes on two idle cores, and has to be root. More rounds of one system alone:
+# make bench SYSTEMS='^failoverd, etcd$' KILLS=100
+SYSTEMS ?= .
+SCENARIOS ?= .
+KILLS ?= 12
+SWITCHOVERS ?= 8
+ROUNDS ?= 2
+GROUPS ?= 4
+PARALLEL ?= 16
+SEED ?= 1
+MEASURED ?= $(CURDIR)/bench/out
+MEASURE = cd bench && CGO_ENABLED=0 $(GO) test -count=1 -timeout 2h -v .
+
+# A measurement that fails keeps the others from nothing.
+bench:
+	e2e/setup.sh
+	bench/setup.sh
+	cd bench && CGO_ENABLED=0 $(GO) vet ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) ./...
+	rm -rf $(MEASURED) && mkdir -p $(MEASURED)
+	$(MEASURE) -run '^TestBench$$' -parallel $(PARALLEL) -only '$(value SYSTEMS)' -scenarios '$(value SCENARIOS)' -kills $(KILLS) -switchovers $(SWITCHOVERS) -rounds $(ROUNDS) -groups $(GROUPS) -seed $(SEED) -out $(MEASURED) || touch $(MEASURED)/failed
+	cd bench && CGO_ENABLED=0 $(GO) run ./report -in $(MEASURED) -out ../docs/benchmarks.md
+	test ! -e $(MEASURED)/failed
 
 # What a release is made of, for both architectures: static programs, Debian packages, and an image as
 # an archive of OCI. The same commit makes the same packages, and an image of the same digest.

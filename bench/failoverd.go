@@ -117,7 +117,7 @@ func (f *failoverdPrograms) get(tb testing.TB, atRate bool) daemon.Binaries {
 	tb = lasting{tb, f.tb}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	built, flags := &f.right, []string{"-ldflags", "-s -w"}
+	built, flags := &f.right, []string{"-ldflags", "-s -w", "-tags", "grpcnotrace"}
 	if atRate {
 		built, flags = &f.atRate, append(flags, ClockFlags(tb)...)
 	}

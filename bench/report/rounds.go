@@ -22,7 +22,7 @@ func writeRounds(page *bytes.Buffer, data []byte, folder, link string) error {
 	m := all.Machine
 	fmt.Fprintf(page, `# Measured beside the others
 
-The same faults for failoverd and for what a user would take instead of it, on one machine, seen by the same eyes. `+"`make bench`"+` repeats it all; `+"`bench/README.md`"+` says how to do more rounds of one system.
+The same faults for failoverd and for what a user would take instead of it, on one machine, seen by the same eyes. `+"`make bench`"+` repeats it all, `+"`make bench SYSTEMS='^failoverd, etcd$' KILLS=100`"+` does more of one.
 
 %s, commit %s, %s with %d cores, Linux %s, %s, load %.1f at the end, seed %d. Raw data: [rounds.json](%s/rounds.json).
 
