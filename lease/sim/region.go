@@ -202,14 +202,20 @@ func (r *region) carryOutOne(a lease.Action) {
 	w := r.w
 	switch a := a.(type) {
 	case lease.WriteFlag:
+		w.result.Requests++
 		w.write(r, a)
 	case lease.ReadRound:
+		w.result.Requests += len(r.params.Members)
+		if a.Infos {
+			w.result.Requests += len(r.params.Members)
+		}
 		w.readRound(r, a)
 	case lease.Ask:
 		w.ask(r, a)
 	case lease.Reply:
 		r.reply(a)
 	case lease.WriteInfo:
+		w.result.Requests++
 		rec := record{present: true, info: a.Info, witness: a.Witness}
 		if ok := r.cutWrites == 0 && !w.down && w.stores[a.Witness].takes(r.number); ok {
 			w.schedule(happening{at: w.now, kind: infoLanding, region: r.index, load: rec})

@@ -67,6 +67,7 @@ type Result struct {
 	RegionHours float64
 	Takes       int             // times that authority was acquired
 	Faults      int             // faults drawn
+	Requests    int             // that regions sent to the witnesses: a record is read or written by one
 	HandOvers   int             // that a region began for being degraded
 	Gaps        []time.Duration // Deaths: from the last renewal of the dead to the next authority, on the taker's clock
 	Bound       time.Duration   // Deaths: of each gap
