@@ -42,7 +42,7 @@ e2e:
 	cd e2e && $(GO) test -count=1 -timeout 20m ./packaging ./model
 
 # failoverd measured beside what a user would take instead: docs/benchmarks.md, with its raw data and plots. Not part of
-# test: it takes up to 45 minutes on two idle cores, and has to be root. More rounds of one system alone:
+# test: it takes up to one and a half hours on two idle cores, and has to be root. More rounds of one system alone:
 # make bench SYSTEMS='^failoverd, etcd$' KILLS=100
 SYSTEMS ?= .
 SCENARIOS ?= .
@@ -52,6 +52,10 @@ ROUNDS ?= 2
 GROUPS ?= 4
 PARALLEL ?= 16
 SEED ?= 1
+IDLE ?= 1m
+STARTS ?= 20
+SIZES ?= 2,4,8,16
+SIMULATED ?= 2,4,8,16,32,64
 MEASURED ?= $(CURDIR)/bench/out
 MEASURE = cd bench && CGO_ENABLED=0 $(GO) test -count=1 -timeout 2h -v .
 
@@ -62,6 +66,10 @@ bench:
 	cd bench && CGO_ENABLED=0 $(GO) vet ./... && CGO_ENABLED=0 $$($(GO) tool -C .. -n staticcheck) ./...
 	rm -rf $(MEASURED) && mkdir -p $(MEASURED)
 	$(MEASURE) -run '^TestBench$$' -parallel $(PARALLEL) -only '$(value SYSTEMS)' -scenarios '$(value SCENARIOS)' -kills $(KILLS) -switchovers $(SWITCHOVERS) -rounds $(ROUNDS) -groups $(GROUPS) -seed $(SEED) -out $(MEASURED) || touch $(MEASURED)/failed
+	$(MEASURE) -run '^TestApplying$$' -out $(MEASURED) || touch $(MEASURED)/failed
+	$(MEASURE) -run '^TestFootprint$$' -only '$(value SYSTEMS)' -idle $(IDLE) -starts $(STARTS) -out $(MEASURED) || touch $(MEASURED)/failed
+	$(MEASURE) -run '^TestScale$$' -sizes '$(SIZES)' -scale-kills 3 -simulated '$(SIMULATED)' -worlds 10 -idle $(IDLE) -out $(MEASURED) || touch $(MEASURED)/failed
+	$(MEASURE) -run '^TestSize$$' -out $(MEASURED) || touch $(MEASURED)/failed
 	cd bench && CGO_ENABLED=0 $(GO) run ./report -in $(MEASURED) -out ../docs/benchmarks.md
 	test ! -e $(MEASURED)/failed
 

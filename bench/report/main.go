@@ -38,6 +38,10 @@ type section struct {
 // sections are all, in their order.
 var sections = []section{
 	{"rounds.json", writeRounds},
+	{"applying.json", writeApplying},
+	{"footprint.json", writeFootprint},
+	{"scale.json", writeScale},
+	{"size.json", writeSize},
 }
 
 // run writes the page.
@@ -55,6 +59,9 @@ func run(in, out string) error {
 		}
 		if err != nil {
 			return err
+		}
+		if written > 0 {
+			page.WriteString("\n")
 		}
 		if err := s.write(&page, data, folder, filepath.Base(folder)); err != nil {
 			return fmt.Errorf("%s: %w", s.file, err)
