@@ -86,9 +86,9 @@ func times(e bench.Entry) string { return fmt.Sprintf("%g s, %g s", e.TTL, e.Ren
 func twoAtOnce(page *bytes.Buffer, all bench.Rounds, link string) {
 	page.WriteString(`## Two at once
 
-The holder lives, and something else is wrong. It lasts until another node acts and a renewal more, or for as long as four TTLs if none does; then it is undone. In how many rounds did two nodes act at once, and for how long at the most?
+The holder lives, and something else is wrong. It lasts until another node acts and a renewal more; or, if none does, for four TTLs, or for the bound and a TTL if that is longer. Then it is undone. In how many rounds did two nodes act at once, and for how long at the most?
 
-- **frozen**: the holder's agent stands still (SIGSTOP), and what it guards runs on, as where a virtual machine's vCPU is not scheduled. No agent can stop what runs beside it while it is frozen, whichever system it is of: that takes a dead-man's switch beside it, such as systemd's watchdog or the kernel's, which is off here for all.
+- **frozen**: the holder's agent stands still (SIGSTOP), as where a virtual machine's vCPU is not scheduled, and what it guards runs on; a library that elects stands still with the program that it is in. No agent can stop what runs beside it while it is frozen: that takes a dead-man's switch. failoverd's is the service's unit (` + "`WatchdogSec`" + `), as it is shipped: the agent is killed after 5 s, started again, and goes on, so that nobody else acts. *failoverd, etcd, unwatched* is without. What the others have is in their settings below.
 - **partitioned**: the holder is cut off from the store and from the other nodes. Clients reach it.
 - **slow answers**: for two renewals all answers come two seconds late, then none comes.
 - **fast holder**, **fast candidates**: partitioned, while the clock of the holder, or of all others, runs 1 % fast.
