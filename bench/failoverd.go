@@ -375,7 +375,15 @@ func (n *failoverdNode) Kill() {
 // run boots the machine.
 func (n *failoverdNode) run() {
 	n.tb.Helper()
-	n.service = supervisor.Start(n.tb, n.Name(), n.unit)
+	service := supervisor.Start(n.tb, n.Name(), n.unit)
+	n.tb.Cleanup(func() { // which says where a busy machine is what was measured
+		for _, e := range service.Events(0) {
+			if strings.HasPrefix(e.What, "ended: SERVICE_RESULT=watchdog") {
+				n.tb.Logf("%s did not ping: killed %v before the end", n.Name(), bootclock.Clock{}.Now().Sub(e.At).Round(time.Second))
+			}
+		}
+	})
+	n.service = service
 }
 
 func (n *failoverdNode) Start() {
