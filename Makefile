@@ -43,7 +43,7 @@ e2e:
 
 # failoverd measured beside what a user would take instead: docs/benchmarks.md, with its raw data and plots. Not part of
 # test: it takes up to one and a half hours on two idle cores, and has to be root. More rounds of one system alone:
-# make bench SYSTEMS='^failoverd, etcd$' KILLS=100
+# make bench SYSTEMS='^failoverd, etcd$' KILLS=100 PAGE=/tmp/etcd.md
 SYSTEMS ?= .
 SCENARIOS ?= .
 KILLS ?= 12
@@ -57,6 +57,7 @@ STARTS ?= 20
 SIZES ?= 2,4,8,16
 SIMULATED ?= 2,4,8,16,32,64
 MEASURED ?= $(CURDIR)/bench/out
+PAGE ?= $(CURDIR)/docs/benchmarks.md
 MEASURE = cd bench && CGO_ENABLED=0 $(GO) test -count=1 -timeout 2h -v .
 
 # A measurement that fails keeps the others from nothing.
@@ -70,7 +71,7 @@ bench:
 	$(MEASURE) -run '^TestFootprint$$' -only '$(value SYSTEMS)' -idle $(IDLE) -starts $(STARTS) -out $(MEASURED) || touch $(MEASURED)/failed
 	$(MEASURE) -run '^TestScale$$' -sizes '$(SIZES)' -scale-kills 3 -simulated '$(SIMULATED)' -worlds 10 -idle $(IDLE) -out $(MEASURED) || touch $(MEASURED)/failed
 	$(MEASURE) -run '^TestSize$$' -out $(MEASURED) || touch $(MEASURED)/failed
-	cd bench && CGO_ENABLED=0 $(GO) run ./report -in $(MEASURED) -out ../docs/benchmarks.md
+	cd bench && CGO_ENABLED=0 $(GO) run ./report -in $(MEASURED) -out $(PAGE)
 	test ! -e $(MEASURED)/failed
 
 # What a release is made of, for both architectures: static programs, Debian packages, and an image as

@@ -115,6 +115,9 @@ func plotGaps(all bench.Rounds, path string) error {
 		rows = append(rows, row{e.Name, gaps, e.Bound})
 		low, high = min(low, gaps[0]), max(high, gaps[len(gaps)-1], e.Bound)
 	}
+	if len(rows) == 0 {
+		return nil
+	}
 	low, high = max(low, .1)/1.3, high*1.3
 	const head = 2.1 * vg.Centimeter
 	height := head + vg.Length(len(rows))*rowHigh + 1.5*vg.Centimeter
@@ -189,6 +192,9 @@ func plotOverlaps(all bench.Rounds, path string) error {
 				break
 			}
 		}
+	}
+	if len(systems) == 0 {
+		return nil
 	}
 	const (
 		head   = 3.1 * vg.Centimeter

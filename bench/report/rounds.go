@@ -22,7 +22,7 @@ func writeRounds(page *bytes.Buffer, data []byte, folder, link string) error {
 	m := all.Machine
 	fmt.Fprintf(page, `# Measured beside the others
 
-The same faults for failoverd and for what a user would take instead of it, on one machine, seen by the same eyes. `+"`make bench`"+` repeats it all, `+"`make bench SYSTEMS='^failoverd, etcd$' KILLS=100`"+` does more of one.
+The same faults for failoverd and for what a user would take instead of it, on one machine, seen by the same eyes. `+"`make bench`"+` repeats it all, `+"`make bench SYSTEMS='^failoverd, etcd$' KILLS=100 PAGE=/tmp/etcd.md`"+` does more of one.
 
 %s, commit %s, %s with %d cores, Linux %s, %s, load %.1f at the end, seed %d. Raw data: [rounds.json](%s/rounds.json).
 
@@ -40,11 +40,11 @@ The same faults for failoverd and for what a user would take instead of it, on o
 	return plotOverlaps(all, filepath.Join(folder, "overlaps.png"))
 }
 
-// table writes rows of cells, of which the first row is the heading. A table without rows is none.
-func table(page *bytes.Buffer, rows [][]string) {
+// table writes rows of cells, of which the first row is the heading, and reports whether there is more than that.
+func table(page *bytes.Buffer, rows [][]string) bool {
 	if len(rows) < 2 {
 		page.WriteString("Nothing was measured.\n\n")
-		return
+		return false
 	}
 	for i, row := range rows {
 		fmt.Fprintf(page, "| %s |\n", strings.Join(row, " | "))
@@ -53,6 +53,7 @@ func table(page *bytes.Buffer, rows [][]string) {
 		}
 	}
 	page.WriteString("\n")
+	return true
 }
 
 func unplanned(page *bytes.Buffer, all bench.Rounds, link string) {
@@ -77,7 +78,9 @@ func unplanned(page *bytes.Buffer, all bench.Rounds, link string) {
 		}
 		rows = append(rows, row)
 	}
-	table(page, rows)
+	if !table(page, rows) {
+		return
+	}
 	fmt.Fprintf(page, "![How long nobody acted after the holder's death, by system](%s/gaps.png)\n\n", link)
 }
 
@@ -118,7 +121,9 @@ The holder lives, and something else is wrong. It lasts until another node acts 
 				rows = append(rows, row)
 			}
 		}
-		table(page, rows)
+		if !table(page, rows) {
+			return
+		}
 	}
 	fmt.Fprintf(page, "![In how many rounds two nodes acted, or were healthy, at once](%s/overlaps.png)\n\n", link)
 	page.WriteString("How long nobody acted in the same rounds, p50 and longest:\n\n")
