@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,7 +34,7 @@ const patience = time.Minute
 func elections(tb testing.TB) []Contender {
 	tb.Helper()
 	const byDefault = "what \"core clients default to\" (comments of LeaderElectionConfig), and ReleaseOnCancel as "
-	p := newPrograms(tb)
+	p := &electionPrograms{tb: tb}
 	return []Contender{
 		leaderElection{30 * time.Second, 15 * time.Second, 10 * time.Second, true,
 			"the renewals of the others here, and LeaseDuration twice RenewDeadline, as in the example of the package's comment"}.contender(tb, p),
@@ -50,13 +52,17 @@ func elections(tb testing.TB) []Contender {
 const jitter = 2.2
 
 // leaderElection is client-go's, on a Lease in one kube-apiserver with one etcd.
+//
+// By its code, two may act where a leader is cut off, with ReleaseOnCancel: it gives up RetryPeriod + RenewDeadline after its last
+// renewal, and then tries to release the Lease, for half of RenewDeadline, before its context is done (LeaderElector.Run). And where
+// it was frozen: it tries to renew for all of RenewDeadline, even when it has read that another one holds.
 type leaderElection struct {
 	duration, deadline, retry time.Duration
 	release                   bool
 	why                       string
 }
 
-func (l leaderElection) contender(tb testing.TB, programs programs) Contender {
+func (l leaderElection) contender(tb testing.TB, programs *electionPrograms) Contender {
 	tb.Helper()
 	c := Contender{
 		Name:    fmt.Sprintf("client-go leaderelection, %.0f/%.0f/%.0f s", l.duration.Seconds(), l.deadline.Seconds(), l.retry.Seconds()),
@@ -100,12 +106,15 @@ func (l leaderElection) contender(tb testing.TB, programs programs) Contender {
 }
 
 // election is that of etcd's client, on three members.
+//
+// By its code, two may act where a leader is cut off: its client counts the TTL from when the answer to the last renewal came, and looks
+// whether it is over once a second (clientv3, lessor.deadlineLoop); etcd counts from when it took the renewal, and looks twice a second.
 type election struct {
 	ttl time.Duration
 	why string
 }
 
-func (e election) contender(tb testing.TB, programs programs) Contender {
+func (e election) contender(tb testing.TB, programs *electionPrograms) Contender {
 	tb.Helper()
 	return Contender{
 		Name:     fmt.Sprintf("etcd concurrency.Election, TTL %.0f s", e.ttl.Seconds()),
@@ -174,17 +183,27 @@ func within(tb testing.TB, do func(context.Context) error) error {
 	return do(ctx)
 }
 
-// programs are the contender's, built when they are first needed.
-type programs struct {
-	right, fast func() string
+// electionPrograms are the contender's of all groups, each built when it is first wanted.
+type electionPrograms struct {
+	tb            testing.TB // with which they end
+	mu            sync.Mutex
+	right, atRate string
 }
 
-// newPrograms are programs that are gone when the test ends.
-func newPrograms(tb testing.TB) programs {
-	return programs{
-		right: sync.OnceValue(func() string { return buildContender(tb) }),
-		fast:  sync.OnceValue(func() string { return buildContender(tb, ClockFlags(tb)...) }),
+// get returns the program, or one whose clocks can run at another rate.
+func (e *electionPrograms) get(tb testing.TB, atRate bool) string {
+	tb.Helper()
+	tb = lasting{tb, e.tb}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	built, flags := &e.right, []string(nil)
+	if atRate {
+		built, flags = &e.atRate, ClockFlags(tb)
 	}
+	if *built == "" {
+		*built = buildContender(tb, flags...)
+	}
+	return *built
 }
 
 // buildContender builds the program of the folder contender.
@@ -211,17 +230,22 @@ type candidates struct {
 }
 
 // stand starts n of them, the first one of which leads then. By links a candidate gets at its store; args are what it is told.
-func (g *candidates) stand(tb testing.TB, programs programs, n int, clocks map[int]float64, reach func() (links []*Link, args []string)) {
+func (g *candidates) stand(tb testing.TB, programs *electionPrograms, n int, clocks map[int]float64, reach func() (links []*Link, args []string)) {
 	tb.Helper()
 	for i := range n {
 		links, args := reach()
-		c := &candidate{tb: tb, name: fmt.Sprintf("n%d", i+1), links: links, acts: filepath.Join(tb.TempDir(), "acts")}
-		if rate, ok := clocks[i]; ok {
-			c.program = append(append([]string{"/usr/bin/env"}, ClockEnv(tb, rate)...), programs.fast())
-		} else {
-			c.program = []string{programs.right()}
+		acts, err := os.Create(filepath.Join(tb.TempDir(), "acts"))
+		if err != nil {
+			tb.Fatalf("bench: %v", err)
 		}
-		c.program = append(append(c.program, "-name="+c.name, "-acts="+c.acts), args...)
+		tb.Cleanup(func() { acts.Close() })
+		c := &candidate{tb: tb, name: fmt.Sprintf("n%d", i+1), links: links, acts: acts}
+		rate, atRate := clocks[i]
+		c.program = []string{programs.get(tb, atRate)}
+		if atRate {
+			c.program = slices.Concat([]string{"/usr/bin/env"}, ClockEnv(tb, rate), c.program)
+		}
+		c.program = append(append(c.program, "-name="+c.name, "-acts="+acts.Name()), args...)
 		g.nodes = append(g.nodes, c)
 		c.Start()
 		if i == 0 {
@@ -252,12 +276,16 @@ func (g *candidates) Switchover(_ context.Context, from, _ Node) error {
 type candidate struct {
 	tb      testing.TB
 	name    string
-	acts    string // the file
+	acts    *os.File // that it writes to
 	program []string
 	links   []*Link
 
 	process *daemon.Process
 	address string // of its health endpoint
+
+	mu    sync.Mutex
+	spans []Span // that are in the file,
+	read  int64  // so much of it
 }
 
 func (c *candidate) Name() string { return c.name }
@@ -323,15 +351,17 @@ func (c *candidate) Healthy(ctx context.Context) bool {
 const pause = 250 * time.Millisecond
 
 func (c *candidate) Acts() []Span {
-	written, err := os.ReadFile(c.acts)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	written, err := io.ReadAll(io.NewSectionReader(c.acts, c.read, math.MaxInt64-c.read))
 	if err != nil {
 		c.tb.Fatalf("bench: what %s did: %v", c.name, err)
 	}
-	at := make([]lease.Instant, len(written)/8)
-	for i := range at {
-		at[i] = lease.Instant(binary.NativeEndian.Uint64(written[8*i:]))
+	for ; len(written) >= 8; written = written[8:] {
+		c.spans = addPoint(c.spans, lease.Instant(binary.NativeEndian.Uint64(written)), pause)
+		c.read += 8
 	}
-	return Points(at, pause)
+	return slices.Clone(c.spans)
 }
 
 // Usage is of the whole process: a leader's has in it what it takes to act.

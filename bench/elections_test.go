@@ -10,7 +10,7 @@ import (
 
 // TestElections has the first of three candidates lead, then another one when that is killed, and another one when that steps down.
 func TestElections(t *testing.T) {
-	p := newPrograms(t)
+	p := &electionPrograms{tb: t}
 	for _, c := range []Contender{
 		leaderElection{15 * time.Second, 10 * time.Second, 2 * time.Second, true, ""}.contender(t, p),
 		election{5 * time.Second, ""}.contender(t, p),

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"slices"
-
 	"time"
 
 	"github.com/openova-io/failoverd/lease"
@@ -19,13 +18,18 @@ type Span struct {
 func Points(at []lease.Instant, join time.Duration) []Span {
 	var out []Span
 	for _, t := range at {
-		if n := len(out); n > 0 && t.Sub(out[n-1].To) <= join {
-			out[n-1].To = t
-		} else {
-			out = append(out, Span{t, t})
-		}
+		out = addPoint(out, t, join)
 	}
 	return out
+}
+
+// addPoint adds an instant, which is after all others, to the spans that Points has made of those.
+func addPoint(spans []Span, at lease.Instant, join time.Duration) []Span {
+	if n := len(spans); n > 0 && at.Sub(spans[n-1].To) <= join {
+		spans[n-1].To = at
+		return spans
+	}
+	return append(spans, Span{at, at})
 }
 
 // Between are the parts of the spans that lie in a time.
