@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/openova-io/failoverd/layers"
@@ -166,8 +167,8 @@ func strict(b []byte, to any) error {
 	if err := d.Decode(to); err != nil {
 		return err
 	}
-	if d.More() {
-		return errors.New("more than one value")
+	if _, err := d.Token(); err != io.EOF { // More says no to a brace
+		return errors.New("there is something behind it")
 	}
 	return nil
 }

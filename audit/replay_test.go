@@ -1,9 +1,13 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
+	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,5 +198,41 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%q: %+v, want an error", b, s)
 		}
 		decodeStep(b)
+	})
+}
+
+// FuzzTouched writes anything over a part of a journal that the region has signed: what is read of it is what was written, up to what was
+// touched.
+func FuzzTouched(f *testing.F) {
+	dir := f.TempDir()
+	j, _ := open(f, dir, config())
+	fill(f, j, 0, 4)
+	must(f, j.Close())
+	whole, err := os.ReadFile(filepath.Join(dir, fileName(1)))
+	must(f, err)
+	var want []Entry
+	if s := scan(whole, keys, func(e Entry) error { want = append(want, e); return nil }); s.err != nil || len(want) != 5 {
+		f.Fatalf("%+v, want it whole, with 5 entries", s)
+	}
+	second := bytes.IndexByte(whole, '\n') + 1
+	f.Add(uint16(second), uint16(1), []byte(" {"))
+	f.Add(uint16(second-1), uint16(0), []byte("}"))
+	f.Add(uint16(second), uint16(0), whole[second:])
+	f.Add(uint16(bytes.Index(whole, []byte(`"verb":"2"`))), uint16(10), []byte(`"verb":"7"`))
+	f.Add(uint16(0), uint16(second), []byte{})
+	f.Add(uint16(second), uint16(0), []byte(`{"entry":{},"hash":""}`+"\n"))
+	f.Fuzz(func(t *testing.T, at, length uint16, with []byte) {
+		from := min(int(at), len(whole))
+		to := min(from+int(length), len(whole))
+		touched := slices.Concat(whole[:from], with, whole[to:])
+		var got []Entry
+		scan(touched, keys, func(e Entry) error { got = append(got, e); return nil })
+		if len(got) > len(want) || len(got) > 0 && !reflect.DeepEqual(got, want[:len(got)]) {
+			t.Fatalf("%q over %d to %d: read %+v, want %+v or the first of them", with, from, to, got, want)
+		}
+		untouched := bytes.Count(whole[:from], []byte("\n"))
+		if len(got) < untouched {
+			t.Errorf("%q over %d to %d: read %d entries of the %d before that", with, from, to, len(got), untouched)
+		}
 	})
 }

@@ -46,6 +46,7 @@ func TestTouched(t *testing.T) {
 		{"a line of something else", append(append([]string{}, lines[:2]...), "hello\n"), "entry 3: it is no entry"},
 		{"an empty line", append(append([]string{}, lines[:2]...), "\n"), "entry 3: it is no entry"},
 		{"the last one changed", replaced(lines, 5, strings.Replace(lines[5], `"verb":"4"`, `"verb":"7"`, 1)), "entry 6: its hash is not that of what is there"},
+		{"something behind it", replaced(lines, 3, strings.Replace(lines[3], "\n", "}\n", 1)), "entry 4: it is no entry"},
 		{"an unknown field", replaced(lines, 3, strings.Replace(lines[3], `{"entry"`, `{"more":1,"entry"`, 1)), "entry 4: it is no entry"},
 	}
 	for _, tt := range tests {
