@@ -97,12 +97,16 @@ func controlHandler(a *agent.Agent, log hclog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+pathCommand, func(w http.ResponseWriter, r *http.Request) {
 		var o order
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&o); err != nil || o.Reason == "" && !o.Check {
-			http.Error(w, "want a JSON object with verb and reason", http.StatusBadRequest)
+		err := decode(w, r, &o)
+		if err == nil && o.Reason == "" && !o.Check {
+			err = errors.New("it has no reason")
+		}
+		if err != nil {
+			http.Error(w, "want a JSON object with verb and reason: "+err.Error(), http.StatusBadRequest)
 			return
 		}
 		o.User = peer(r.Context())
-		err := a.Command(r.Context(), o.Command, o.Check)
+		err = a.Command(r.Context(), o.Command, o.Check)
 		var refused *agent.RefusedError
 		if said := []any{"command", o.Verb, "about", o.Region, "user", o.User, "operator_says", o.Reason}; !o.Check {
 			if err != nil {
@@ -119,8 +123,12 @@ func controlHandler(a *agent.Agent, log hclog.Logger) http.Handler {
 	})
 	mux.HandleFunc("POST "+pathDrill, func(w http.ResponseWriter, r *http.Request) {
 		var report audit.Drill
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&report); err != nil || len(report.Steps) == 0 || report.Ended.IsZero() {
-			http.Error(w, "want the report of a drill as a JSON object, with its steps and when it ended", http.StatusBadRequest)
+		err := decode(w, r, &report)
+		if err == nil && (len(report.Steps) == 0 || report.Ended.IsZero()) {
+			err = errors.New("it has no steps, or no end")
+		}
+		if err != nil {
+			http.Error(w, "want the report of a drill as a JSON object, with its steps and when it ended: "+err.Error(), http.StatusBadRequest)
 			return
 		}
 		report.User = peer(r.Context())
@@ -130,6 +138,20 @@ func controlHandler(a *agent.Agent, log hclog.Logger) http.Handler {
 	})
 	mux.Handle("GET /", a.Handler())
 	return mux
+}
+
+// decode reads the one JSON object that a request is, of 64 KiB at most. One with a field that is not known here, such as a newer
+// failoverd may send, is refused: it would be obeyed in part.
+func decode(w http.ResponseWriter, r *http.Request, to any) error {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16))
+	d.DisallowUnknownFields()
+	if err := d.Decode(to); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("there is something behind it")
+	}
+	return nil
 }
 
 // commandTimeout is how long the daemon may take to say whether it obeys.

@@ -14,7 +14,6 @@ import (
 	"github.com/openova-io/failoverd/agent/page"
 )
 
-// TestControlGroup: the socket is for the daemon's user alone, or for a group too that is named.
 // TestControlAlone: nobody else may connect in the moment before the group is allowed to.
 func TestControlAlone(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
@@ -33,6 +32,7 @@ func TestControlAlone(t *testing.T) {
 	}
 }
 
+// TestControlGroup: the socket is for the daemon's user alone, or for a group too that is named.
 func TestControlGroup(t *testing.T) {
 	me, err := user.Current()
 	if err != nil {
