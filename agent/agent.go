@@ -140,7 +140,7 @@ type Config struct {
 type Agent struct {
 	cfg     Config
 	metrics *metrics
-	timer   Timer
+	timer   Timer          // while it runs
 	inbox   chan any       // an outcome, an applier.Event, a *question, a *command or a *drilled
 	calls   sync.WaitGroup // goroutines in flight
 	disk    chan func()    // what the disk's goroutine is to do, in order
@@ -170,20 +170,15 @@ type Agent struct {
 	changed   chan struct{} // has room for one
 }
 
-// New returns an agent that Run starts. It fails where the boot clock can't be
-// had.
+// New returns an agent that Run starts. It fails where this boot can't be told
+// from others. There is nothing to be closed of an agent that does not run.
 func New(cfg Config) (*Agent, error) {
-	timer, err := cfg.Clock.NewTimer()
-	if err != nil {
-		return nil, fmt.Errorf("make a timer of the boot clock: %w", err)
-	}
 	bootID, err := cfg.Clock.BootID()
 	if err != nil {
-		timer.Close()
 		return nil, fmt.Errorf("tell this boot from others: %w", err)
 	}
 	a := &Agent{
-		cfg: cfg, timer: timer, bootID: bootID,
+		cfg: cfg, bootID: bootID,
 		inbox:     make(chan any, 64),
 		disk:      make(chan func(), 64),
 		state:     lease.New(cfg.Params),
@@ -226,12 +221,15 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.cfg.Log.Warn("the last drill is not known", "error", err)
 	}
 
-	calls, stopCalls := context.WithCancel(context.Background())
-	layerTimer, err := a.cfg.Clock.NewTimer()
-	if err != nil {
-		stopCalls()
+	if a.timer, err = a.cfg.Clock.NewTimer(); err != nil {
 		return fmt.Errorf("make a timer of the boot clock: %w", err)
 	}
+	layerTimer, err := a.cfg.Clock.NewTimer()
+	if err != nil {
+		a.timer.Close()
+		return fmt.Errorf("make a timer of the boot clock: %w", err)
+	}
+	calls, stopCalls := context.WithCancel(context.Background())
 	a.applier = applier.New(applier.Config{
 		Group: a.cfg.Params.Group, Region: a.cfg.Params.Region, Layers: a.cfg.Layers,
 		Clock: a.cfg.Clock, Timer: layerTimer,
