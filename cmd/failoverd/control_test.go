@@ -1,6 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/openova-io/failoverd/agent/page"
 )
@@ -88,5 +94,68 @@ func TestPagesTakeNothing(t *testing.T) {
 	}
 	if got := ask(http.MethodGet, "/status"); got != http.StatusOK {
 		t.Errorf("GET /status: %d", got)
+	}
+}
+
+// TestConnections: who reaches api.listen has so many connections and no more, whatever he does with them; one that ends makes room.
+func TestConnections(t *testing.T) {
+	dir, path := setUp(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, strings.Replace(string(text), "127.0.0.1:0", address, 1))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- runDaemon(ctx, path, instance{}, nil) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	for limit := time.Now().Add(time.Minute); ; <-time.After(10 * time.Millisecond) {
+		if _, err := getStatus(ctx, overSocket(filepath.Join(dir, "socket")), "failoverd"); err == nil {
+			break
+		} else if time.Now().After(limit) {
+			t.Fatal(err)
+		}
+	}
+	open := func() net.Conn {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: agent\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	answered := func(conn net.Conn, within time.Duration) error {
+		conn.SetReadDeadline(time.Now().Add(within))
+		_, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		return err
+	}
+	var first net.Conn
+	for range maxConnections {
+		first = open()
+		if err := answered(first, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	another := open()
+	if err := answered(another, 100*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("one more than %d connections: %v, want that it waits", maxConnections, err)
+	}
+	first.Close()
+	if err := answered(another, time.Minute); err != nil {
+		t.Errorf("there is room again: %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
+	"golang.org/x/net/netutil"
 
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/page"
@@ -48,6 +49,10 @@ the configuration, a secret, the witness, state_dir or the port is not usable.`,
 	return cmd
 }
 
+// maxConnections is how many the pages take at once: their streams, and as many again for Prometheus and probes. More wait, so that who
+// reaches api.listen can't have all the files and the memory that the lease needs.
+const maxConnections = 128
+
 func runDaemon(ctx context.Context, path string, self instance, absent []string) error {
 	// Before anything else: until then SIGHUP would end the process.
 	hups := make(chan os.Signal, 1)
@@ -67,10 +72,10 @@ func runDaemon(ctx context.Context, path string, self instance, absent []string)
 	status := page.New(page.Config{Agent: d.agent, Params: d.params, History: func(limit int) ([]statedir.Episode, error) {
 		return statedir.ReadHistory(d.cfg.StateDir, limit) // which takes no lock: the agent is not to wait for it
 	}})
-	server := &http.Server{Handler: pagesHandler(d.agent, status), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second,
+	server := &http.Server{Handler: pagesHandler(d.agent, status), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: d.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})}
 	go func() {
-		if err := server.Serve(d.listen); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(netutil.LimitListener(d.listen, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 			d.log.Error("the HTTP pages are gone; the lease goes on", "error", err)
 		}
 	}()

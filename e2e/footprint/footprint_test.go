@@ -1,5 +1,5 @@
-// Package footprint measures what an agent costs that has nothing to do: as users build it, with the default times, on
-// Cloudflare's own KV code.
+// Package footprint measures what agents cost, as users build them, on Cloudflare's own KV code: one that has nothing to do, with the
+// default times, and three that live through faults, which are not to cost ever more.
 package footprint
 
 import (
