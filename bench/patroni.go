@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"text/template"
 	"time"
@@ -218,15 +220,24 @@ func startPatroni(tb testing.TB, n int, clocks map[int]float64, times patroniTim
 	return g
 }
 
-// freePort is one of 127.0.0.1 that nobody listens at.
+// patroniPort counts the ports of nodes. They are below those that the kernel gives to whoever asks for any: a node that was killed
+// finds its own free when it starts again.
+var patroniPort atomic.Int32
+
+func init() { patroniPort.Store(20000 + rand.Int32N(10000)) }
+
+// freePort is one of 127.0.0.1 that nobody listens at, nor will by chance.
 func freePort(tb testing.TB) int {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("bench: %v", err)
+	for range 1000 {
+		port := int(patroniPort.Add(1))
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	tb.Fatal("bench: no port of 127.0.0.1 is free")
+	return 0
 }
 
 // prepare makes a node's folder and its links. It knows the others by their names, which its own hosts file says: it is through
