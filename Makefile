@@ -6,7 +6,7 @@ export CGO_ENABLED = 1
 
 .PHONY: build quick vet test sim e2e bench gateway clusters datapath systemd vuln binaries deb image manifests
 
-# What grpc has for a page of its own, which nobody serves, keeps the linker from leaving out a seventh of the program.
+# What grpc has for a page of its own, which nobody serves, keeps the linker from leaving out a fifth of the program.
 TAGS = grpcnotrace
 
 build:

@@ -22,6 +22,7 @@ const releaseTags = "grpcnotrace"
 var together = map[string]string{
 	"go.etcd.io/etcd/api/v3": "etcd's API and gRPC", "google.golang.org/grpc": "etcd's API and gRPC",
 	"k8s.io/client-go": "client-go and apimachinery", "k8s.io/apimachinery": "client-go and apimachinery",
+	"github.com/cilium/cilium": "Cilium's client", "github.com/go-openapi/runtime": "Cilium's client", "github.com/go-openapi/strfmt": "Cilium's client",
 	"github.com/spf13/cobra": "cobra and pflag", "github.com/spf13/pflag": "cobra and pflag",
 	"github.com/prometheus/client_golang": "Prometheus' client", "github.com/prometheus/client_model": "Prometheus' client", "github.com/prometheus/common": "Prometheus' client",
 }
