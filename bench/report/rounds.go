@@ -243,7 +243,7 @@ func wrong(page *bytes.Buffer, all bench.Rounds) {
 }
 
 var howMeasured = strings.TrimLeft(`
-## How it was measured, and what that is not
+## How the faults were made, and what that is not
 
 - Each system runs as its own documentation has it run, as processes on loopback, three nodes of it, each with its own way to the store by which it is cut off or slowed down. All are on one machine, so that there is one clock (CLOCK_BOOTTIME) by which everything is written down.
 - Judged is what a system guards, never what a node thinks of itself: hooks that write down when they ran, a database that takes writes or refuses them.
