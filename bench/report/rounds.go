@@ -84,7 +84,7 @@ func unplanned(page *bytes.Buffer, all bench.Rounds, link string) {
 	fmt.Fprintf(page, "![How long nobody acted after the holder's death, by system](%s/gaps.png)\n\n", link)
 }
 
-func times(e bench.Entry) string { return fmt.Sprintf("%g s, %g s", e.TTL, e.Renew) }
+func times(e bench.Entry) string { return fmt.Sprintf("%.3g s, %.3g s", e.TTL, e.Renew) }
 
 func twoAtOnce(page *bytes.Buffer, all bench.Rounds, link string) {
 	page.WriteString(`## Two at once
