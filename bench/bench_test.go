@@ -1,11 +1,8 @@
 package bench
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"sync"
 	"testing"
@@ -43,7 +40,7 @@ func TestBench(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec := &record{dir: *outFlag, Rounds: Rounds{Seed: *seedFlag}}
+	rec := &record{Rounds: Rounds{Seed: *seedFlag}}
 	any := false
 	for _, made := range contenders {
 		for _, c := range made(t) {
@@ -101,8 +98,6 @@ func entry(c Contender) Entry {
 
 // A record is what has been measured so far.
 type record struct {
-	dir string
-
 	mu sync.Mutex
 	Rounds
 }
@@ -119,21 +114,8 @@ func (rec *record) add(t *testing.T, r Round, n, of int) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	rec.Rounds.Rounds = append(rec.Rounds.Rounds, r)
-	if rec.dir == "" {
-		return
-	}
 	rec.Machine = ThisMachine(t)
-	out, err := json.MarshalIndent(rec.Rounds, "", "\t")
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(rec.dir, "rounds.json")
-	if err := os.WriteFile(path+".new", append(out, '\n'), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		t.Fatal(err)
-	}
+	save(t, "rounds.json", rec.Rounds)
 }
 
 // judged fails the test unless a round of a system was judged.

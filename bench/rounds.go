@@ -22,6 +22,8 @@ const (
 	slowBy = 2 * time.Second
 	// outageTTLs is for how many TTLs the store is gone in the scenario Outage.
 	outageTTLs = 10
+	// calmPatience is what a busy machine may need beside what a group needs to be calm again.
+	calmPatience = 3 * time.Minute
 	// switchPatience is how long an operator's command may take.
 	switchPatience = 2 * time.Minute
 )
@@ -209,7 +211,7 @@ func (d *driver) acts(from, to lease.Instant) (of [][]Span) {
 // calm waits until the same node alone has acted, and has been healthy, for a renewal and longer, and returns it.
 func (d *driver) calm(ctx context.Context) (holder int, err error) {
 	holder = -1
-	limit := 10*d.contender.TTL + 2*d.contender.Bound
+	limit := 10*d.contender.TTL + 2*d.contender.Bound + calmPatience
 	since := d.now()
 	for end := since.Add(limit); d.now() < end; {
 		is := d.holder(ctx)
