@@ -94,7 +94,7 @@ The holder lives, and something else is wrong. It lasts until another node acts 
 - **frozen**: the holder's agent stands still (SIGSTOP), as where a virtual machine's vCPU is not scheduled, and what it guards runs on; a library that elects stands still with the program that it is in. No agent can stop what runs beside it while it is frozen: that takes a dead-man's switch. failoverd's is the service's unit (` + "`WatchdogSec`" + `), as it is shipped: the agent is killed after 5 s, started again, and goes on, so that nobody else acts. *failoverd, etcd, unwatched* is without. What the others have is in their settings below.
 - **partitioned**: the holder is cut off from the store and from the other nodes. Clients reach it.
 - **slow answers**: for two renewals all answers come two seconds late, then none comes.
-- **fast holder**, **fast candidates**: partitioned, while the clock of the holder, or of all others, runs 1 % fast.
+- **fast holder**, **fast candidates**: partitioned, while the clock of the holder, or of all others, runs 1 % fast: five times what failoverd allows for by default (`+"`max_clock_drift: 0.2%`"+`).
 
 `)
 	for _, kind := range []struct {
@@ -245,7 +245,7 @@ func wrong(page *bytes.Buffer, all bench.Rounds) {
 var howMeasured = strings.TrimLeft(`
 ## How the faults were made, and what that is not
 
-- Each system runs as its own documentation has it run, as processes on loopback, three nodes of it, each with its own way to the store by which it is cut off or slowed down. All are on one machine, so that there is one clock (CLOCK_BOOTTIME) by which everything is written down.
+- Each system runs as its own documentation has it run, as processes on loopback, three nodes of it, each with its own way to the store by which it is cut off or slowed down. failoverd is cut off from the resolvers too, by which its regions ask one another, and what these answer is late by 3 s instead of 2; on a directory it is cut off by having its way there removed, a symbolic link. All are on one machine, so that there is one clock (CLOCK_BOOTTIME) by which everything is written down.
 - Judged is what a system guards, never what a node thinks of itself: hooks that write down when they ran, a database that takes writes or refuses them.
 - The systems run at the same time, several groups of each, and share the machine. What that delays is in the figures, of all of them.
 - Clocks that run fast are made by building a program with a changed runtime, or by a library before the system's own, and not by the kernel's clock.
