@@ -94,7 +94,7 @@ The holder lives, and something else is wrong. It lasts until another node acts 
 - **frozen**: the holder's agent stands still (SIGSTOP), as where a virtual machine's vCPU is not scheduled, and what it guards runs on; a library that elects stands still with the program that it is in. No agent can stop what runs beside it while it is frozen: that takes a dead-man's switch. failoverd's is the service's unit (` + "`WatchdogSec`" + `), as it is shipped: the agent is killed after 5 s, started again, and goes on, so that nobody else acts. *failoverd, etcd, unwatched* is without. What the others have is in their settings below.
 - **partitioned**: the holder is cut off from the store and from the other nodes. Clients reach it.
 - **slow answers**: for two renewals all answers come two seconds late, then none comes.
-- **fast holder**, **fast candidates**: partitioned, while the clock of the holder, or of all others, runs 1 % fast: five times what failoverd allows for by default (`+"`max_clock_drift: 0.2%`"+`).
+- **fast holder**, **fast candidates**: partitioned, while the clock of the holder, or of all others, runs 1 % fast: five times what failoverd allows for by default (` + "`max_clock_drift: 0.2%`" + `).
 
 `)
 	for _, kind := range []struct {
