@@ -105,28 +105,24 @@ The holder lives, and something else is wrong. It lasts until another node acts 
 		{"What a load balancer sees", "Nodes whose health endpoint says at once that they are the one to send clients to, asked every 50 ms. One that does not answer within 250 ms is not.\n\n", healthy},
 	} {
 		fmt.Fprintf(page, "### %s\n\n%s", kind.title, kind.text)
-		head := []string{"system"}
-		for _, s := range faults {
-			head = append(head, string(s))
-		}
-		rows := [][]string{head}
-		for _, e := range all.Entries {
-			row, any := []string{e.Name}, false
-			for _, s := range faults {
-				rounds := judged(all, e.Name, s)
-				any = any || len(rounds) > 0
-				row = append(row, twoCell(e, s, rounds, kind.of))
-			}
-			if any {
-				rows = append(rows, row)
-			}
-		}
+		rows := byFault(all, func(e bench.Entry, s bench.Scenario, rounds []bench.Round) string { return twoCell(e, s, rounds, kind.of) })
 		if !table(page, rows) {
 			return
 		}
 	}
 	fmt.Fprintf(page, "![In how many rounds two nodes acted, or were healthy, at once](%s/overlaps.png)\n\n", link)
 	page.WriteString("How long nobody acted in the same rounds, p50 and longest:\n\n")
+	table(page, byFault(all, func(_ bench.Entry, _ bench.Scenario, rounds []bench.Round) string {
+		if len(rounds) == 0 {
+			return ""
+		}
+		gaps := figures(rounds, gap)
+		return seconds(quantile(gaps, .5)) + ", " + seconds(gaps[len(gaps)-1])
+	}))
+}
+
+// byFault are the rows of a table with a column for each fault, and a row for each system of which there are rounds with one.
+func byFault(all bench.Rounds, cell func(bench.Entry, bench.Scenario, []bench.Round) string) [][]string {
 	head := []string{"system"}
 	for _, s := range faults {
 		head = append(head, string(s))
@@ -136,19 +132,14 @@ The holder lives, and something else is wrong. It lasts until another node acts 
 		row, any := []string{e.Name}, false
 		for _, s := range faults {
 			rounds := judged(all, e.Name, s)
-			if len(rounds) == 0 {
-				row = append(row, "")
-				continue
-			}
-			any = true
-			gaps := figures(rounds, gap)
-			row = append(row, seconds(quantile(gaps, .5))+", "+seconds(gaps[len(gaps)-1]))
+			any = any || len(rounds) > 0
+			row = append(row, cell(e, s, rounds))
 		}
 		if any {
 			rows = append(rows, row)
 		}
 	}
-	table(page, rows)
+	return rows
 }
 
 // twoCell says in how many rounds there were two.
