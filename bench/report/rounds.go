@@ -105,7 +105,9 @@ The holder lives, and something else is wrong. It lasts until another node acts 
 		{"What a load balancer sees", "Nodes whose health endpoint says at once that they are the one to send clients to, asked every 50 ms. One that does not answer within 250 ms is not.\n\n", healthy},
 	} {
 		fmt.Fprintf(page, "### %s\n\n%s", kind.title, kind.text)
-		rows := byFault(all, func(e bench.Entry, s bench.Scenario, rounds []bench.Round) string { return twoCell(e, s, rounds, kind.of) })
+		rows := byFault(all, func(e bench.Entry, s bench.Scenario, rounds []bench.Round) string {
+			return twoCell(e, s, rounds, kind.of)
+		})
 		if !table(page, rows) {
 			return
 		}
