@@ -31,11 +31,25 @@ func StartApart(tb testing.TB, n int) *Cluster {
 	return start(tb, members, nil)
 }
 
-// Cut cuts a member off from the others, and not from its clients.
-func (c *Cluster) Cut(tb testing.TB, i int) { c.route(tb, "add", i) }
+// Cut cuts a member off from the others, and not from its clients, until [Cluster.Mend] or the end of the test: what does it would
+// outlive the member's host, and meet the next one of that address.
+func (c *Cluster) Cut(tb testing.TB, i int) {
+	tb.Helper()
+	c.route(tb, "add", i)
+	c.Members[i].cut = true
+	tb.Cleanup(func() {
+		if c.Members[i].cut {
+			c.Mend(tb, i)
+		}
+	})
+}
 
 // Mend connects a member that was cut off with the others.
-func (c *Cluster) Mend(tb testing.TB, i int) { c.route(tb, "del", i) }
+func (c *Cluster) Mend(tb testing.TB, i int) {
+	tb.Helper()
+	c.route(tb, "del", i)
+	c.Members[i].cut = false
+}
 
 // route adds or deletes the rules by which what one member and the others send to each other goes nowhere.
 func (c *Cluster) route(tb testing.TB, verb string, i int) {

@@ -33,6 +33,7 @@ type Member struct {
 
 	peerURL string     // for the other members
 	host    netns.Host // that it is alone on; none for one on loopback
+	cut     bool       // off from the others
 	argv    []string
 	*daemon.Process
 }
