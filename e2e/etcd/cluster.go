@@ -5,6 +5,7 @@ package etcd
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -81,7 +82,8 @@ func start(tb testing.TB, members []*Member, args []string) *Cluster {
 // freeURL is one that nobody listens at.
 func freeURL(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	// Nobody else takes a port of this address until the member does, as others do of 127.0.0.1: there all connections come from.
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 64+rand.IntN(64), rand.IntN(256), 1+rand.IntN(254)))
 	if err != nil {
 		tb.Fatalf("etcd: %v", err)
 	}
