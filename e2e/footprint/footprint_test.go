@@ -21,7 +21,7 @@ const maxRSS = 64 << 20
 func TestIdle(t *testing.T) {
 	params := daemon.DefaultTimes("fsn", "hel")
 	params.Staleness = time.Minute
-	group := daemon.NewGroup(t, daemon.Build(t, false), params, nil)
+	group := daemon.NewGroup(t, daemon.Build(t, false, "-trimpath", "-tags", "grpcnotrace", "-ldflags", "-s -w"), params, nil)
 	before := map[lease.Region]time.Duration{}
 	for _, r := range group.Regions {
 		r.Start(t)
