@@ -52,6 +52,11 @@ func values(t *testing.T, above, sections string) string {
 	t.Helper()
 	base := strings.TrimSpace(readFile(t, "deploy/manifests/values.yaml"))
 	base, _, _ = strings.Cut(base, "  layers:\n")
+	if strings.Contains(sections, "witnesses:") {
+		before, rest, _ := strings.Cut(base, "  witness:\n")
+		_, after, _ := strings.Cut(rest, "  quorum:\n")
+		base = before + "  quorum:\n" + after
+	}
 	if strings.Contains(above, "node: ") {
 		base = strings.Replace(base, "node: node-1\n", "", 1)
 	}
@@ -133,6 +138,14 @@ const (
 	severalSections = "\n  instances: {}\n  layers: {httproute: {selector: a=b}}\n"
 )
 
+// witnesses are three in the place of the one, of which the first has the chart's token.
+const witnesses = `
+  witnesses:
+    - {name: ours, type: cloudflare-kv, cloudflare_kv: {account_id: 0123456789abcdef0123456789abcdef, namespace_id: fedcba9876543210fedcba9876543210}}
+    - {name: theirs, type: cloudflare-kv, cloudflare_kv: {account_id: fedcba9876543210fedcba9876543210, namespace_id: 0123456789abcdef0123456789abcdef, api_token_file: /var/run/secrets/failoverd/their-token}}
+    - {name: aws, type: s3, s3: {endpoint: "https://s3.eu-central-1.amazonaws.com", bucket: failoverd-witness, region: eu-central-1, credentials_file: /var/run/secrets/failoverd/s3-credentials}}
+`
+
 // cases are sections of the agent's configuration.
 var cases = map[string]string{
 	"no layer":               "",
@@ -155,6 +168,7 @@ var cases = map[string]string{
 	"GPUs are left":          "\n  gpu: {enabled: true, source: dcgm-exporter, exporter: \"http://localhost:9400/metrics\", evict: {}}\n",
 	"the Lease is elsewhere": "\n  kubernetes: {namespace: leases}\n",
 	"several":                severalSections,
+	"several witnesses":      witnesses,
 	"several elsewhere":      "\n  instances: {term_duration: 3s}\n  kubernetes: {namespace: leases}\n",
 }
 
@@ -175,6 +189,20 @@ func TestConfig(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestTokens looks at which token each of several witnesses is asked with: the chart's, unless another one is named.
+func TestTokens(t *testing.T) {
+	_, file := render(t, "", witnesses)
+	c, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"cloudflare-token", "their-token"} {
+		if got := c.Witnesses[i].CloudflareKV.APITokenFile; got != "/var/run/secrets/failoverd/"+want {
+			t.Errorf("witness %d has the token %s, want %s", i, got, want)
+		}
 	}
 }
 
@@ -271,6 +299,8 @@ func TestRefused(t *testing.T) {
 		"nothing":              {nil, "missing propert"},
 		"no node":              {[]string{"-f", values(t, "", ""), "--set", "node="}, "/node"},
 		"the agent's pages":    {[]string{"-f", values(t, "", ""), "--set", "config.api.listen=:1"}, "/config/api"},
+		"no witness":           {[]string{"-f", values(t, "", ""), "--set", "config.witness=null"}, "/config/witness"},
+		"witness, witnesses":   {[]string{"-f", values(t, "", ""), "--set-json", `config.witnesses=[{"name":"a","type":"file"}]`}, "oneOf"},
 		"the agent's state":    {[]string{"-f", values(t, "", ""), "--set", "config.state_dir=/x"}, "/config/state_dir"},
 		"several on a node":    {[]string{"-f", values(t, "", severalSections)}, "/node"},
 		"one on several nodes": {[]string{"-f", values(t, "", ""), "--set", "nodeSelector.a=b"}, "/nodeSelector"},

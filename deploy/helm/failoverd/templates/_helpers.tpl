@@ -22,8 +22,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
       "api" (dict "listen" ":9713" "socket" "/run/failoverd/failoverd.sock")
       "state_dir" "/var/lib/failoverd/state"
       "identity" (dict "private_key_file" "/var/run/secrets/failoverd/region.key")) -}}
-{{- if eq $c.witness.type "cloudflare-kv" -}}
-{{- $c = mergeOverwrite $c (dict "witness" (dict "cloudflare_kv" (dict "api_token_file" "/var/run/secrets/failoverd/cloudflare-token"))) -}}
+{{- range concat (list $c.witness | compact) ($c.witnesses | default list) -}}
+{{- if eq .type "cloudflare-kv" -}}
+{{- $_ := merge . (dict "cloudflare_kv" (dict "api_token_file" "/var/run/secrets/failoverd/cloudflare-token")) -}}
+{{- end -}}
 {{- end -}}
 {{- if and (hasKey $c "instances") $c.quorum -}}
 {{- $c = mergeOverwrite $c (dict "instances" (dict "dns_service" (printf "%s-dns" (include "failoverd.name" .)))) -}}
