@@ -63,16 +63,9 @@ func fence(ctx context.Context, out io.Writer, path string, ifDue bool) error {
 	if err != nil {
 		return err
 	}
-	secrets, err := cfg.LoadSecrets()
-	if err != nil {
-		return usageError{err}
-	}
-	w, err := openWitnesses(cfg, secrets)
-	if err != nil {
-		return usageError{err}
-	}
 	log := hclog.New(&hclog.LoggerOptions{Name: "failoverd", Level: hclog.LevelFromString(cfg.Log.Level), JSONFormat: cfg.Log.Format == "json", Output: os.Stderr})
-	applied, err := buildLayers(cfg, w, log)
+	// To fence takes no witness, and none of the secrets: one that is wrong, and keeps an agent from starting, must not keep this from it.
+	applied, err := buildLayers(cfg, nil, log)
 	if err != nil {
 		return usageError{err}
 	}
@@ -94,11 +87,7 @@ func fence(ctx context.Context, out io.Writer, path string, ifDue bool) error {
 		return nil
 	}
 	if ifDue {
-		why, err := notDue(ctx, cfg, applied, dir, saved, err)
-		if err != nil {
-			return err
-		}
-		if why != "" {
+		if why := notDue(ctx, cfg, applied, dir, saved, err); why != "" {
 			fmt.Fprintln(out, why+": nothing to do")
 			return nil
 		}
@@ -110,34 +99,31 @@ func fence(ctx context.Context, out io.Writer, path string, ifDue bool) error {
 //
 // systemd says timeout where a stop took too long, and nothing is started after that, or a start did, which has used the
 // time up.
-func notDue(ctx context.Context, cfg *config.Config, applied applied, dir *statedir.Dir, saved lease.Authority, unreadable error) (string, error) {
+func notDue(ctx context.Context, cfg *config.Config, applied applied, dir *statedir.Dir, saved lease.Authority, unreadable error) string {
 	boot, err := agent.BootClock{}.BootID()
-	if err != nil {
-		return "", fmt.Errorf("tell this boot from others: %w", err)
-	}
 	now := agent.BootClock{}.Now()
 	due := saved.Deadline.Add(-time.Duration(cfg.Lease.FenceTimeout) - startTime)
 	switch {
 	case unreadable != nil:
-		return "", nil
+		return ""
 	case saved == (lease.Authority{}):
-		return "no authority was ever on disk", nil
-	case saved.BootID == boot && now < due && os.Getenv("SERVICE_RESULT") != "timeout":
-		return fmt.Sprintf("an agent that is started within %s goes on", seconds(due.Sub(now).Seconds())), nil
+		return "no authority was ever on disk"
+	case err == nil && saved.BootID == boot && now < due && os.Getenv("SERVICE_RESULT") != "timeout":
+		return fmt.Sprintf("an agent that is started within %s goes on", seconds(due.Sub(now).Seconds()))
 	case cfg.Instances == nil:
-		return "", nil
+		return ""
 	}
 	id, err := dir.Identity()
 	if err != nil {
-		return "", nil
+		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(cfg.Lease.RequestTimeout))
 	defer cancel()
 	record, found, err := term.New(applied.cluster, kube.Namespace(cfg.Kubernetes.Namespace), cfg.Group, cfg.Region).Read(ctx)
 	if err == nil && found && record.Holder != "" && !strings.HasSuffix(record.Holder, "_"+id) {
-		return fmt.Sprintf("the instance %s acts for the region", record.Holder), nil
+		return fmt.Sprintf("the instance %s acts for the region", record.Holder)
 	}
-	return "", nil
+	return ""
 }
 
 // fenceNow fences all layers at once, and tells how it goes.

@@ -43,6 +43,10 @@ func lines(t *testing.T, file string) string {
 func TestFence(t *testing.T) {
 	dir, path := setUp(t)
 	file := layer(t, dir, path)
+	// A key that is gone, such as may be why no agent starts.
+	if err := os.Remove(filepath.Join(dir, "a.key")); err != nil {
+		t.Fatal(err)
+	}
 	wants(t, must(t, "fence", "--config", path), "edge is inactive", "every layer is inactive")
 	if got, want := lines(t, file), "fence 0 no_agent\n"; got != want {
 		t.Errorf("the hook was told %q, want %q", got, want)
