@@ -26,7 +26,7 @@ func (l *live) askLayer(ctx context.Context, layer layers.Layer) []Finding {
 	}
 	p, ok := layer.(kube.Permitted)
 	if !ok {
-		return nil // nothing can be asked of a hook
+		return state(ctx, layer)
 	}
 	permissions := kube.Merge(p.Permissions())
 	out, ok := l.askPermissions(ctx, asked, permissions)
@@ -36,7 +36,20 @@ func (l *live) askLayer(ctx context.Context, layer layers.Layer) []Finding {
 	if len(out) == 0 {
 		out = append(out, Finding{Level: OK, Asked: asked, Got: fmt.Sprintf("its kinds of objects are there, and it is allowed what it needs (%d kinds)", len(permissions))})
 	}
-	return append(out, findings(ctx, layer)...)
+	return append(append(out, state(ctx, layer)...), findings(ctx, layer)...)
+}
+
+// state is what a layer is, where that can be told.
+func state(ctx context.Context, layer layers.Layer) []Finding {
+	asked := "layer " + layer.Name()
+	switch is, err := layer.Observe(ctx); {
+	case err != nil:
+		return []Finding{{Level: Problem, Asked: asked, Got: err.Error()}}
+	case is == layers.Unknown:
+		return nil
+	default:
+		return []Finding{{Level: OK, Asked: asked, Got: fmt.Sprintf("it is %s", is)}}
+	}
 }
 
 // A Need is something that the daemon does in the cluster beside its layers. Failover works

@@ -14,12 +14,15 @@ import (
 // A finder is a layer that has found something, or could not look.
 type finder struct {
 	layers.Layer
-	found []layers.Finding
-	err   error
+	state    layers.State
+	observed error
+	found    []layers.Finding
+	err      error
 }
 
 func (finder) Name() string                                         { return "cnpg" }
 func (finder) Permissions() []kube.Permission                       { return nil }
+func (f finder) Observe(context.Context) (layers.State, error)      { return f.state, f.observed }
 func (f finder) Findings(context.Context) ([]layers.Finding, error) { return f.found, f.err }
 
 // TestLayerFindings has what a layer finds among what the check finds.
@@ -32,12 +35,15 @@ func TestLayerFindings(t *testing.T) {
 		layer finder
 		want  []string
 	}{
-		{finder{found: found}, []string{"problem  layer cnpg, shop/db: rebuild required; create it anew", "warning  layer cnpg, shop/db: it is hibernated"}},
-		{finder{err: errors.New("list clusters: gone")}, []string{"problem  layer cnpg: list clusters: gone"}},
+		{finder{state: layers.Unknown, found: found}, []string{"problem  layer cnpg, shop/db: rebuild required; create it anew", "warning  layer cnpg, shop/db: it is hibernated"}},
+		{finder{state: layers.Unknown, err: errors.New("list clusters: gone")}, []string{"problem  layer cnpg: list clusters: gone"}},
+		{finder{state: layers.Inactive}, []string{"ok       layer cnpg: it is inactive"}},
+		{finder{state: layers.Unknown}, nil},
+		{finder{observed: errors.New("no answer")}, []string{"problem  layer cnpg: no answer"}},
 	} {
 		w := newWorld(t)
 		w.layers = []layers.Layer{tt.layer}
-		got := slices.DeleteFunc(w.check(), func(line string) bool { return !strings.Contains(line, "layer cnpg") || strings.HasPrefix(line, "ok") })
+		got := slices.DeleteFunc(w.check(), func(line string) bool { return !strings.Contains(line, "layer cnpg") || strings.Contains(line, "it is allowed what it needs") })
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}

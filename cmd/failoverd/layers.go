@@ -58,7 +58,7 @@ func buildLayers(cfg *config.Config, w witness.Several, log hclog.Logger) (a app
 		a.layers = append(a.layers, l)
 	}
 	for _, h := range cfg.Layers.Hooks {
-		layer, err := hook.New(hook.Config{Name: h.Name, Activate: h.Activate, Fence: h.Fence, Observe: h.Observe})
+		layer, err := hook.New(hook.Config{Group: cfg.Group, Region: cfg.Region, Name: h.Name, Activate: h.Activate, Fence: h.Fence, Observe: h.Observe})
 		if err != nil {
 			return applied{}, fmt.Errorf("layers.hooks: %w", err)
 		}

@@ -19,7 +19,7 @@ type Config struct {
 	Fence    []string
 	Observe  []string // optional
 
-	// Group and Region are what an observation is told. An order carries its own.
+	// Group and Region are what an observation is told that no order is behind. An order carries its own.
 	Group  string
 	Region lease.Region
 }
