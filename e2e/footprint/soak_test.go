@@ -80,7 +80,7 @@ var faults = []fault{
 }
 
 // TestSoak has three agents with a quorum live through faults, one after the other. None of the processes ends in all that time, so
-// what one has ever more of has leaked, and the test fails. The figures are in its log.
+// what one has ever more of has leaked, and the test fails; their journals are verified and replayed at its end. The figures are in its log.
 func TestSoak(t *testing.T) {
 	w := newWorld(t)
 	random := rand.New(rand.NewPCG(*seedFlag, 0))
@@ -119,6 +119,9 @@ func TestSoak(t *testing.T) {
 			t.Errorf("%s, after %d faults: %s", r.Name, len(r.weights), leak)
 		}
 	}
+	for _, bad := range daemon.Audit(t, w.stop()...) {
+		t.Error(bad)
+	}
 }
 
 // A world is a group that runs.
@@ -155,6 +158,24 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// stop ends all agents, and returns them.
+func (w *world) stop() (all []*daemon.Region) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), daemon.Patience)
+	defer cancel()
+	for _, r := range w.regions {
+		if err := r.Process().Terminate(); err != nil {
+			w.t.Fatal(err)
+		}
+		all = append(all, r.Region)
+	}
+	for _, r := range all {
+		if code, err := r.Process().Wait(ctx); err != nil || code != 0 {
+			w.t.Fatalf("%s, asked to stop: exit code %d, %v", r.Name, code, err)
+		}
+	}
+	return all
+}
+
 // meddle says what each way to a resolver does from now on.
 func (r *region) meddle(does ...resolvers.Meddling) {
 	for i, way := range r.ways {
@@ -178,18 +199,9 @@ func (w *world) await(what string, holds func() bool) {
 func (w *world) settle() (holder *region, standbys []*region) {
 	w.t.Helper()
 	w.await("one active region, and standbys that all reach one another", func() bool {
-		holder, standbys = nil, nil
-		for _, r := range w.regions {
-			s, err := r.Status(w.t.Context())
-			switch {
-			case err != nil || !s.Witness.Up || reached(s) < len(w.regions)-1:
-			case s.State == lease.Active && s.AllLayers("active"):
-				holder = r
-			case s.State == lease.Standby && s.AllLayers("inactive"):
-				standbys = append(standbys, r)
-			}
-		}
-		return holder != nil && len(standbys) == len(w.regions)-1
+		var whole bool
+		holder, standbys, whole = daemon.Whole(w.t.Context(), w.regions)
+		return whole
 	})
 	return holder, standbys
 }

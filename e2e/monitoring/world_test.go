@@ -239,22 +239,9 @@ func (w *world) fires(fault string, make func(), alerts ...string) {
 func (w *world) settle() (holder *region, standbys []*region) {
 	w.t.Helper()
 	w.await("one active region, and standbys that all reach one another", func() bool {
-		holder, standbys = nil, nil
-		for _, r := range w.regions {
-			s, err := r.Status(w.t.Context())
-			ok := err == nil && s.Witness.Up
-			for _, p := range s.Peers {
-				ok = ok && p.Known && p.Quorum != nil && p.Quorum.Reached
-			}
-			switch {
-			case !ok:
-			case s.State == lease.Active && s.AllLayers("active"):
-				holder = r
-			case s.State == lease.Standby && s.AllLayers("inactive"):
-				standbys = append(standbys, r)
-			}
-		}
-		return holder != nil && len(standbys) == len(w.regions)-1
+		var whole bool
+		holder, standbys, whole = daemon.Whole(w.t.Context(), w.regions)
+		return whole
 	})
 	return holder, standbys
 }

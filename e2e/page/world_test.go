@@ -73,22 +73,9 @@ func newGroup(t *testing.T, binaries daemon.Binaries) (regions []*region) {
 func settle(t *testing.T, regions []*region) (holder *region, standbys []*region) {
 	t.Helper()
 	await(t, "one active region, and standbys that all reach one another", func(ctx context.Context) bool {
-		holder, standbys = nil, nil
-		for _, r := range regions {
-			s, err := r.Status(ctx)
-			ok := err == nil && s.Witness.Up
-			for _, p := range s.Peers {
-				ok = ok && p.Known && p.Quorum != nil && p.Quorum.Reached
-			}
-			switch {
-			case !ok:
-			case s.State == lease.Active && s.AllLayers("active"):
-				holder = r
-			case s.State == lease.Standby && s.AllLayers("inactive"):
-				standbys = append(standbys, r)
-			}
-		}
-		return holder != nil && len(standbys) == len(regions)-1
+		var whole bool
+		holder, standbys, whole = daemon.Whole(ctx, regions)
+		return whole
 	})
 	return holder, standbys
 }
