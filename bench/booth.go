@@ -220,8 +220,22 @@ func (g *boothGroup) Switchover(ctx context.Context, from, to Node) error {
 	if err := member(from).ask(ctx, revokeTicket); err != nil {
 		return err
 	}
-	return member(to).ask(ctx, grantTicket)
+	// The other site may not have heard yet that the ticket is free, and an operator who is told so asks again.
+	again := time.NewTicker(lookEvery)
+	defer again.Stop()
+	for {
+		if err := member(to).ask(ctx, grantTicket); !errors.Is(err, errElsewhere) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s is told for %v: %w", to.Name(), switchPatience, errElsewhere)
+		}
+	}
 }
+
+var errElsewhere = errors.New("boothd says that the ticket is granted elsewhere")
 
 // Commands and results of Booth's protocol (its booth.h).
 const (
@@ -231,6 +245,7 @@ const (
 	resultSuccess = "\x00\x00\x00\x00"
 	resultSoon    = "Asyn"
 	resultMore    = "More"
+	resultOver    = "Over" // RLT_OVERGRANT
 )
 
 // A boothMessage is what a client and boothd say to one another, without authentication (struct boothc_ticket_msg of its booth.h).
@@ -275,6 +290,8 @@ func (m *boothMember) ask(ctx context.Context, command string) error {
 			case resultSuccess:
 				return nil
 			case resultSoon, resultMore:
+			case resultOver:
+				return errElsewhere
 			default:
 				return fmt.Errorf("boothd says %q", result)
 			}

@@ -192,8 +192,18 @@ func outages(page *bytes.Buffer, all bench.Rounds) {
 
 func systems(page *bytes.Buffer, all bench.Rounds) {
 	page.WriteString("## The systems, and what they promise\n\n")
+	var promises []string
+	who := map[string][]string{}
 	for _, e := range all.Entries {
-		fmt.Fprintf(page, "- **%s**, %s. %s. Bound: %s. What it says of two holders: %s.\n", e.Name, e.Version, strings.TrimSuffix(e.Settings, "."), bound(e), strings.TrimSuffix(e.Promise, "."))
+		fmt.Fprintf(page, "- **%s** (%s): %s. Bound: %s.\n", e.Name, e.Version, strings.TrimSuffix(e.Settings, "."), strings.TrimSuffix(bound(e), "."))
+		if who[e.Promise] == nil {
+			promises = append(promises, e.Promise)
+		}
+		who[e.Promise] = append(who[e.Promise], e.Name)
+	}
+	page.WriteString("\nWhat each says of two holders, in its own words:\n\n")
+	for _, p := range promises {
+		fmt.Fprintf(page, "- **%s**: %s\n", strings.Join(who[p], "; "), p)
 	}
 	page.WriteString("\n")
 }
