@@ -30,7 +30,7 @@ var (
 	descEvidence   = describe("peer_evidence_age_seconds", "Time since a peer's last sign of life.", "peer")
 	descReached    = describe("quorum_reached", "1 if the last question to a peer was answered through enough resolvers.", "peer")
 	descGate       = describe("gate_open", "1 for a gate of taking that is open.", "gate")
-	descAlarm      = describe("alarm", "1 for a notice that holds, by its reason and the region that it is about, and the one of several witnesses, if it is about one; there is no series for one that does not hold.", "reason", "about", "witness")
+	descAlarm      = describe("alarm", "1 for an alarm that holds, by its reason and the region that it is about, and the one of several witnesses, if it is about one; there is no series for one that does not hold.", "reason", "about", "witness")
 	descDegraded   = describe("region_degraded", "1 for what degrades the region: a probe that finds something ill, or recovering when none does any more. All 0: it is not degraded.", "cause")
 	descSignal     = describe("health_signal", "1 for the verdict of a probe: well, ill or unknown.", "probe", "verdict")
 	descLayer      = describe("layer_state", "1 for the state that a layer is in.", "layer", "state")

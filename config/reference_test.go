@@ -199,7 +199,7 @@ func TestReferencePage(t *testing.T) {
 	must, same := required(t), safety(t)
 	var page strings.Builder
 	page.WriteString("# Configuration\n\nOne YAML file, `/etc/failoverd/failoverd.yaml` by default. It is strict: an unknown key, a wrong type, a number without its unit is an error with file, line and column, and what was expected. " +
-		"[full.yaml](../config/testdata/valid/full.yaml) is an example with every key, [minimal-kv.yaml](../config/testdata/valid/minimal-kv.yaml) the least. " +
+		"[full.yaml](../config/testdata/valid/full.yaml) is an example with nearly every key, [minimal-kv.yaml](../config/testdata/valid/minimal-kv.yaml) the least. " +
 		"`failoverd check` validates a file and prints what follows from it. This page is written from the code (`go test ./config -run TestReferencePage -update`).\n\n" +
 		"Durations are Go's, such as `1m30s`, at most 24h. Secrets are in files of their own: of the daemon's user with mode 0600 or 0400, or of root's with mode 0640 or 0440.\n\n" +
 		"**The same in every region**, since safety rests on them: `" + strings.Join(same, "`, `") + "`, and of several `witnesses` the names and each one's `staleness`. A region that differs neither takes nor pledges, and says which. [How to change one](operations.md#changing-a-safety-parameter).\n\n" +

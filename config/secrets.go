@@ -116,7 +116,7 @@ func readSecret(name string, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("%s is %s, expected a regular file with the secret", name, kindOf(info.Mode()))
 	}
 	if mode := info.Mode().Perm(); tooOpen(info, os.Geteuid()) {
-		return nil, fmt.Errorf("%s has mode %04o, expected 0600 or 0400: group or others can read or change the secret; run chmod 600 %s, and replace the secret if they may have read it", name, mode, name)
+		return nil, fmt.Errorf("%s has mode %04o, expected 0600 or 0400, or 0640 or 0440 of root's if the daemon is not root: group or others can read or change the secret; run chmod 600 %s, and replace the secret if they may have read it", name, mode, name)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
 	switch {

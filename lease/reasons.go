@@ -164,7 +164,7 @@ var Reasons = []Reason{
 	{GateLayersFenced, Warning, "own layers fenced", "every layer of this region is known to be inactive before its flag is raised", "see which layer does not fence, and why, in failoverd status"},
 	{GateSavedGone, Informational, "saved authority given up", "the authority on disk has been removed or has run out", "check that state_dir can be written"},
 	{GatePeersKnown, Warning, "every member seen", "each other member's info record has been seen at least once, so all look at the same witness", "start the agent of that region and compare its witness settings; for a member that is known to be absent start this agent with --member-absent REGION"},
-	{GateSameSafety, Critical, "same parameters everywhere", "every member runs with the same parameters that safety rests on", "make group, members, lease and witness.staleness, and the public keys, the same in all regions"},
+	{GateSameSafety, Critical, "same parameters everywhere", "every member runs with the same parameters that safety rests on", "make group, members, lease.ttl, lease.max_clock_drift, witness.staleness, the names of several witnesses, and the public keys the same in all regions"},
 	{GateSuspect, Informational, "leases can have run out", "no other region has shown a sign of life for longer(TTL) - TTL/6, and those of a better rank had their chance; all of them, if this one was outvoted or unapproved", ""},
 	{GateWitnessRead, Warning, "witness read since", "the flags of all members were read after that wait", "check the way to the witness: its reads fail"},
 	{GateFlagRaised, Informational, "own flag raised", "the own flag was acknowledged by the witness within the last TTL", "check the way to the witness: its writes fail"},

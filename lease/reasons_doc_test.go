@@ -23,7 +23,7 @@ var reasonKinds = []struct{ prefix, title, text string }{
 	{"Reason", "Why a region is in its state", "The label `reason` of `failoverd_transitions_total`, `reason` of the log line `state changed`, `reason` of `failoverd status`, and of `failoverd history`."},
 	{"Gate", "Gates", "What must hold before a region raises its flag, takes, or hands over: `failoverd explain`, `gates` of `failoverd status`, the label `gate` of `failoverd_gate_open`. The remedy is for one that stays closed."},
 	{"Refused", "Why a region does not pledge", "`why` of a peer's `quorum` in `failoverd status`. It may be a gate of the region that was asked, too."},
-	{"Notice", "Notices", "What an operator should know of. While one holds it is among the `alarms` of `failoverd status`, and in `failoverd_alarm`. Its log line begins with its title."},
+	{"Notice", "Notices", "What an operator should know of. One that lasts is an alarm while it holds: it is among the `alarms` of `failoverd status`, and in `failoverd_alarm`. Its log line begins with its title."},
 }
 
 // reasonConstants are the constants of reasons.go by the kind that their names begin with, in order.

@@ -26,20 +26,23 @@ prints the bounds that follow from it, each with its formula.
 With --live it then asks what runs, and prints a line for each finding: whether
 it is ok, a warning or a problem, what was asked, what came back, what to do.
 
-  the witness    does it answer, and let this region read? (it is not written to)
-                 a bucket: is it strongly consistent, and does it honour conditions?
-                 (with objects of its own, which are removed)
+  the witness    does it answer, and let this region read? No record is written.
+                 a bucket, etcd, a management cluster: is it as consistent as it
+                 has to be? By objects of its own, which are removed if the rights
+                 allow that.
   info records   of each region: there, with the same safety parameters?
   flags          of each region
   resolvers      does each answer, over UDP and TCP?
   the regions    through each resolver: does the delegation lead to the region,
                  and does it answer a signed question, with the right key?
   their state, their clocks, and who holds authority
+  the layers     can they act, and what do they find of their objects?
+  the cluster    are the roles there that failoverd rbac prints?
   the GPUs       can their source be read?
   notifications  can each receiver be reached? (nothing is sent)
 
-It can be run at any time, and where no daemon runs: nothing is changed by it. Without
-the section quorum only the witness is asked.
+It can be run at any time, and where no daemon runs: no region is changed by it.
+Without the section quorum no resolver and no other region is asked.
 
 With --measure it then reads the flags from each witness for so long, as an agent
 does, finds out how stale they are by what their writers say in them, and proposes

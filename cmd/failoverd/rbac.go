@@ -19,8 +19,8 @@ the state there, and nothing else. It asks nobody.
 
 check --live tells whether they are there.
 
-Exit codes: 0 printed; 2 the configuration is not valid, or no layer of it acts
-on a cluster.`,
+Exit codes: 0 printed; 2 the configuration is not valid, or nothing in it needs
+a cluster.`,
 		Example: "  failoverd rbac --config failoverd.yaml --namespace failoverd | kubectl apply -f -",
 		Args:    noArgs,
 	}
