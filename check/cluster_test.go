@@ -43,7 +43,9 @@ func TestLayerFindings(t *testing.T) {
 	} {
 		w := newWorld(t)
 		w.layers = []layers.Layer{tt.layer}
-		got := slices.DeleteFunc(w.check(), func(line string) bool { return !strings.Contains(line, "layer cnpg") || strings.Contains(line, "it is allowed what it needs") })
+		got := slices.DeleteFunc(w.check(), func(line string) bool {
+			return !strings.Contains(line, "layer cnpg") || strings.Contains(line, "it is allowed what it needs")
+		})
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}
