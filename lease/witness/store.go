@@ -3,10 +3,19 @@ package witness
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // MaxRecord is the size in bytes of the largest value that a Store keeps.
 const MaxRecord = 64 << 10
+
+// CheckSize refuses a value that no Store keeps.
+func CheckSize(key string, value []byte) error {
+	if len(value) > MaxRecord {
+		return &Error{Class: Invalid, Op: "put", Key: key, Err: fmt.Errorf("value has %d bytes, want at most %d", len(value), MaxRecord)}
+	}
+	return nil
+}
 
 // ErrNotFound says that the store answered, and that it has no value for the
 // key. As stores cache misses too, that is a read like another and never means

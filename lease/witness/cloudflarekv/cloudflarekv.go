@@ -21,7 +21,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/cloudflare/cloudflare-go/v7/kv"
 	"github.com/cloudflare/cloudflare-go/v7/option"
@@ -32,9 +31,6 @@ import (
 
 // maxKey is the length in bytes of the longest key that Workers KV takes.
 const maxKey = 512
-
-// requestTimeout ends a request whose context has no earlier deadline.
-const requestTimeout = 30 * time.Second
 
 // A Config says which namespace to use, and how. The fields without a comment
 // are those of witness.cloudflare_kv in the configuration.
@@ -82,7 +78,7 @@ func New(cfg Config) (*Store, error) {
 		option.WithAPIToken(cfg.Token),
 		option.WithHTTPClient(client),
 		option.WithMaxRetries(0), // it would send a write twice more (§1)
-		option.WithRequestTimeout(requestTimeout),
+		option.WithRequestTimeout(overhttp.RequestTimeout),
 	}
 	where := "api.cloudflare.com"
 	if cfg.BaseURL != "" {
@@ -107,9 +103,8 @@ func New(cfg Config) (*Store, error) {
 
 // Put implements witness.Store.
 func (s *Store) Put(ctx context.Context, key string, value []byte) error {
-	if len(value) > witness.MaxRecord {
-		return &witness.Error{Class: witness.Invalid, Op: "put", Key: key,
-			Err: fmt.Errorf("value has %d bytes, want at most %d", len(value), witness.MaxRecord)}
+	if err := witness.CheckSize(key, value); err != nil {
+		return err
 	}
 	_, err := s.exchange(ctx, "put", key, func(name string, capture option.RequestOption) error {
 		// Sent as it is, and not as the form that the SDK would make of it,
@@ -158,6 +153,7 @@ func (s *Store) exchange(ctx context.Context, op, key string, send func(name str
 	case err == nil:
 		err = errors.New("no answer")
 	}
-	return nil, &witness.Error{Class: witness.Unreachable, Op: op, Key: key, Err: overhttp.RedactError(fmt.Errorf("ask Cloudflare: %w", err), s.token),
-		Remedy: fmt.Sprintf("check that %s can be reached from here, and HTTPS_PROXY if there is a proxy", s.where)}
+	e := overhttp.NoAnswer(op, key, fmt.Errorf("ask Cloudflare: %w", err), s.where, "witness.cloudflare_kv.base_url")
+	e.Err = overhttp.RedactError(e.Err, s.token)
+	return nil, e
 }

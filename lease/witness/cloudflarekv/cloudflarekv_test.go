@@ -233,6 +233,8 @@ func check(t *testing.T, op string, err error, class witness.Class, want string)
 // The real thing, as far as kvtest is: each part of the configuration wrong.
 func TestWrongConfiguration(t *testing.T) {
 	srv := serve(t, kvtest.Options{})
+	foreign := httptest.NewTLSServer(http.NotFoundHandler()) // its certificate is nobody's
+	defer foreign.Close()
 	for _, test := range []struct {
 		name   string
 		change func(*cloudflarekv.Config)
@@ -245,6 +247,7 @@ func TestWrongConfiguration(t *testing.T) {
 		{"namespace", func(c *cloudflarekv.Config) { c.NamespaceID = "0" }, witness.Refused, "namespace_id"},
 		{"path", func(c *cloudflarekv.Config) { c.BaseURL = srv.URL + "/v5" }, witness.Refused, "account_id"},
 		{"port", func(c *cloudflarekv.Config) { c.BaseURL = "http://127.0.0.1:1" }, witness.Unreachable, "check that 127.0.0.1:1 can be reached"},
+		{"certificate", func(c *cloudflarekv.Config) { c.BaseURL = foreign.URL }, witness.BadAnswer, "this machine's clock, and that no proxy takes TLS apart"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := configFor(srv.URL)

@@ -11,15 +11,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/openova-io/failoverd/lease/witness"
@@ -28,9 +25,6 @@ import (
 
 // maxName is the length in bytes of the longest key or group that the Worker takes.
 const maxName = 1024
-
-// requestTimeout ends a request whose context has no earlier deadline.
-const requestTimeout = 30 * time.Second
 
 // A Config says which object to use, and how. The fields without a comment are those of
 // witness.durable_object in the configuration.
@@ -97,9 +91,8 @@ func checkURL(address string) (*url.URL, error) {
 
 // Put implements witness.Store.
 func (s *Store) Put(ctx context.Context, key string, value []byte) error {
-	if len(value) > witness.MaxRecord {
-		return &witness.Error{Class: witness.Invalid, Op: "put", Key: key,
-			Err: fmt.Errorf("value has %d bytes, want at most %d", len(value), witness.MaxRecord)}
+	if err := witness.CheckSize(key, value); err != nil {
+		return err
 	}
 	_, err := s.exchange(ctx, "put", key, http.MethodPost, value)
 	return err
@@ -128,11 +121,13 @@ func (s *Store) exchange(ctx context.Context, op, key, method string, value []by
 	case ctx.Err() != nil:
 		return nil, witness.Interrupted(ctx, op, key)
 	}
-	return nil, s.noAnswer(op, key, err)
+	e := overhttp.NoAnswer(op, key, fmt.Errorf("ask the Worker: %w", err), s.where, "witness.durable_object.url")
+	e.Err = overhttp.RedactError(e.Err, s.token)
+	return nil, e
 }
 
 func (s *Store) send(ctx context.Context, key, method string, value []byte) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, overhttp.RequestTimeout)
 	defer cancel()
 	query := url.Values{"group": {s.group}, "key": {key}}
 	req, err := http.NewRequestWithContext(ctx, method, s.address+"?"+query.Encode(), bytes.NewReader(value))
@@ -171,20 +166,4 @@ func checkName(name string) error {
 		return fmt.Errorf("it is %.20q of %d bytes, want from 1 to %d of UTF-8", name, len(name), maxName)
 	}
 	return nil
-}
-
-// noAnswer is the error of a request that got no answer, or a part of one.
-func (s *Store) noAnswer(op, key string, err error) *witness.Error {
-	p := &witness.Error{Class: witness.Unreachable, Op: op, Key: key, Err: overhttp.RedactError(fmt.Errorf("ask the Worker: %w", err), s.token),
-		Remedy: fmt.Sprintf("check that %s can be reached from here, and HTTPS_PROXY if there is a proxy", s.where)}
-	var certificate *tls.CertificateVerificationError
-	var name *net.DNSError
-	switch {
-	case errors.As(err, &certificate):
-		p.Class = witness.BadAnswer
-		p.Remedy = "check witness.durable_object.url, this machine's clock, and that no proxy takes TLS apart"
-	case errors.As(err, &name) && name.IsNotFound:
-		p.Remedy = fmt.Sprintf("check witness.durable_object.url, and that this machine can look up %s", s.where)
-	}
-	return p
 }

@@ -77,9 +77,8 @@ func (s *Store) Close() error {
 
 // Put implements witness.Store.
 func (s *Store) Put(ctx context.Context, key string, value []byte) error {
-	if len(value) > witness.MaxRecord {
-		return &witness.Error{Class: witness.Invalid, Op: "put", Key: key,
-			Err: fmt.Errorf("value has %d bytes, want at most %d", len(value), witness.MaxRecord)}
+	if err := witness.CheckSize(key, value); err != nil {
+		return err
 	}
 	return s.ask(ctx, "put", key, func(ctx context.Context, kv pb.KVClient) (*pb.ResponseHeader, error) {
 		answer, err := kv.Put(ctx, &pb.PutRequest{Key: []byte(key), Value: value})

@@ -68,10 +68,10 @@ func (s *Store) sweep() {
 
 // Put implements witness.Store.
 func (s *Store) Put(ctx context.Context, key string, value []byte) error {
-	name, err := fileName(key)
-	if err == nil && len(value) > witness.MaxRecord {
-		err = fmt.Errorf("value has %d bytes, want at most %d", len(value), witness.MaxRecord)
+	if err := witness.CheckSize(key, value); err != nil {
+		return err
 	}
+	name, err := fileName(key)
 	if err != nil {
 		return &witness.Error{Class: witness.Invalid, Op: "put", Key: key, Err: err}
 	}

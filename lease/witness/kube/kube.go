@@ -75,9 +75,8 @@ func New(config *rest.Config, namespace string) (*Store, error) {
 
 // Put implements witness.Store.
 func (s *Store) Put(ctx context.Context, key string, value []byte) error {
-	if len(value) > witness.MaxRecord {
-		return &witness.Error{Class: witness.Invalid, Op: "put", Key: key,
-			Err: fmt.Errorf("value has %d bytes, want at most %d", len(value), witness.MaxRecord)}
+	if err := witness.CheckSize(key, value); err != nil {
+		return err
 	}
 	body, err := json.Marshal(newObject(s.namespace, key, value))
 	if err != nil {

@@ -7,10 +7,12 @@
 package overhttp
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -20,6 +22,9 @@ import (
 
 	"github.com/openova-io/failoverd/lease/witness"
 )
+
+// RequestTimeout ends a request whose context has no earlier deadline.
+const RequestTimeout = 30 * time.Second
 
 // NewClient returns an HTTP client that keeps connections for reuse, goes
 // through the proxy of the environment like any other, gives up on dead
@@ -59,6 +64,24 @@ func (o once) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return o.RoundTripper.RoundTrip(req)
+}
+
+// NoAnswer is the error of a request that got no answer from a host, or a part of one. setting is what leads there in the
+// configuration. A host that can't show who it is counts as a stranger that answers: no time mends that.
+func NoAnswer(op, key string, err error, host, setting string) *witness.Error {
+	e := &witness.Error{Class: witness.Unreachable, Op: op, Key: key, Err: err,
+		Remedy: fmt.Sprintf("check that %s can be reached from here, and HTTPS_PROXY if there is a proxy", host)}
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var name *net.DNSError
+	switch {
+	case errors.As(err, &certificate), errors.As(err, &record):
+		e.Class = witness.BadAnswer
+		e.Remedy = fmt.Sprintf("check %s, this machine's clock, and that no proxy takes TLS apart", setting)
+	case errors.As(err, &name) && name.IsNotFound:
+		e.Remedy = fmt.Sprintf("check %s, and that this machine can look up %s", setting, host)
+	}
+	return e
 }
 
 // An Answer is what came back, as it was.

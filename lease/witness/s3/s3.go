@@ -42,9 +42,6 @@ import (
 	"github.com/openova-io/failoverd/lease/witness/overhttp"
 )
 
-// requestTimeout ends a request whose context has no earlier deadline.
-const requestTimeout = 30 * time.Second
-
 // A Config says which bucket to use, and how. The fields without a comment are
 // those of witness.s3 in the configuration.
 type Config struct {
@@ -122,9 +119,8 @@ func New(cfg Config) (*Store, error) {
 
 // Put implements witness.Store.
 func (s *Store) Put(ctx context.Context, key string, value []byte) error {
-	if len(value) > witness.MaxRecord {
-		return &witness.Error{Class: witness.Invalid, Op: "put", Key: key,
-			Err: fmt.Errorf("value has %d bytes, want at most %d", len(value), witness.MaxRecord)}
+	if err := witness.CheckSize(key, value); err != nil {
+		return err
 	}
 	a, err := s.exchange(ctx, http.MethodPut, key, value, nil)
 	if err != nil {
@@ -156,7 +152,7 @@ func (s *Store) exchange(ctx context.Context, method, key string, body []byte, h
 	if ctx.Err() != nil {
 		return answer{}, witness.Interrupted(ctx, op, key)
 	}
-	limited, cancel := context.WithTimeout(ctx, requestTimeout)
+	limited, cancel := context.WithTimeout(ctx, overhttp.RequestTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(limited, method, s.base+name, bytes.NewReader(body))
 	if err != nil {
@@ -186,6 +182,5 @@ func (s *Store) exchange(ctx context.Context, method, key string, body []byte, h
 	case ctx.Err() != nil:
 		return answer{}, witness.Interrupted(ctx, op, key)
 	}
-	return answer{}, &witness.Error{Class: witness.Unreachable, Op: op, Key: key, Err: fmt.Errorf("ask the store: %w", err),
-		Remedy: fmt.Sprintf("check that %s can be reached from here, witness.s3.endpoint and path_style, and HTTPS_PROXY if there is a proxy", s.host)}
+	return answer{}, overhttp.NoAnswer(op, key, fmt.Errorf("ask the store: %w", err), s.host, "witness.s3.endpoint and path_style")
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -276,4 +277,8 @@ func TestDeadline(t *testing.T) {
 	}
 	_, err = open(t, configFor("http://127.0.0.1:1")).Get(t.Context(), "k")
 	check(t, "Get of nobody", err, witness.Unreachable, "127.0.0.1:1 can be reached")
+	foreign := httptest.NewTLSServer(http.NotFoundHandler()) // its certificate is nobody's
+	defer foreign.Close()
+	_, err = open(t, configFor(foreign.URL)).Get(t.Context(), "k")
+	check(t, "Get of a stranger", err, witness.BadAnswer, "check witness.s3.endpoint and path_style, this machine's clock")
 }
