@@ -34,7 +34,7 @@ type Layer struct {
 	config    Config
 	set       *kube.Set
 	instances *instances
-	publish   chan struct{} // asks Watch to publish now
+	publisher kube.Publisher
 	ear       ear
 
 	publishing sync.Mutex // held while a note is made and published, so that none is overtaken
@@ -87,12 +87,12 @@ func New(client *kube.Client, board layers.Board, c Config) (*Layer, error) {
 	}
 	return &Layer{
 		client: client, board: board, config: c, instances: instances,
-		set:     kube.NewSet(client, clusters, c.Selector, c.Namespaces),
-		publish: make(chan struct{}, 1),
-		known:   map[string]seen{},
-		follows: map[string]uint64{},
-		token:   map[string]had{},
-		ear:     ear{read: map[lease.Region]reading{}},
+		set:       kube.NewSet(client, clusters, c.Selector, c.Namespaces),
+		publisher: kube.NewPublisher(),
+		known:     map[string]seen{},
+		follows:   map[string]uint64{},
+		token:     map[string]had{},
+		ear:       ear{read: map[lease.Region]reading{}},
 	}, nil
 }
 
@@ -130,7 +130,7 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 				}
 				return err
 			}
-			l.publishNow()
+			l.publisher.Now()
 			by, err := pods()
 			of := by[c.String()]
 			if again || err != nil {
@@ -196,7 +196,7 @@ func (l *Layer) Activate(ctx context.Context, order layers.Order) error {
 			}
 			err := l.active(ctx, c)
 			if err == nil {
-				l.publishNow()
+				l.publisher.Now()
 			}
 			return err
 		})
@@ -247,36 +247,21 @@ func (l *Layer) since(c cluster, order layers.Order, all []heard) time.Duration 
 
 func (l *Layer) hear(c cluster) []heard { return l.ear.hear(c, l.board.Notes(l.Name())) }
 
-const (
-	firstPoll   = 50 * time.Millisecond
-	slowestPoll = time.Second
-
-	// attemptTime is after how long an attempt that waits says what for.
-	attemptTime = 3 * time.Second
-)
-
 // until does something with a Cluster, read anew each time, until that succeeds, and
 // returns what was missing last if that takes long.
 func (l *Layer) until(ctx context.Context, o *unstructured.Unstructured, do func(c cluster, again bool) error) error {
-	ends := time.Now().Add(attemptTime)
-	for pause := firstPoll; ; pause = min(pause*3/2, slowestPoll) {
-		err := do(cluster{o}, pause > firstPoll)
-		if err == nil || time.Now().Add(pause).After(ends) {
-			return err
+	return kube.Poll(ctx, func(again bool) error {
+		if again {
+			next, err := l.client.Resource(clusters).Namespace(o.GetNamespace()).Get(ctx, o.GetName(), metav1.GetOptions{})
+			switch {
+			case apierrors.IsNotFound(err):
+				return nil
+			case err == nil:
+				o = next
+			}
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
-		case <-time.After(pause):
-		}
-		next, getErr := l.client.Resource(clusters).Namespace(o.GetNamespace()).Get(ctx, o.GetName(), metav1.GetOptions{})
-		switch {
-		case apierrors.IsNotFound(getErr):
-			return nil
-		case getErr == nil:
-			o = next
-		}
-	}
+		return do(cluster{o}, again)
+	})
 }
 
 // Observe looks at every Cluster and its instances. Without any the layer can't be

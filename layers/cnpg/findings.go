@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/layers"
+	"github.com/openova-io/failoverd/layers/kube"
 )
 
 // Findings are what of the Clusters an operator should know before a failover. It looks
@@ -105,7 +106,7 @@ func (l *Layer) diverged(ctx context.Context, c cluster) (layers.Finding, bool) 
 // that streams and seems not to follow: longer than a position takes that was published.
 const (
 	looks     = 3
-	lookAgain = publishEvery * 2 / 5
+	lookAgain = kube.PublishEvery * 2 / 5
 )
 
 // getsOn reports whether what is streamed grows, or that can't be told. Where data has

@@ -4,51 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"time"
-)
 
-const (
-	// publishEvery is how old a published position gets.
-	publishEvery = 5 * time.Second
-
-	// publishSoon is how old it gets while a token is awaited, and how long it lasts at
-	// least.
-	publishSoon = 200 * time.Millisecond
+	"github.com/openova-io/failoverd/layers/kube"
 )
 
 // Watch notices what others make of the Clusters, and publishes what the other regions
 // have to know of them.
 func (l *Layer) Watch(ctx context.Context, changed func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		l.set.Watch(ctx, changed)
-	}()
-	defer func() { <-done }()
-	for {
-		soon := l.publishAll(ctx, changed)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(publishSoon):
-		}
-		if soon {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-l.publish:
-		case <-time.After(publishEvery):
-		}
-	}
-}
-
-// publishNow has Watch publish without waiting for the time to come.
-func (l *Layer) publishNow() {
-	select {
-	case l.publish <- struct{}{}:
-	default: // it is about to
-	}
+	l.publisher.Watch(ctx, l.set, changed, l.publishAll)
 }
 
 // publishAll publishes what the Clusters are, and reports whether one is to have a token
@@ -57,7 +20,7 @@ func (l *Layer) publishNow() {
 func (l *Layer) publishAll(ctx context.Context, changed func()) (soon bool) {
 	l.publishing.Lock()
 	defer l.publishing.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, publishEvery)
+	ctx, cancel := context.WithTimeout(ctx, kube.PublishEvery)
 	defer cancel()
 	list, err := l.set.List(ctx)
 	if err != nil {

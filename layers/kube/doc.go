@@ -1,6 +1,8 @@
 // Package kube is what the layers that act on objects of a Kubernetes cluster share:
-// the client, a set of objects that one Edit makes active or fenced, the marks that
-// the daemon leaves on them, and the counts of what it wrote.
+// a set of objects that one Edit makes active or fenced, the marks that the daemon
+// leaves on them, the counts of what it wrote, and how it waits for what others make
+// of them and tells the other regions. Its client, and what that has to be allowed,
+// serve all of the daemon that asks an API server.
 //
 // It guarantees:
 //

@@ -3,8 +3,7 @@ package strimzi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"time"
+	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,10 +22,10 @@ type Config struct {
 
 // A Layer is the KafkaMirrorMaker2 resources of one group.
 type Layer struct {
-	client  *kube.Client
-	board   layers.Board
-	set     *kube.Set
-	publish chan struct{} // asks Watch to publish now
+	client    *kube.Client
+	board     layers.Board
+	set       *kube.Set
+	publisher kube.Publisher
 }
 
 var (
@@ -40,7 +39,7 @@ var mirrorMakers = schema.GroupVersionResource{Group: "kafka.strimzi.io", Versio
 
 // New returns the layer. It asks nobody yet.
 func New(client *kube.Client, board layers.Board, c Config) *Layer {
-	return &Layer{client: client, board: board, set: kube.NewSet(client, mirrorMakers, c.Selector, c.Namespaces), publish: make(chan struct{}, 1)}
+	return &Layer{client: client, board: board, set: kube.NewSet(client, mirrorMakers, c.Selector, c.Namespaces), publisher: kube.NewPublisher()}
 }
 
 // Name is that of the section of the configuration.
@@ -68,7 +67,7 @@ func (l *Layer) Activate(ctx context.Context, order layers.Order) error {
 		if err := l.await(ctx, o); err != nil {
 			return err
 		}
-		l.publishNow()
+		l.publisher.Now()
 		return nil
 	})
 }
@@ -85,38 +84,28 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 	return pass.Finish(ctx)
 }
 
-const (
-	firstPoll   = 50 * time.Millisecond
-	slowestPoll = time.Second
-
-	// attemptTime is after how long an attempt that waits says what for.
-	attemptTime = 3 * time.Second
-)
-
 // await waits until a resource has stopped, and returns what was missing last if that
 // takes long.
 func (l *Layer) await(ctx context.Context, o *unstructured.Unstructured) error {
-	ends := time.Now().Add(attemptTime)
 	in := l.client.Resource(mirrorMakers).Namespace(o.GetNamespace())
-	for pause := firstPoll; ; pause = min(pause*3/2, slowestPoll) {
+	started := false
+	err := kube.Poll(ctx, func(bool) error {
 		now, err := in.Get(ctx, o.GetName(), metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
 			return nil
-		case err == nil && !allStopped(now):
-			return fmt.Errorf("somebody has started it again") // the next attempt stops it
-		case err == nil:
-			err = settled(now)
-		}
-		if err == nil || time.Now().Add(pause).After(ends) {
+		case err != nil:
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
-		case <-time.After(pause):
+		if started = !allStopped(now); started {
+			return nil
 		}
+		return settled(now)
+	})
+	if started {
+		return errors.New("somebody has started it again") // the next attempt stops it
 	}
+	return err
 }
 
 // Observe says active if nothing is mirrored into this region, and inactive if all that
@@ -145,52 +134,18 @@ func (l *Layer) Observe(ctx context.Context) (layers.State, error) {
 	return layers.Unknown, nil
 }
 
-const (
-	// publishEvery is how late other regions hear that a resource has stopped, and this
-	// one looks at what they say.
-	publishEvery = 5 * time.Second
-	publishPause = 200 * time.Millisecond // between two times, at least
-)
-
 // Watch notices what others make of the resources, publishes what they are, and has them
 // looked at when what other regions say lets more of them run, or less.
 func (l *Layer) Watch(ctx context.Context, changed func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		l.set.Watch(ctx, changed)
-	}()
-	defer func() { <-done }()
-	for {
-		l.publishAll(ctx, changed)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(publishPause):
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-l.publish:
-		case <-time.After(publishEvery):
-		}
-	}
+	l.publisher.Watch(ctx, l.set, changed, l.publishAll)
 }
 
-// publishNow has Watch publish without waiting for the time to come.
-func (l *Layer) publishNow() {
-	select {
-	case l.publish <- struct{}{}:
-	default: // it is about to
-	}
-}
-
-func (l *Layer) publishAll(ctx context.Context, changed func()) {
-	ctx, cancel := context.WithTimeout(ctx, publishEvery)
+func (l *Layer) publishAll(ctx context.Context, changed func()) (soon bool) {
+	ctx, cancel := context.WithTimeout(ctx, kube.PublishEvery)
 	defer cancel()
 	list, err := l.set.List(ctx)
 	if err != nil {
-		return
+		return false
 	}
 	all := make([]said, len(list))
 	for i, o := range list {
@@ -201,7 +156,8 @@ func (l *Layer) publishAll(ctx context.Context, changed func()) {
 	}
 	text, err := json.Marshal(all)
 	if err != nil {
-		return // it holds nothing that JSON can't
+		return false // it holds nothing that JSON can't
 	}
 	l.board.Publish(l.Name(), string(text))
+	return false
 }
