@@ -293,6 +293,9 @@ func (a *Agent) notice(n lease.Notice) {
 	if n.Region != "" {
 		args = append(args, "region", n.Region)
 	}
+	if n.Witness != "" {
+		args = append(args, "witness", n.Witness)
+	}
 	if n.Detail != "" {
 		args = append(args, "detail", n.Detail)
 	}

@@ -199,6 +199,11 @@ type AlarmStatus struct {
 	Detail  string       `json:"detail,omitempty"`
 }
 
+// About names what it is about, for people; it is empty if that is nothing in particular.
+func (a AlarmStatus) About() string {
+	return lease.Notice{Region: a.Region, Witness: a.Witness}.About()
+}
+
 func reasonStatus(code lease.ReasonCode) ReasonStatus {
 	r := lease.ReasonOf(code)
 	return ReasonStatus{r.Code, r.Severity, r.Title, r.Text, r.Remedy}

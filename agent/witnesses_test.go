@@ -53,6 +53,9 @@ func TestSeveralWitnesses(t *testing.T) {
 					if _, page := a.get("/metrics"); !strings.Contains(page, `failoverd_witness_up{witness="`+bad+`"} 0`) || strings.Count(page, "failoverd_witness_up{") != 3 {
 						t.Error("the metrics do not tell which of three is down")
 					}
+					if log := a.log.String(); !strings.Contains(log, " witness="+bad) || strings.Count(log, "reason=witness_unreachable") != strings.Count(log, " witness="+bad) {
+						t.Errorf("the log does not tell which of three is down:\n%s", log)
+					}
 					a.freeze() // dead, for the others; it has renewed 10 s ago at the most
 					within := w.params.LongestGapFresh(0)
 					if bad == "kv" {

@@ -132,6 +132,17 @@ type Notice struct {
 	Detail  string
 }
 
+// About names what it is about, for people; it is empty if that is nothing in particular.
+func (n Notice) About() string {
+	switch {
+	case n.Witness == "":
+		return string(n.Region)
+	case n.Region == "":
+		return "witness " + n.Witness
+	}
+	return string(n.Region) + " at witness " + n.Witness
+}
+
 func (WriteFlag) action()     {}
 func (ReadRound) action()     {}
 func (WriteInfo) action()     {}

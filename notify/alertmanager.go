@@ -49,6 +49,9 @@ func alertOf(m *Message) alertBody {
 	if m.About != "" {
 		a.Labels["about"] = string(m.About)
 	}
+	if m.Witness != "" {
+		a.Labels["witness"] = m.Witness
+	}
 	if m.Detail != "" {
 		a.Annotations["detail"] = m.Detail
 	}

@@ -41,16 +41,18 @@ type Message struct {
 	Epoch uint64          `json:"epoch,omitempty"` // of the authority or candidacy
 
 	// Of the others.
-	About  lease.Region `json:"about,omitempty"` // the member that it is about
-	Detail string       `json:"detail,omitempty"`
-	Began  *time.Time   `json:"began,omitempty"` // an alarm that has ended
+	About   lease.Region `json:"about,omitempty"`   // the member that it is about
+	Witness string       `json:"witness,omitempty"` // the one of several that it is about
+	Detail  string       `json:"detail,omitempty"`
+	Began   *time.Time   `json:"began,omitempty"` // an alarm that has ended
 
 	Alarms []Held `json:"alarms"` // that hold then
 }
 
 // Held is an alarm that holds.
 type Held struct {
-	Reason lease.ReasonCode `json:"reason"`
-	About  lease.Region     `json:"about,omitempty"`
-	Began  time.Time        `json:"began"`
+	Reason  lease.ReasonCode `json:"reason"`
+	About   lease.Region     `json:"about,omitempty"`
+	Witness string           `json:"witness,omitempty"`
+	Began   time.Time        `json:"began"`
 }

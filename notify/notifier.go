@@ -116,7 +116,7 @@ func (n *Notifier) Show(d lease.Decision, alarms []lease.Notice) {
 	for _, h := range was {
 		if !slices.ContainsFunc(alarms, h.of) || slices.ContainsFunc(step, h.of) { // an alarm that holds begins again only after it has ended
 			m := n.message(AlarmEnded, h.Reason)
-			m.About, m.Detail, m.Began = h.About, h.Detail, &h.Time
+			m.About, m.Witness, m.Detail, m.Began = h.About, h.Witness, h.Detail, &h.Time
 			ended = append(ended, m)
 		}
 	}
@@ -126,7 +126,7 @@ func (n *Notifier) Show(d lease.Decision, alarms []lease.Notice) {
 			continue
 		}
 		m := n.message(Alarm, a.Reason)
-		m.About, m.Detail = a.Region, a.Detail
+		m.About, m.Witness, m.Detail = a.Region, a.Witness, a.Detail
 		holds, begun = append(holds, m), append(begun, m)
 	}
 	n.holds = holds
@@ -142,7 +142,7 @@ func (n *Notifier) Show(d lease.Decision, alarms []lease.Notice) {
 			continue // it is told as an alarm
 		}
 		m := n.message(Notice, s.Reason)
-		m.About, m.Detail = s.Region, s.Detail
+		m.About, m.Witness, m.Detail = s.Region, s.Witness, s.Detail
 		n.tellNotice(m)
 	}
 	n.hold()
@@ -164,12 +164,14 @@ func (n *Notifier) message(kind Kind, why lease.ReasonCode) *Message {
 }
 
 // of reports whether a message is of the alarm that a notice is about.
-func (m *Message) of(n lease.Notice) bool { return m.Reason == n.Reason && m.About == n.Region }
+func (m *Message) of(n lease.Notice) bool {
+	return m.Reason == n.Reason && m.About == n.Region && m.Witness == n.Witness
+}
 
 // tellNotice tells of what is no transition.
 func (n *Notifier) tellNotice(m *Message) {
 	if n.cfg.Events != nil {
-		notice := lease.Notice{Reason: m.Reason, Region: m.About, Detail: m.Detail}
+		notice := lease.Notice{Reason: m.Reason, Region: m.About, Witness: m.Witness, Detail: m.Detail}
 		if m.Kind == AlarmEnded {
 			n.cfg.Events.Ended(notice)
 		} else {
@@ -188,7 +190,7 @@ func (n *Notifier) tell(m *Message) {
 	m.ID = fmt.Sprintf("%s/%s/%s/%d", m.Group, m.Region, n.run, n.number)
 	m.Alarms = make([]Held, len(n.holds))
 	for i, h := range n.holds {
-		m.Alarms[i] = Held{Reason: h.Reason, About: h.About, Began: h.Time}
+		m.Alarms[i] = Held{Reason: h.Reason, About: h.About, Witness: h.Witness, Began: h.Time}
 	}
 	for _, w := range n.workers {
 		w.add(m)

@@ -18,24 +18,25 @@ type eventLog []string
 func (e *eventLog) Transition(t lease.Transition) {
 	*e = append(*e, fmt.Sprintf("%q to %s", t.From, t.To))
 }
-func (e *eventLog) Notice(n lease.Notice) { *e = append(*e, fmt.Sprintf("%s %q", n.Reason, n.Region)) }
+func (e *eventLog) Notice(n lease.Notice) {
+	*e = append(*e, fmt.Sprintf("%s %q", n.Reason, n.About()))
+}
 func (e *eventLog) Ended(n lease.Notice) {
-	*e = append(*e, fmt.Sprintf("%s %q ended", n.Reason, n.Region))
+	*e = append(*e, fmt.Sprintf("%s %q ended", n.Reason, n.About()))
 }
 
-// told is what a webhook was told, a line for each message: kind, reason and about, then the alarms that hold.
+// told is what a webhook was told, a line for each message: kind, reason and what it is about, then the alarms that hold.
 func told(t *testing.T, s *server) (lines []string) {
 	t.Helper()
 	for _, m := range s.messages(t) {
-		line := fmt.Sprintf("%s %s", m.Kind, m.Reason)
-		if m.About != "" {
-			line += " " + string(m.About)
+		of := func(reason lease.ReasonCode, about lease.Region, witness string) string {
+			return strings.TrimSpace(fmt.Sprintf("%s %s", reason, lease.Notice{Region: about, Witness: witness}.About()))
 		}
 		var holds []string
 		for _, h := range m.Alarms {
-			holds = append(holds, strings.TrimSpace(fmt.Sprintf("%s %s", h.Reason, h.About)))
+			holds = append(holds, of(h.Reason, h.About, h.Witness))
 		}
-		lines = append(lines, line+" ["+strings.Join(holds, ", ")+"]")
+		lines = append(lines, fmt.Sprintf("%s %s [%s]", m.Kind, of(m.Reason, m.About, m.Witness), strings.Join(holds, ", ")))
 	}
 	return lines
 }
@@ -112,6 +113,53 @@ func TestTold(t *testing.T) {
 		if len(ids) != len(m) {
 			t.Errorf("%d messages have %d ids", len(m), len(ids))
 		}
+	})
+}
+
+// TestSeveralWitnesses: an alarm of one of several witnesses is another one than that of the next, though all else is the same.
+func TestSeveralWitnesses(t *testing.T) {
+	down := func(witness string) lease.Notice {
+		return lease.Notice{Reason: lease.NoticeWitnessDown, Region: "fsn", Witness: witness, Detail: "writing the own flag"}
+	}
+	kv, s3 := down("kv"), down("s3")
+	inBubble(t, func(t *testing.T) {
+		s, am, events := newServer(t, "http"), newServer(t, "http"), &eventLog{}
+		w := begin(t, events, s.webhook(t, "hook"), am.alertmanager(t, "am"))
+		step := func(alarms []lease.Notice, begins ...lease.Notice) {
+			for _, n := range begins {
+				w.Notice(n)
+			}
+			w.Show(acts, alarms)
+			after(time.Second)
+		}
+		step([]lease.Notice{s3}, s3)
+		step([]lease.Notice{s3, kv}, kv)
+		step([]lease.Notice{kv})
+		step([]lease.Notice{kv}, s3) // it began and ended
+		step(nil)
+		compareLines(t, told(t, s), `
+			alarm witness_unreachable fsn at witness s3 [witness_unreachable fsn at witness s3]
+			alarm witness_unreachable fsn at witness kv [witness_unreachable fsn at witness s3, witness_unreachable fsn at witness kv]
+			alarm_ended witness_unreachable fsn at witness s3 [witness_unreachable fsn at witness kv]
+			notice witness_unreachable fsn at witness s3 [witness_unreachable fsn at witness kv]
+			alarm_ended witness_unreachable fsn at witness kv []`)
+		compareLines(t, *events, `
+			witness_unreachable "fsn at witness s3"
+			witness_unreachable "fsn at witness kv"
+			witness_unreachable "fsn at witness s3" ended
+			witness_unreachable "fsn at witness s3"
+			witness_unreachable "fsn at witness kv" ended`)
+		var labels []string
+		for _, a := range alerts(t, am) {
+			l := a[0].Labels
+			labels = append(labels, fmt.Sprintf("%s %s %s, ended %v", l["reason"], l["about"], l["witness"], a[0].EndsAt != nil))
+		}
+		compareLines(t, labels, `
+			witness_unreachable fsn s3, ended false
+			witness_unreachable fsn kv, ended false
+			witness_unreachable fsn s3, ended true
+			witness_unreachable fsn s3, ended false
+			witness_unreachable fsn kv, ended true`)
 	})
 }
 

@@ -63,13 +63,13 @@ func ofTransition(t lease.Transition) (key, string) {
 // ofNotice is the Event for what an operator should know of, and for its end.
 func ofNotice(n lease.Notice, action string) (key, string) {
 	why := lease.ReasonOf(n.Reason)
-	k := key{warning: action == notice && why.Severity != lease.Informational, reason: string(n.Reason), action: action, about: n.Region}
+	k := key{warning: action == notice && why.Severity != lease.Informational, reason: string(n.Reason), action: action, about: n.About()}
 	text := why.Title
 	if action == noticeEnded {
 		text += " no more"
 	}
-	if n.Region != "" {
-		text += fmt.Sprintf(" (%s)", n.Region)
+	if about := n.About(); about != "" {
+		text += fmt.Sprintf(" (%s)", about)
 	}
 	if action == noticeEnded {
 		return k, text

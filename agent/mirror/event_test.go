@@ -44,10 +44,12 @@ func TestEventWords(t *testing.T) {
 	}{
 		{lease.Notice{Reason: lease.NoticeWitnessDown, Detail: "writing the own flag"}, notice, true, "witness unreachable: reads or writes of the witness fail; writing the own flag"},
 		{lease.Notice{Reason: lease.NoticeSavedUnusable}, notice, false, "saved authority unusable: the authority on disk is of another boot or other safety parameters, has run out, or makes no sense, so the region fences first"},
+		{lease.Notice{Reason: lease.NoticeWitnessDown, Region: "fsn", Witness: "kv"}, notice, true, "witness unreachable (fsn at witness kv): reads or writes of the witness fail"},
+		{lease.Notice{Reason: lease.NoticeWitnessDown, Witness: "kv"}, noticeEnded, false, "witness unreachable no more (witness kv)"},
 		{lease.Notice{Reason: lease.NoticePeerUnreachable, Region: "hel"}, noticeEnded, false, "region unreachable no more (hel)"},
 	} {
 		k, note := ofNotice(tt.n, tt.action)
-		if k.warning != tt.warning || k.action != tt.action || k.reason != string(tt.n.Reason) || k.about != tt.n.Region || note != tt.note {
+		if k.warning != tt.warning || k.action != tt.action || k.reason != string(tt.n.Reason) || k.about != tt.n.About() || note != tt.note {
 			t.Errorf("got %+v %q, want %v %s %q", k, note, tt.warning, tt.action, tt.note)
 		}
 	}

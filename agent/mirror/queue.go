@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/openova-io/failoverd/layers/kube"
-	"github.com/openova-io/failoverd/lease"
 )
 
 // A key is what makes two happenings the same.
@@ -14,7 +13,7 @@ type key struct {
 	warning bool
 	reason  string
 	action  string
-	about   lease.Region // that a notice is about; empty for none
+	about   string // what a notice is about; empty for none
 	epoch   uint64
 }
 

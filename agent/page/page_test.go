@@ -169,6 +169,11 @@ func TestFacts(t *testing.T) {
 	asks.Gates[1].Open, asks.Peers[0].Mode, asks.Peers[1].Known, asks.Peers[1].Paused = true, lease.ModeManual, true, true
 	alone := calmStatus()
 	alone.Peers[0].Quorum, alone.Peers[1].Quorum, alone.Peers[1].Mode = nil, nil, lease.ModeManual
+	several := calmStatus()
+	several.Alarms = []agent.AlarmStatus{
+		{ReasonStatus: reason(lease.NoticeWitnessStale), Region: "hel", Witness: "kv"}, {ReasonStatus: reason(lease.NoticeWitnessStale), Region: "hel", Witness: "s3"},
+		{ReasonStatus: reason(lease.NoticeWitnessDown), Witness: "etcd"},
+	}
 	pauses := calmStatus()
 	pauses.Mode, pauses.Paused = lease.ModeAutomatic, of(3600)
 	drilled, failed := calmStatus(), calmStatus()
@@ -207,7 +212,10 @@ func TestFacts(t *testing.T) {
 			"Do: failoverd approve, or failoverd deny;", "fsn, when an operator approves; hel, when an operator orders it to; not nbg: it is paused",
 		}},
 		"no quorum": {alone, []string{"hel can take over, if its agent runs, which can't be seen without the quorum; nbg can take over, when an operator orders it to and if its agent runs"}},
-		"pauses":    {pauses, []string{"automatic; paused for 1 h 0 min more, and decides nothing by itself", "Nothing is wrong"}},
+		"several witnesses": {several, []string{
+			"witness staler than its bound hel at witness kv, hel at witness s3", "witness unreachable witness etcd",
+		}},
+		"pauses": {pauses, []string{"automatic; paused for 1 h 0 min more, and decides nothing by itself", "Nothing is wrong"}},
 		"degraded": {degraded, []string{
 			"fsn is active", "act now", "authority runs out", "the region is degraded", "gateway 503", "Handing over", "another region fit closed hel", "see the health of that region",
 			"activate: no primary", "cnpg unknown",

@@ -18,7 +18,7 @@ import (
 type problem struct {
 	Severity lease.Severity
 	Title    string
-	About    string // a region, or a part of this one; several, if all else is the same
+	About    string // a region, a witness, or a part of this region; several, if all else is the same
 	Text     string
 	Detail   string
 	Remedy   string
@@ -41,7 +41,7 @@ func problems(v *view, p *lease.Params) (all []problem) {
 	alarmed := map[lease.ReasonCode]bool{}
 	for _, a := range v.Alarms {
 		alarmed[a.Code] = true
-		add(problem{a.Severity, a.Title, string(a.Region), a.Text, a.Detail, a.Remedy, notify.Runbook(a.Code)})
+		add(problem{a.Severity, a.Title, a.About(), a.Text, a.Detail, a.Remedy, notify.Runbook(a.Code)})
 	}
 
 	// As the alert FailoverdAuthorityRunningOut has it.

@@ -180,7 +180,7 @@ func (d *drill) look(s agent.Status, w window) (failed int) {
 	}
 	check(known, "%s is another member of the group", d.To)
 	for _, a := range s.Alarms {
-		check(false, "no alarm holds: %s %s", a.Title, a.Region)
+		check(false, "no alarm holds: %s %s", a.Title, a.About())
 	}
 	if w != (window{}) {
 		check(w.holds(d.Began, d.longest()), "all of it is within the window %s: it takes %s at most", w, seconds(d.longest().Seconds()))

@@ -182,8 +182,8 @@ func printStatus(out io.Writer, s agent.Status) {
 	printDrill(out, s.Drill)
 	for _, a := range s.Alarms {
 		fmt.Fprintf(out, "\n%s: %s", a.Severity, a.Title)
-		if a.Region != "" {
-			fmt.Fprintf(out, " (%s)", a.Region)
+		if about := a.About(); about != "" {
+			fmt.Fprintf(out, " (%s)", about)
 		}
 		fmt.Fprintf(out, ": %s\n", a.Text)
 		if a.Detail != "" {
