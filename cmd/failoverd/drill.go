@@ -93,27 +93,20 @@ func (d *drill) run(cmd *cobra.Command, flags operatorFlags, window window, repo
 	if err != nil {
 		return err
 	}
-	d.Began = time.Now()
-	failed := d.look(status, window)
+	err = d.look(status, window)
 	if d.text {
 		d.plan(status).print(d.out)
-		for _, c := range d.Checks {
-			fmt.Fprintf(d.out, "  [%s] %s\n", map[bool]string{true: "yes", false: "no "}[c.OK], c.What)
-		}
+	}
+	for _, c := range d.Checks {
+		d.sayCheck(c)
 	}
 	switch {
-	case failed > 0:
-		err = fmt.Errorf("%d of %d checks failed, and nothing was done", failed, len(d.Checks))
+	case err != nil:
 	case dry:
 		d.Done = true
 	default:
 		if d.Reason, err = flags.consent(cmd); err == nil {
-			err = d.perform(ctx, status)
-			d.Ended = time.Now()
-			if err != nil {
-				d.Trouble = err.Error()
-			}
-			d.keep(cmd)
+			err = d.begin(cmd, window)
 		}
 	}
 	if !d.text {
@@ -122,6 +115,30 @@ func (d *drill) run(cmd *cobra.Command, flags operatorFlags, window window, repo
 	if report != "" && len(d.Steps) > 0 {
 		err = errors.Join(err, d.write(report))
 	}
+	return err
+}
+
+// begin does it, unless something has changed since the plan was shown: whoever is asked may take any time to answer.
+func (d *drill) begin(cmd *cobra.Command, window window) error {
+	ctx := cmd.Context()
+	status, err := d.status(ctx)
+	if err != nil {
+		return fmt.Errorf("nothing was done: %w", err)
+	}
+	if err := d.look(status, window); err != nil {
+		for _, c := range d.Checks {
+			if !c.OK {
+				d.sayCheck(c)
+			}
+		}
+		return fmt.Errorf("since the plan was shown something has changed: %w", err)
+	}
+	err = d.perform(ctx, status)
+	d.Ended = time.Now()
+	if err != nil {
+		d.Trouble = err.Error()
+	}
+	d.keep(cmd)
 	return err
 }
 
@@ -153,8 +170,10 @@ func (d *drill) plan(s agent.Status) plan {
 	return p
 }
 
-// look looks at everything that the drill rests on, and returns how much of it is wrong.
-func (d *drill) look(s agent.Status, w window) (failed int) {
+// look looks at everything that a drill rests on which begins now. Its error is that some of it is wrong.
+func (d *drill) look(s agent.Status, w window) error {
+	d.Began, d.Checks = time.Now(), nil
+	failed := 0
 	check := func(ok bool, format string, args ...any) {
 		d.Checks = append(d.Checks, audit.DrillCheck{OK: ok, What: fmt.Sprintf(format, args...)})
 		if !ok {
@@ -185,7 +204,14 @@ func (d *drill) look(s agent.Status, w window) (failed int) {
 	if w != (window{}) {
 		check(w.holds(d.Began, d.longest()), "all of it is within the window %s: it takes %s at most", w, seconds(d.longest().Seconds()))
 	}
-	return failed
+	if failed > 0 {
+		return fmt.Errorf("%d of %d checks failed, and nothing was done", failed, len(d.Checks))
+	}
+	return nil
+}
+
+func (d *drill) sayCheck(c audit.DrillCheck) {
+	d.say("  [%s] %s", map[bool]string{true: "yes", false: "no "}[c.OK], c.What)
 }
 
 // because names what is wrong, if anything is.

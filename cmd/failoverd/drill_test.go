@@ -16,6 +16,52 @@ import (
 	"github.com/openova-io/failoverd/audit"
 )
 
+// TestDrillLooksAgain: who is asked may take any time to answer, so what a drill rests on is looked at again when it is to begin.
+func TestDrillLooksAgain(t *testing.T) {
+	drill := func(t *testing.T, path string, shown func()) (string, error) {
+		t.Helper()
+		out := &ender{text: "\n  [yes] b is another member of the group\n", end: shown} // which is the last check
+		cmd := root()
+		cmd.SetArgs([]string{"drill", "--config", path, "--to", "b", "--stay", "0s", "--yes", "--reason", "november"})
+		cmd.SetOut(out)
+		cmd.SetErr(out)
+		err := cmd.ExecuteContext(t.Context())
+		return out.String(), err
+	}
+	t.Run("all is well", func(t *testing.T) {
+		f, path := startFakeAgent(t)
+		f.obey = handOver
+		var shown time.Time
+		out, err := drill(t, path, func() {
+			if shown.IsZero() {
+				shown = time.Now()
+			}
+		})
+		if err != nil || len(f.reports) != 1 {
+			t.Fatalf("%v, %d reports, want one of a drill that went as planned:\n%s", err, len(f.reports), out)
+		}
+		if r := f.reports[0]; r.Began.Before(shown) || len(r.Checks) != 8 || !r.Done {
+			t.Errorf("it began %v after the plan was shown, with %d checks, as planned: %v; want it to begin then, with 8: %+v", r.Began.Sub(shown), len(r.Checks), r.Done, r)
+		}
+	})
+	t.Run("an alarm has begun", func(t *testing.T) {
+		f, path := startFakeAgent(t)
+		f.obey = handOver
+		out, err := drill(t, path, func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.status.Alarms = []agent.AlarmStatus{{ReasonStatus: agent.ReasonStatus{Title: "witness unreachable"}, Witness: "kv"}}
+		})
+		if err == nil || !strings.Contains(err.Error(), "1 of 9 checks failed") || !strings.Contains(err.Error(), "nothing was done") {
+			t.Errorf("got %v, want that one of 9 checks failed", err)
+		}
+		wants(t, out, "\n  [no ] no alarm holds: witness unreachable witness kv\n")
+		if f.commands != 0 || len(f.reports) != 0 {
+			t.Errorf("%d commands and %d reports, want none", f.commands, len(f.reports))
+		}
+	})
+}
+
 // TestDrillIsKept: the agent keeps the report of a drill that has ended, with who made it, over a restart, and in its journal.
 func TestDrillIsKept(t *testing.T) {
 	dir, path := setUp(t)
