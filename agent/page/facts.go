@@ -156,13 +156,13 @@ func (v *view) drill() g.Node {
 	}
 	return section("drill", "Last drill", h.P(say(marked(d.Done), " ", came)),
 		classed(h.P, "quiet", "Ended ", clock(d.Ended, dateAndTime), ", ", v.since(v.ago(d.Ended)), " ago; with ", d.To, ", by ", d.User, ": ", d.Reason),
-		table([]string{"Step", "Took", "At most", "Within it"}, each(d.Steps, func(s audit.DrillStep) g.Node {
+		when(len(d.Steps) > 0, table([]string{"Step", "Took", "At most", "Within it"}, each(d.Steps, func(s audit.DrillStep) g.Node {
 			kept := strong("not kept")
 			if s.OK {
 				kept = g.Text("kept")
 			}
 			return tableRow(s.What, cell("Took", fmt.Sprintf("%.2f s", s.Seconds)), cell("At most", fmt.Sprintf("%.2f s", s.Bound)), cell("Within it", marked(s.OK), " ", kept))
-		})),
+		}))),
 		when(d.Advice != "", h.P(say(strong("Advice:"), " ", d.Advice))))
 }
 

@@ -124,11 +124,11 @@ func controlHandler(a *agent.Agent, log hclog.Logger) http.Handler {
 	mux.HandleFunc("POST "+pathDrill, func(w http.ResponseWriter, r *http.Request) {
 		var report audit.Drill
 		err := decode(w, r, &report)
-		if err == nil && (len(report.Steps) == 0 || report.Ended.IsZero()) {
-			err = errors.New("it has no steps, or no end")
+		if err == nil && (len(report.Steps) == 0 && report.Trouble == "" || report.Ended.IsZero()) {
+			err = errors.New("it has no steps and no trouble, or no end")
 		}
 		if err != nil {
-			http.Error(w, "want the report of a drill as a JSON object, with its steps and when it ended: "+err.Error(), http.StatusBadRequest)
+			http.Error(w, "want the report of a drill as a JSON object, with its steps, or why there are none, and when it ended: "+err.Error(), http.StatusBadRequest)
 			return
 		}
 		report.User = peer(r.Context())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,6 +81,8 @@ type drill struct {
 	cfg  *config.Config
 	out  io.Writer
 	text bool
+
+	alone string // what becomes of it if nobody waits for it from now on; empty: nothing has been done
 }
 
 func (d *drill) run(cmd *cobra.Command, flags operatorFlags, window window, report string, dry bool) error {
@@ -112,7 +115,7 @@ func (d *drill) run(cmd *cobra.Command, flags operatorFlags, window window, repo
 	if !d.text {
 		err = errors.Join(printJSON(d.out, d), err)
 	}
-	if report != "" && len(d.Steps) > 0 {
+	if report != "" && d.alone != "" {
 		err = errors.Join(err, d.write(report))
 	}
 	return err
@@ -134,6 +137,9 @@ func (d *drill) begin(cmd *cobra.Command, window window) error {
 		return fmt.Errorf("since the plan was shown something has changed: %w", err)
 	}
 	err = d.perform(ctx, status)
+	if err != nil && ctx.Err() != nil && d.alone != "" {
+		err = errors.New("interrupted: " + d.alone)
+	}
 	d.Ended = time.Now()
 	if err != nil {
 		d.Trouble = err.Error()
@@ -231,6 +237,8 @@ func (d *drill) perform(ctx context.Context, before agent.Status) error {
 	if err := order(agent.SwitchOver); err != nil {
 		return err
 	}
+	back := "failoverd switchover there brings authority back"
+	d.alone = fmt.Sprintf("it goes on: %s takes authority, and keeps it; failoverd explain says how far it is, and %s", d.To, back)
 	if err := d.step(ctx, fmt.Sprintf("%s is fenced", d.Region), fence, func(s agent.Status) bool { return s.State == lease.Standby }); err != nil {
 		return err
 	}
@@ -238,15 +246,17 @@ func (d *drill) perform(ctx context.Context, before agent.Status) error {
 	if err := d.step(ctx, fmt.Sprintf("%s is active", d.To), take, lent); err != nil {
 		return err
 	}
+	d.alone = fmt.Sprintf("%s stays active; %s", d.To, back)
 	d.say("%s is active; it is asked for it back in %s", d.To, seconds(d.Stay))
 	select {
 	case <-time.After(time.Duration(d.Stay * float64(time.Second))):
 	case <-ctx.Done():
-		return fmt.Errorf("interrupted: %s stays active; failoverd switchover there brings authority back", d.To)
+		return ctx.Err()
 	}
 	if err := order(agent.Recall); err != nil {
 		return err
 	}
+	d.alone = fmt.Sprintf("it goes on, and authority comes back to %s; failoverd explain says how far it is", d.Region)
 	permitted := func(s agent.Status) bool { return s.Permitted != nil || s.State == lease.Active }
 	if err := d.step(ctx, fmt.Sprintf("%s has fenced, and gives it back", d.To), fence+time.Duration(d.cfg.Lease.RenewInterval), permitted); err != nil {
 		return err
@@ -273,7 +283,7 @@ func (d *drill) perform(ctx context.Context, before agent.Status) error {
 	return nil
 }
 
-// step waits for something, and notes how long that took.
+// step waits for something, and notes how long that took, unless it is interrupted.
 func (d *drill) step(ctx context.Context, what string, bound time.Duration, is func(agent.Status) bool) error {
 	began := time.Now()
 	late, cancel := context.WithTimeout(ctx, 2*bound) // it is looked for after its bound too: it may only be late
@@ -291,6 +301,9 @@ func (d *drill) step(ctx context.Context, what string, bound time.Duration, is f
 		}
 		select {
 		case <-late.Done():
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			d.Steps = append(d.Steps, audit.DrillStep{What: what, Seconds: took.Seconds(), Bound: bound.Seconds()})
 			return fmt.Errorf("not within %s: %s; see failoverd explain here and in %s", seconds(took.Seconds()), what, d.To)
 		case <-time.After(20 * time.Millisecond):
@@ -306,7 +319,7 @@ func (d *drill) say(format string, args ...any) {
 
 // keep has the agent keep the report, for its page, unless nothing was done.
 func (d *drill) keep(cmd *cobra.Command) {
-	if len(d.Steps) == 0 {
+	if d.alone == "" {
 		return
 	}
 	ctx := context.WithoutCancel(cmd.Context()) // it may have been interrupted
@@ -326,7 +339,7 @@ func (d *drill) write(path string) error {
 	for _, s := range d.Steps {
 		fmt.Fprintf(f, "| %s | %s | %s | %s |\n", s.What, seconds(s.Seconds), seconds(s.Bound), map[bool]string{true: "kept", false: "**not kept**"}[s.OK])
 	}
-	fmt.Fprintf(f, "\nEnded as planned: %v. %s\n\nChecked before:\n\n", d.Done, d.Advice)
+	fmt.Fprintf(f, "\nEnded as planned: %v. %s\n\nChecked before:\n\n", d.Done, cmp.Or(d.Trouble, d.Advice))
 	for _, c := range d.Checks {
 		fmt.Fprintf(f, "- %s\n", c.What)
 	}

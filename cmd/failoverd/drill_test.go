@@ -117,6 +117,10 @@ func TestDrillIsKept(t *testing.T) {
 				t.Errorf("a report %s: %v, want a refusal: %s", wrong.Reason, err, why)
 			}
 		}
+		early := audit.Drill{Group: "g", Region: "a", Reason: "interrupted before a step", Trouble: "interrupted", Ended: began}
+		if err := post(t.Context(), socket, pathDrill, early); err != nil {
+			t.Errorf("a drill that was interrupted before a step: %v", err)
+		}
 		if err := post(t.Context(), socket, pathDrill, report); err != nil {
 			t.Fatal(err)
 		}

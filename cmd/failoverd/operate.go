@@ -78,8 +78,6 @@ func operate(cmd *cobra.Command, flags operatorFlags, prepare func(*config.Confi
 	}
 	progress := progress{out: out, text: text, began: began, limit: op.limit, Outcome: op.aside, Verb: op.said.Verb, Plan: op.plan, last: status}
 	if op.done != nil {
-		ctx, cancel := context.WithTimeout(ctx, op.limit)
-		defer cancel()
 		err = progress.watch(ctx, cfg.API.Socket, op.done)
 	} else if text {
 		fmt.Fprintln(out, op.aside)
@@ -162,10 +160,12 @@ type moment struct {
 	What    string  `json:"what"`
 }
 
-// watch tells what happens, until done says how it ended.
+// watch tells what happens, until done says how it ended, or the limit is over.
 func (p *progress) watch(ctx context.Context, socket string, done func(agent.Status) string) error {
+	late, cancel := context.WithTimeout(ctx, p.limit)
+	defer cancel()
 	for {
-		status, err := getStatus(ctx, overSocket(socket), "failoverd")
+		status, err := getStatus(late, overSocket(socket), "failoverd")
 		if err == nil {
 			p.compare(status)
 			if p.Outcome = done(status); p.Outcome != "" {
@@ -174,8 +174,11 @@ func (p *progress) watch(ctx context.Context, socket string, done func(agent.Sta
 			}
 		}
 		select {
-		case <-ctx.Done():
+		case <-late.Done():
 			p.Outcome = fmt.Sprintf("it has begun, and has not come to its end within %s; see failoverd explain", seconds(p.limit.Seconds()))
+			if ctx.Err() != nil {
+				p.Outcome = "interrupted: it goes on; failoverd explain says how far it is"
+			}
 			return errors.New(p.Outcome)
 		case <-time.After(50 * time.Millisecond):
 		}
