@@ -32,6 +32,9 @@ func askStatus(ctx context.Context, path, address string) (agent.Status, error) 
 	return getStatus(ctx, http.DefaultClient, address)
 }
 
+// maxStatus is more than any status has, in bytes: each pod that can't leave its GPU takes about 400, and there may be thousands.
+const maxStatus = 64 << 20
+
 // getStatus asks the agent that a client reaches at an address.
 func getStatus(ctx context.Context, client *http.Client, address string) (agent.Status, error) {
 	var status agent.Status
@@ -49,10 +52,19 @@ func getStatus(ctx context.Context, client *http.Client, address string) (agent.
 	if resp.StatusCode != http.StatusOK {
 		return status, fmt.Errorf("ask the agent at %s: it answers %s; is that failoverd?", address, resp.Status)
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&status); err != nil {
+	if status, err = readStatus(resp.Body, maxStatus); err != nil {
 		return status, fmt.Errorf("ask the agent at %s: its answer is no status: %w; is that failoverd?", address, err)
 	}
 	return status, nil
+}
+
+// readStatus reads a status of so many bytes at most.
+func readStatus(from io.Reader, most int64) (status agent.Status, err error) {
+	limited := &io.LimitedReader{R: from, N: most + 1}
+	if err = json.NewDecoder(limited).Decode(&status); err != nil && limited.N <= 0 {
+		err = fmt.Errorf("it is longer than %d bytes", most)
+	}
+	return status, err
 }
 
 // showStatus asks a running agent and prints what it says: as it is for -o json, else with print.
