@@ -13,6 +13,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,27 +85,36 @@ func (s *Source) Read(ctx context.Context) ([]gpu.Reading, error) {
 	return all, nil
 }
 
-// page reads and parses the page.
+// page reads and parses the page. Its errors name the host alone: the query may be a secret.
 func (s *Source) page(ctx context.Context) (map[string]*dto.MetricFamily, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
-		return nil, err
+		return nil, bare(err)
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", request.URL.Host, bare(err))
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s, expected 200 OK", s.url, response.Status)
+		return nil, fmt.Errorf("%s answers %s, expected 200 OK", request.URL.Host, response.Status)
 	}
 	limited := &io.LimitedReader{R: response.Body, N: maxPage + 1}
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(limited)
 	if limited.N <= 0 {
-		return nil, fmt.Errorf("%s is longer than %d bytes", s.url, maxPage)
+		return nil, fmt.Errorf("that of %s is longer than %d bytes", request.URL.Host, maxPage)
 	}
 	return families, err
+}
+
+// bare is the part of an error that does not hold the URL.
+func bare(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 // fields are the series that are read, and where they go.
@@ -142,7 +152,7 @@ func (s *Source) of(readings map[string]*gpu.Reading, m *dto.Metric) (*gpu.Readi
 		return r, nil
 	}
 	if len(readings) == maxGPUs {
-		return nil, fmt.Errorf("%s tells of more than %d GPUs", s.url, maxGPUs)
+		return nil, fmt.Errorf("the page tells of more than %d GPUs", maxGPUs)
 	}
 	r := &gpu.Reading{Device: gpu.Device{UUID: uuid, Node: s.node}}
 	r.Index, _ = strconv.Atoi(labels["gpu"])

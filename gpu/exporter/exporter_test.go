@@ -30,7 +30,7 @@ func page(t *testing.T) string {
 func serve(t *testing.T, handler http.HandlerFunc) *exporter.Source {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	s := exporter.Open(server.URL+"/metrics", "configured")
+	s := exporter.Open(server.URL+"/metrics?token=secret", "configured")
 	t.Cleanup(s.Close)
 	return s
 }
@@ -133,8 +133,8 @@ func TestFaults(t *testing.T) {
 		}, "no series of a GPU"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if readings, err := read(serve(t, tt.handler)); err == nil || !strings.Contains(err.Error(), tt.want) || readings != nil {
-				t.Errorf("got %d readings and %v, want an error with %q", len(readings), err, tt.want)
+			if readings, err := read(serve(t, tt.handler)); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") || readings != nil {
+				t.Errorf("got %d readings and %v, want an error with %q, and without the secret of the URL", len(readings), err, tt.want)
 			}
 		})
 	}
@@ -151,8 +151,8 @@ func TestSilence(t *testing.T) {
 			<-r.Context().Done()
 		})
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		if readings, err := s.Read(ctx); err == nil || readings != nil {
-			t.Errorf("got %v, want an error", readings)
+		if readings, err := s.Read(ctx); err == nil || strings.Contains(err.Error(), "secret") || readings != nil {
+			t.Errorf("got %v and %v, want an error without the secret of the URL", readings, err)
 		}
 		cancel()
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 
 	"github.com/miekg/dns"
 
@@ -24,20 +25,20 @@ func judge(well string, err error) (health.Verdict, string) {
 
 // HTTP gets a URL: below 400 is well. Redirects are not followed, and nothing is kept open: a new connection is part of
 // what is looked at.
-func HTTP(url string) func(context.Context) (health.Verdict, string) {
+func HTTP(address string) func(context.Context) (health.Verdict, string) {
 	client := &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return func(ctx context.Context) (health.Verdict, string) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 		if err != nil {
-			return health.Unknown, err.Error()
+			return health.Unknown, bare(err).Error()
 		}
 		request.Header.Set("User-Agent", "failoverd")
 		response, err := client.Do(request)
 		if err != nil {
-			return health.Ill, err.Error()
+			return health.Ill, bare(err).Error()
 		}
 		response.Body.Close()
 		if response.StatusCode >= http.StatusBadRequest {
@@ -45,6 +46,15 @@ func HTTP(url string) func(context.Context) (health.Verdict, string) {
 		}
 		return health.Well, "HTTP " + response.Status
 	}
+}
+
+// bare makes an error one that can be shown: those of net/http hold the URL, whose query may be a secret.
+func bare(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 // TCP connects to host:port.

@@ -60,6 +60,13 @@ func TestHTTP(t *testing.T) {
 	want(t, "cut", probe.HTTP(server.URL+"/cut"), health.Ill, "EOF")
 	want(t, "endless", probe.HTTP(server.URL+"/endless"), health.Well, "200")
 	want(t, "refused", probe.HTTP("http://127.0.0.1:1/"), health.Ill, "refused")
+	for _, url := range []string{server.URL + "/cut", server.URL + "/hangs", "http://127.0.0.1:1/", "http://127.0.0.1:1/%zz"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if v, d := probe.HTTP(url + "?token=secret")(ctx); v == health.Well || strings.Contains(d, "secret") {
+			t.Errorf("%s: %s (%s), want no secret to be shown", url, v, d)
+		}
+		cancel()
+	}
 }
 
 func TestTCP(t *testing.T) {
