@@ -151,6 +151,7 @@ type Agent struct {
 	armed    bool      // the watchdog is
 
 	// Owned by Run.
+	found     lease.Authority // on disk, at the start
 	state     *lease.State
 	decision  lease.Decision
 	layers    map[string]layers.State
@@ -178,7 +179,7 @@ func New(cfg Config) (*Agent, error) {
 		return nil, fmt.Errorf("tell this boot from others: %w", err)
 	}
 	a := &Agent{
-		cfg: cfg, bootID: bootID,
+		cfg: cfg, bootID: bootID, armed: cfg.Watchdog != nil && cfg.Watchdog.Armed(),
 		inbox:     make(chan any, 64),
 		disk:      make(chan func(), 64),
 		state:     lease.New(cfg.Params),
@@ -208,8 +209,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	if _, err := rand.Read(seed[:]); err != nil {
 		return fmt.Errorf("draw the identity of this run: %w", err)
 	}
-	saved, err := a.cfg.Disk.LoadAuthority()
-	if err != nil {
+	var err error
+	if a.found, err = a.cfg.Disk.LoadAuthority(); err != nil {
 		a.cfg.Log.Warn("saved authority can't be read, so this region fences first", "error", err)
 	}
 
@@ -254,7 +255,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}()
 
 	a.step(calls, lease.Start{
-		Incarnation: binary.BigEndian.Uint64(seed[:]), BootID: a.bootID, Saved: saved, Version: a.cfg.Version,
+		Incarnation: binary.BigEndian.Uint64(seed[:]), BootID: a.bootID, Saved: a.found, Version: a.cfg.Version,
 		Paused: max(0, time.Until(pause)),
 	})
 	a.beginHealth(calls)
@@ -271,11 +272,15 @@ func (a *Agent) Run(ctx context.Context) error {
 		fed = tick.C
 	}
 	stop := ctx.Done()
-	for !a.decision.Released {
+	// While it keeps the watchdog armed it stays, and feeds it, though nothing is left for it to do.
+	for !a.decision.Released || a.keepsArmed() {
 		select {
 		case <-stop:
 			stop = nil
 			a.step(calls, lease.Release{})
+			if a.keepsArmed() {
+				a.cfg.Log.Warn("asked to stop, and stays until it hears which instance acts for the region, or the watchdog resets this machine: layers may be active here")
+			}
 		case message := <-a.inbox:
 			a.receive(calls, message)
 		case <-a.timer.C():

@@ -24,6 +24,12 @@ type testWatchdog struct {
 
 func (d *testWatchdog) Timeout() time.Duration { return 8 * time.Second }
 
+func (d *testWatchdog) Armed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.armed
+}
+
 func (d *testWatchdog) Arm() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -67,6 +73,13 @@ func (d *testWatchdog) set(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.err = err
+}
+
+// forgive forgets how late it was, as of a machine that it has not reset.
+func (d *testWatchdog) forgive() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.late = 0
 }
 
 // withDog starts a region that has a watchdog, and another one, and waits until the first is active.
@@ -169,6 +182,109 @@ func TestWatchdogNeedNotBeArmed(t *testing.T) {
 		w.until(2 * time.Minute)
 		if s := a.agent.Status(); s.State != lease.Standby || s.Witness.Trouble["watchdog"] != "" {
 			t.Errorf("fenced: it is %s, and says %q of the watchdog; want a standby that says nothing", s.State, s.Witness.Trouble["watchdog"])
+		}
+	})
+}
+
+// TestWatchdogOfAFollower starts one of several instances on a machine whose watchdog an agent before it has left armed, with
+// authority on disk. Until it hears who sees to the layers it feeds it, up to the end of that authority; and if it is asked to stop
+// before, it stays for that.
+func TestWatchdogOfAFollower(t *testing.T) {
+	const timeout = 8 * time.Second
+	down := errors.New("the API server does not answer")
+	held := func(by string) lease.TermRecord {
+		return lease.TermRecord{Holder: by, Term: 3, Beat: 7, Duration: 4 * time.Second}
+	}
+	follower := func(w *world, record lease.TermRecord, err error) (*region, *testTerm) {
+		a := w.regions["a"]
+		a.instance, a.term = "1", &testTerm{record: record, err: err}
+		a.dog = &testWatchdog{now: w.now, armed: true, last: w.now()}
+		boot, _ := (*testClock)(a).BootID()
+		a.saved = lease.Authority{Epoch: 5, Deadline: w.at(20 * time.Second), BootID: boot, Term: 3}
+		a.start()
+		return a, a.term
+	}
+	t.Run("another instance acts", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a, _ := follower(w, held("2"), nil)
+			w.until(time.Second)
+			if armed, _, _, late := a.dog.is(); armed || late > 0 {
+				t.Errorf("armed %v, late by %v; want it disarmed: the other one sees to the layers", armed, late)
+			}
+		})
+	})
+	t.Run("it acts itself", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a, _ := follower(w, held("1"), nil)
+			w.until(10 * time.Second)
+			if s := a.agent.Status(); s.State != lease.Active || s.Reason.Code != lease.ReasonResumed {
+				t.Fatalf("it is %s (%s), want active, and that it goes on", s.State, s.Reason.Code)
+			}
+			if armed, _, pings, late := a.dog.is(); !armed || pings == 0 || late > 0 {
+				t.Errorf("armed %v, %d pings, late by %v; want it armed, and pinged in time", armed, pings, late)
+			}
+		})
+	})
+	t.Run("it does not hear who acts", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a, shared := follower(w, lease.TermRecord{}, down)
+			w.until(18 * time.Second)
+			armed, resets, _, late := a.dog.is()
+			if end := w.at(20 * time.Second); !armed || late > 0 || resets > end || resets.Add(timeout/4) <= end {
+				t.Errorf("armed %v, late by %v, and it resets the machine %v after the end of authority; want it armed, and just before", armed, late, resets.Sub(end))
+			}
+			shared.set(held("2"), nil)
+		})
+	})
+	t.Run("it is asked to stop before", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a, shared := follower(w, lease.TermRecord{}, down)
+			a.cancel()
+			w.until(10 * time.Second)
+			select {
+			case <-a.done:
+				t.Fatal("it has ended, and nobody feeds the watchdog")
+			default:
+			}
+			shared.set(held("2"), nil)
+			<-a.done
+			if armed, _, pings, late := a.dog.is(); armed || pings == 0 || late > 0 {
+				t.Errorf("another one acts, and it has ended: armed %v, %d pings before, late by %v; want it disarmed, in time", armed, pings, late)
+			}
+		})
+	})
+}
+
+// TestWatchdogOfASuperseded has an instance fence that had authority once, and knows no end of what there may be: the machine is not
+// reset by a deadline that is long past.
+func TestWatchdogOfASuperseded(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		shared := &testTerm{}
+		first := w.regions["a"]
+		first.instance, first.term = "1", shared
+		first, dog := w.withDog()
+		second := &region{world: w, name: "a", instance: "2", term: shared}
+		second.start()
+		defer second.kill()
+		w.until(2 * time.Minute)
+		first.freeze()
+		w.until(2*time.Minute + 10*time.Second)
+		first.thaw()
+		w.until(2*time.Minute + 15*time.Second)
+		dog.forgive()
+		w.store.set(errors.New("down"))
+		w.until(4 * time.Minute)
+		if s := first.agent.Status(); s.State != lease.Follower || dog.Armed() {
+			t.Fatalf("the first instance is %s, its watchdog armed: %v; want a follower, and no", s.State, dog.Armed())
+		}
+		first.set(func() { first.hangs = true })
+		second.freeze()
+		w.until(5 * time.Minute)
+		if s := first.agent.Status(); s.State != lease.Fencing || s.Reason.Code != lease.ReasonElected {
+			t.Fatalf("the first instance is %s (%s), want one that was elected, and fences", s.State, s.Reason.Code)
+		}
+		if armed, resets, _, late := dog.is(); !armed || late > 0 || resets <= w.now() {
+			t.Errorf("armed %v, late by %v, resets the machine %v from now; want it armed, and pinged in time", armed, late, resets.Sub(w.now()))
 		}
 	})
 }

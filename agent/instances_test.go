@@ -19,13 +19,20 @@ import (
 type testTerm struct {
 	mu     sync.Mutex
 	record lease.TermRecord
+	err    error // of Read
+}
+
+func (r *testTerm) set(record lease.TermRecord, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.record, r.err = record, err
 }
 
 func (r *testTerm) Read(context.Context) (lease.TermRecord, bool, error) {
 	time.Sleep(10 * time.Millisecond)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.record, r.record.Beat > 0, nil
+	return r.record, r.record.Beat > 0, r.err
 }
 
 func (r *testTerm) Write(_ context.Context, after, record lease.TermRecord) (lease.TermOutcome, error) {

@@ -12,6 +12,7 @@ type Watchdog interface {
 	Arm() error
 	Ping() error
 	Disarm() error
+	Armed() bool // from the start on, if an agent before this one may have left it so
 	Timeout() time.Duration
 }
 
@@ -24,12 +25,18 @@ func pingEvery(w Watchdog) time.Duration { return w.Timeout() / 4 }
 // It is pinged only if it would reset the machine by the end of the authority that stands. So whatever keeps the loop from turning, or
 // the layers from being fenced in time, layers on this machine do not outlive authority (§2), but for an agent that is started
 // when less than the timeout is left of it: armed late is better than not at all.
+//
+// What was left armed stays so while nobody is known to see to the layers: disarmed, nothing would end them if this instance
+// never hears who does. Up to the end of the authority that was found on disk there is time to hear it.
 func (a *Agent) feed() {
 	w, d := a.cfg.Watchdog, a.decision
 	if w == nil {
 		return
 	}
-	wanted := d.State == lease.Active || d.State == lease.Fencing && !d.LayersFenced
+	wanted, deadline := d.State == lease.Active || d.State == lease.Fencing && !d.LayersFenced, d.Deadline
+	if a.keepsArmed() {
+		wanted, deadline = true, a.found.Deadline
+	}
 	var err error
 	switch {
 	case wanted && !a.armed:
@@ -38,7 +45,7 @@ func (a *Agent) feed() {
 	case !wanted && a.armed:
 		err = w.Disarm()
 		a.armed = false
-	case a.armed && (d.Deadline == 0 || a.cfg.Clock.Now().Add(w.Timeout()) <= d.Deadline):
+	case a.armed && (deadline == 0 || a.cfg.Clock.Now().Add(w.Timeout()) <= deadline):
 		err = w.Ping()
 	case !wanted:
 		delete(a.trouble, opWatchdog) // it need not be armed any more
@@ -47,4 +54,11 @@ func (a *Agent) feed() {
 		return
 	}
 	a.noteTrouble(opWatchdog, err)
+}
+
+// keepsArmed reports whether the watchdog is as an agent before this one has left it, and this one has not heard yet who acts for
+// the region: its authority stands, and so its layers may be active.
+func (a *Agent) keepsArmed() bool {
+	d := a.decision
+	return a.armed && d.State == lease.Follower && d.Reason == lease.ReasonStarting && (d.Leader == "" || d.Leader == a.cfg.Params.Instance)
 }

@@ -90,6 +90,7 @@ func (s *State) begin(saved Authority, resumed, why ReasonCode) {
 		s.saved.deadline = saved.Deadline
 		s.save(s.ended(saved.Epoch))
 	}
+	s.deadline = 0 // of authority that it had in another term; when that of the layers ends is not known
 	s.become(Fencing, why)
 	s.orderFence(why)
 }

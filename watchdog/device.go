@@ -52,6 +52,9 @@ func open(path string, timeout time.Duration, armed bool, of driver) (*Device, e
 // Timeout is how long after the last ping the machine is reset.
 func (d *Device) Timeout() time.Duration { return time.Duration(d.seconds) * time.Second }
 
+// Armed reports whether its timer runs.
+func (d *Device) Armed() bool { return d.file != nil }
+
 // Arm starts the timer, or starts it anew. From now on it has to be pinged.
 func (d *Device) Arm() error {
 	if d.file != nil {

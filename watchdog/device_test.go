@@ -101,14 +101,17 @@ func TestOpenArmed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !d.Armed() {
+		t.Error("it says that it is not armed")
+	}
 	if err := d.Arm(); err != nil {
 		t.Fatal(err)
 	}
 	if got, calls := s.written(), strings.Join(s.calls, " "); got != "" || calls != "set get info ping" {
 		t.Errorf("%q was written, calls %q; want nothing, and set get info ping", got, calls)
 	}
-	if err := d.Disarm(); err != nil || s.written() != "V" {
-		t.Errorf("disarmed: %v; want V written", err)
+	if err := d.Disarm(); err != nil || s.written() != "V" || d.Armed() {
+		t.Errorf("disarmed: %v, armed %v; want V written", err, d.Armed())
 	}
 }
 
