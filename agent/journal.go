@@ -35,6 +35,7 @@ type recorder struct {
 	journal Journal
 	entries chan entry
 	late    atomic.Bool   // it has held a step up, and has not caught up since
+	synced  error         // what the last sync has said: it holds until the next one
 	lost    atomic.Uint64 // entries that there was no room for, or that could not be written, and that no gap tells of yet
 	ended   chan struct{}
 }
@@ -83,9 +84,9 @@ func (r *recorder) write(e entry) error {
 		return err
 	}
 	if e.durable {
-		return r.journal.Sync()
+		r.synced = r.journal.Sync()
 	}
-	return nil
+	return r.synced
 }
 
 // record hands an entry over, and with wait returns when it is in the journal, or when that takes too long.

@@ -19,6 +19,7 @@ type testJournal struct {
 	entries []audit.Entry
 	synced  int
 	err     error         // of every attempt to write
+	syncErr error         // of Sync
 	hangs   chan struct{} // writes wait until it is closed; nil: they do not
 }
 
@@ -46,7 +47,7 @@ func (j *testJournal) Sync() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.synced = len(j.entries)
-	return nil
+	return j.syncErr
 }
 
 func (j *testJournal) set(change func()) {
@@ -156,6 +157,39 @@ func TestJournalFails(t *testing.T) {
 		w.until(4 * time.Minute)
 		if r := a.journal.replay(t, "a"); r.Runs != 2 || r.Skipped == 0 {
 			t.Errorf("replayed: %+v, want two runs, and what comes after the gap left out", r)
+		}
+	})
+}
+
+// TestJournalDoesNotSync has every entry be written, and nothing of it be known to last: that stands until a sync says otherwise, and
+// is told once.
+func TestJournalDoesNotSync(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.regions["a"]
+		a.start()
+		w.regions["b"].start()
+		w.until(time.Minute)
+		trouble := func() string { return a.agent.Status().Witness.Trouble["write_journal"] }
+		command := func(verb string) {
+			t.Helper()
+			if err := a.agent.Command(t.Context(), audit.Command{Verb: verb, For: time.Hour, User: "ada", Reason: "a test"}, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.journal.set(func() { a.journal.syncErr = errors.New("input/output error") })
+		command(agent.Pause)
+		w.until(2 * time.Minute)
+		if got, log := trouble(), a.log.String(); !strings.Contains(got, "input/output error") || strings.Count(log, "write_journal") != 1 {
+			t.Errorf("the status says %q of the journal, want an input/output error, told once: %s", got, log)
+		}
+		a.journal.set(func() { a.journal.syncErr = nil })
+		command(agent.Resume)
+		w.until(3 * time.Minute)
+		if got := trouble(); got != "" {
+			t.Errorf("it is synced again: the status says %q of the journal, want nothing", got)
+		}
+		if kinds := a.journal.kinds(); kinds[audit.KindGap] != 0 {
+			t.Errorf("the journal has %v, want no gap", kinds)
 		}
 	})
 }

@@ -32,6 +32,7 @@ type Journal struct {
 	seq    uint64 // of the last entry
 	hash   Hash   // of the last entry
 	dirty  bool   // something is not synced
+	untidy error  // what kept the last change of files from packing and trimming
 }
 
 // Open opens the journal in a folder, which it creates if it is not there. Only one process may have
@@ -183,10 +184,14 @@ func (j *Journal) append(kind Kind, body any) error {
 	return nil
 }
 
-// Sync makes all entries outlive the machine's end.
+// Sync makes all entries outlive the machine's end. Its error may also be, when it has done that, that the older files could not be
+// packed, or the oldest removed: then the folder may be larger than its limit.
 func (j *Journal) Sync() error {
 	if err := j.sync(); err != nil {
 		return fmt.Errorf("sync the journal: %w", err)
+	}
+	if j.untidy != nil {
+		return fmt.Errorf("pack and trim the journal: %w", j.untidy)
 	}
 	return nil
 }
@@ -202,26 +207,23 @@ func (j *Journal) sync() error {
 	return nil
 }
 
-// rotate begins a new file, packs the one before, and removes what is too much.
+// rotate begins a new file, packs the one before, and removes what is too much. But for the new file, nothing that comes needs
+// this: what fails of it is left to Sync to tell, and tried again with the next file.
 func (j *Journal) rotate() error {
 	old := j.file
 	if err := j.sync(); err != nil {
 		return err
 	}
+	// Removed before too: the disk may be full, and have no room for the next file, or for a packed one, without that.
+	j.untidy = j.folder.trim(j.cfg.Size, j.name)
 	if err := j.begin(File{}); err != nil {
 		return err
 	}
-	if err := old.Close(); err != nil {
-		return err
-	}
-	// Nothing that comes needs this. What fails is tried again with the next file.
-	if err := j.folder.pack(j.name); err != nil {
-		return err
-	}
-	return j.folder.trim(j.cfg.Size, j.name)
+	j.untidy = errors.Join(j.untidy, old.Close(), j.folder.pack(j.name), j.folder.trim(j.cfg.Size, j.name))
+	return nil
 }
 
 // Close syncs the journal and closes it.
 func (j *Journal) Close() error {
-	return errors.Join(j.Sync(), j.file.Close(), j.folder.close())
+	return errors.Join(j.sync(), j.file.Close(), j.folder.close())
 }

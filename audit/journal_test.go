@@ -235,6 +235,49 @@ func TestNoNextFile(t *testing.T) {
 	}
 }
 
+// TestNotPacked can't pack its first file: no entry is lost by that, Sync says it, the oldest go all the same, and when the first
+// has gone all is well.
+func TestNotPacked(t *testing.T) {
+	path := t.TempDir()
+	cfg := config()
+	cfg.FileSize, cfg.Size = 4<<10, 16<<10
+	j, _ := open(t, path, cfg)
+	inTheWay := filepath.Join(path, fileName(1)+packedSuffix+packingSuffix)
+	must(t, os.Mkdir(inTheWay, 0o700))
+	names := func() []string {
+		all, err := j.folder.names()
+		must(t, err)
+		return all
+	}
+	next := 0
+	for len(names()) < 4 {
+		fill(t, j, next, next+1)
+		next++
+	}
+	holds(t, path, next)
+	if err := j.Sync(); err == nil || !strings.Contains(err.Error(), "pack and trim the journal: ") {
+		t.Errorf("Sync: %v, want that the journal can't be packed", err)
+	}
+	for names()[0] == fileName(1) && next < 1000 {
+		fill(t, j, next, next+1)
+		next++
+	}
+	if size := int64(len(names())) * cfg.FileSize; size > cfg.Size+2*cfg.FileSize {
+		t.Errorf("about %d bytes are there, want about %d: what is too much goes though nothing is packed", size, cfg.Size)
+	}
+	for j.Sync() != nil && next < 1000 { // up to the next file
+		fill(t, j, next, next+1)
+		next++
+	}
+	if err := j.Sync(); err != nil {
+		t.Errorf("Sync, when what could not be packed has gone: %v", err)
+	}
+	all, v := verbs(t, path)
+	if len(v.Problems) > 0 || all[len(all)-1] != fmt.Sprint(next-1) {
+		t.Errorf("%s, the last command is %s; want no problems, and command %d", v.Problems, all[len(all)-1], next-1)
+	}
+}
+
 // BenchmarkAppend is what an entry costs without the disk: a round of reads as a region of three has it.
 func BenchmarkAppend(b *testing.B) {
 	for _, signed := range []bool{true, false} {
