@@ -126,20 +126,21 @@ func (b *Board) Run(ctx context.Context) {
 		news, hurry := b.news, b.hurry
 		b.mu.Unlock()
 		now := time.Now()
-		var err error
 		if due(now, sent, news, b.cfg) {
-			err = b.send(ctx)
+			err := b.send(ctx)
 			sent = now
+			switch {
+			case ctx.Err() != nil:
+			case err != nil && !failing:
+				b.cfg.Log.Warn("what the layers tell the other regions can't be written", "error", err)
+			case err == nil && failing:
+				b.cfg.Log.Info("works again", "call", "write what the layers tell the other regions")
+			}
+			failing = err != nil
 		}
 		if due(now, read, hurry, b.cfg) {
 			b.Read(ctx)
 			read = now
-		}
-		if failing != (err != nil) && ctx.Err() == nil {
-			failing = err != nil
-			if failing {
-				b.cfg.Log.Warn("what the layers tell the other regions can't be written", "error", err)
-			}
 		}
 		timer.Reset(b.cfg.Soon)
 	}

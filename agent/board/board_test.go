@@ -1,9 +1,11 @@
 package board_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -55,10 +57,10 @@ type of struct {
 
 func (o of) WriteNotes(_ context.Context, n witness.Notes) error { return o.write(o.region, n) }
 
-func start(t *testing.T, s *store, region, other lease.Region) *board.Board {
+func start(t *testing.T, s *store, region, other lease.Region, log hclog.Logger) *board.Board {
 	begun := time.Now()
 	b := board.New(board.Config{
-		Store: of{s, region}, Others: []lease.Region{other}, Log: hclog.NewNullLogger(),
+		Store: of{s, region}, Others: []lease.Region{other}, Log: log,
 		Now:   func() lease.Instant { return lease.Instant(time.Since(begun)) },
 		Every: 10 * time.Second, Soon: 2 * time.Second, Timeout: 5 * time.Second,
 	})
@@ -77,7 +79,7 @@ func wait(d time.Duration) {
 func TestNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{notes: map[lease.Region]witness.Notes{}}
-		fsn, hel := start(t, s, "fsn", "hel"), start(t, s, "hel", "fsn")
+		fsn, hel := start(t, s, "fsn", "hel", hclog.NewNullLogger()), start(t, s, "hel", "fsn", hclog.NewNullLogger())
 		wait(30 * time.Second)
 		if s.writes > 0 || len(hel.Notes("cnpg")) > 0 {
 			t.Errorf("with nothing to tell: %d writes, and hel knows %v", s.writes, hel.Notes("cnpg"))
@@ -129,7 +131,7 @@ func TestNotes(t *testing.T) {
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{notes: map[lease.Region]witness.Notes{}}
-		fsn := start(t, s, "fsn", "hel")
+		fsn := start(t, s, "fsn", "hel", hclog.NewNullLogger())
 		for i := range 100 {
 			fsn.Publish("cnpg", time.Duration(i).String())
 			wait(100 * time.Millisecond)
@@ -156,4 +158,29 @@ func TestRead(t *testing.T) {
 	if s.writes != 0 {
 		t.Errorf("%d notes were written, want none", s.writes)
 	}
+}
+
+// TestFailureIsLoggedOnce has writing fail for long: that is logged once, and so is its end.
+func TestFailureIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{notes: map[lease.Region]witness.Notes{}}
+		var log bytes.Buffer
+		fsn := start(t, s, "fsn", "hel", hclog.New(&hclog.LoggerOptions{Output: &log}))
+		down := func(is bool) {
+			s.mu.Lock()
+			s.down = is
+			s.mu.Unlock()
+		}
+		down(true)
+		for range 10 {
+			fsn.Publish("cnpg", time.Now().String())
+			fsn.Hurry(true) // it looks again, and has nothing to send yet
+			wait(11 * time.Second)
+		}
+		down(false)
+		wait(time.Minute)
+		if got := log.String(); strings.Count(got, "can't be written") != 1 || strings.Count(got, "works again") != 1 || strings.Count(got, "\n") != 2 {
+			t.Errorf("got the log:\n%swant that it can't be written, once, and that it works again, once", got)
+		}
+	})
 }
