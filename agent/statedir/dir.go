@@ -19,6 +19,7 @@ type Dir struct {
 
 	authority sync.Mutex // one writer of the authority, and of its temporary file
 	history   sync.Mutex
+	listed    bool // the file of the history is in the directory for good, as far as this process has seen to it
 	pause     sync.Mutex
 	drill     sync.Mutex
 

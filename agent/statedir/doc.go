@@ -1,7 +1,8 @@
 // Package statedir is what the daemon keeps on disk: the authority that stands,
 // so that a restart within its deadline goes on where it was (docs/protocol.md
-// §5), the history of the region's transitions, and who the agent is among
-// those of its region.
+// §5), the history of the region's transitions, until when an operator has paused
+// it, the report of the last drill, and who the agent is among those of its
+// region. The journal is in a folder there too, but of package audit.
 //
 // It guarantees:
 //
@@ -14,7 +15,7 @@
 //     step failed, the new one: a caller must take neither for granted).
 //   - What can't be read, or fails its checksum, is reported and never trusted:
 //     LoadAuthority then says that there is none, and the region fences first.
-//   - The directory never takes more than a few MiB.
+//   - What this package keeps never takes more than a few MiB.
 //   - Every error says what could not be done, with which file, and what to do.
 //   - A Dir may be used by any number of goroutines. A slow write of the history
 //     does not hold up the authority.

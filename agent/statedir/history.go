@@ -74,6 +74,7 @@ func (d *Dir) appendLine(what any, durable bool) error {
 		return failed("open", path, err)
 	}
 	size := info.Size()
+	d.listed = d.listed && size > 0
 	if size > 0 {
 		// A crash may have torn the last line. It must not swallow this one too.
 		last := make([]byte, 1)
@@ -95,8 +96,12 @@ func (d *Dir) appendLine(what any, durable bool) error {
 		f.Truncate(size)
 		return failed("sync", path, err)
 	}
-	if size == 0 {
-		return d.syncDir() // the file itself is new
+	if !d.listed { // the file itself may be new
+		if err := d.syncDir(); err != nil {
+			f.Truncate(size)
+			return err
+		}
+		d.listed = true
 	}
 	return nil
 }

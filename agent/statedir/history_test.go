@@ -182,6 +182,39 @@ func TestHistoryRotates(t *testing.T) {
 	}
 }
 
+// TestHistoryIsListed: the file is made durable with the first entry, whoever has created it. A root that is closed shows when that
+// is done: nothing but a sync of the directory needs it.
+func TestHistoryIsListed(t *testing.T) {
+	path := t.TempDir()
+	d := open(t, path)
+	closed, err := os.OpenRoot(path)
+	must(t, err)
+	must(t, closed.Close())
+	entered := func(epoch uint64, listed bool) {
+		t.Helper()
+		root := d.root
+		d.root = closed
+		if err := d.AppendHistory(entry(epoch)); (err == nil) != listed {
+			t.Errorf("entry %d, without a directory to sync: %v; want an error: %v", epoch, err, !listed)
+		}
+		d.root = root
+	}
+	for _, begin := range []func(){
+		func() {}, // a new directory
+		func() { must(t, d.Close()); d = open(t, path) }, // a process before this one may have created it
+		func() { must(t, os.Rename(filepath.Join(path, historyName), filepath.Join(path, historyOldName))) },
+	} {
+		begin()
+		must(t, d.AppendDetail(Detail{Time: entry(0).Time}))
+		entered(1, false)
+		must(t, d.AppendHistory(entry(2)))
+		entered(3, true)
+	}
+	if got, want := epochs(t, d, 4), []uint64{2, 3, 2, 3}; !slices.Equal(got, want) {
+		t.Errorf("got the entries %v, want %v: one that failed is not there", got, want)
+	}
+}
+
 func TestAppendOnUnwritable(t *testing.T) {
 	for _, tt := range unwritable {
 		if tt.name == "full" {
