@@ -175,7 +175,7 @@ func TestKilledWhileSaving(t *testing.T) {
 		if err != nil || got.Epoch < acked || got.Epoch > acked+1 {
 			t.Errorf("round %d: LoadAuthority() = %+v, %v; want epoch %d, or the next", round, got, err, acked)
 		}
-		entries, err := d.ReadHistory(0)
+		entries, err := ReadHistory(path, 0)
 		if err != nil || len(entries) == 0 || entries[len(entries)-1].Epoch < acked-1 {
 			t.Errorf("round %d: history ends with %+v, %v; want epoch %d or later", round, entries[max(0, len(entries)-1):], err, acked-1)
 		}

@@ -64,9 +64,6 @@ func Open(path string) (*Dir, error) {
 	return d, nil
 }
 
-// Path is the directory's absolute path.
-func (d *Dir) Path() string { return d.path }
-
 // Close gives the lock up. The Dir must not be used any more.
 func (d *Dir) Close() error {
 	return errors.Join(d.lock.Close(), d.root.Close())

@@ -106,26 +106,15 @@ func (d *Dir) appendLine(what any, durable bool) error {
 	return nil
 }
 
-// ReadHistory returns the newest entries with all that came of them, at most limit of them (all if it is 0
-// or less), oldest first. Lines that a crash has torn are left out.
-func (d *Dir) ReadHistory(limit int) ([]Episode, error) {
-	d.history.Lock()
-	defer d.history.Unlock()
-	return readHistory(d.root, d.file, limit)
-}
-
-// ReadHistory reads the history of a state directory that another process, or
-// none, has open. It takes no lock and writes nothing.
+// ReadHistory returns the newest entries of a state directory with all that came of them, at most limit of them (all if it is 0
+// or less), oldest first. Lines that a crash has torn are left out. It takes no lock and writes nothing: whoever has the directory
+// open is not held up.
 func ReadHistory(path string, limit int) ([]Episode, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", failed("open state directory", path, err))
 	}
 	defer root.Close()
-	return readHistory(root, func(name string) string { return path + "/" + name }, limit)
-}
-
-func readHistory(root *os.Root, file func(string) string, limit int) ([]Episode, error) {
 	var lines []byte
 	var episodes []Episode
 	for _, name := range []string{historyName, historyOldName} {
@@ -134,7 +123,7 @@ func readHistory(root *os.Root, file func(string) string, limit int) ([]Episode,
 		}
 		b, err := readEnd(root, name, historyMaxSize)
 		if err != nil {
-			return nil, fmt.Errorf("read history: %w", failed("read", file(name), err))
+			return nil, fmt.Errorf("read history: %w", failed("read", path+"/"+name, err))
 		}
 		lines = append(append(b, '\n'), lines...)
 		episodes = decodeHistory(lines)

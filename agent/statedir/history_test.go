@@ -24,9 +24,9 @@ func entry(epoch uint64) Entry {
 }
 
 // epochs of a history: what a test tells its entries apart by.
-func epochs(t *testing.T, d *Dir, limit int) []uint64 {
+func epochs(t *testing.T, path string, limit int) []uint64 {
 	t.Helper()
-	entries, err := d.ReadHistory(limit)
+	entries, err := ReadHistory(path, limit)
 	must(t, err)
 	var got []uint64
 	for _, e := range entries {
@@ -41,7 +41,7 @@ func epochs(t *testing.T, d *Dir, limit int) []uint64 {
 func TestHistory(t *testing.T) {
 	path := t.TempDir()
 	d := open(t, path)
-	if got := epochs(t, d, 0); len(got) != 0 {
+	if got := epochs(t, path, 0); len(got) != 0 {
 		t.Errorf("a new directory has the history %v", got)
 	}
 	for epoch := range uint64(5) {
@@ -62,8 +62,8 @@ func TestHistory(t *testing.T) {
 		{100, []uint64{0, 1, 2, 3, 4, 5}},
 	}
 	for _, tt := range tests {
-		if got := epochs(t, d, tt.limit); !slices.Equal(got, tt.want) {
-			t.Errorf("ReadHistory(%d) has %v, want %v", tt.limit, got, tt.want)
+		if got := epochs(t, path, tt.limit); !slices.Equal(got, tt.want) {
+			t.Errorf("ReadHistory(path, %d) has %v, want %v", tt.limit, got, tt.want)
 		}
 	}
 	// Another process reads it while it is open.
@@ -102,10 +102,10 @@ func TestDetails(t *testing.T) {
 		{Entry: entry(3), Layers: []LayerChange{*layer("hook").Layer}},
 	}
 	for limit := range 4 {
-		got, err := d.ReadHistory(limit)
+		got, err := ReadHistory(path, limit)
 		must(t, err)
 		if n := len(want) - limit; limit > 0 && !reflect.DeepEqual(got, want[n:]) || limit == 0 && !reflect.DeepEqual(got, want) {
-			t.Errorf("ReadHistory(%d):\ngot  %+v\nwant the last of %+v", limit, got, want)
+			t.Errorf("ReadHistory(path, %d):\ngot  %+v\nwant the last of %+v", limit, got, want)
 		}
 	}
 }
@@ -131,11 +131,11 @@ func TestTornLine(t *testing.T) {
 		_, err = f.WriteString(torn)
 		must(t, err)
 		must(t, f.Close())
-		if got, want := epochs(t, d, 0), []uint64{1}; !slices.Equal(got, want) {
+		if got, want := epochs(t, path, 0), []uint64{1}; !slices.Equal(got, want) {
 			t.Errorf("after %q: %v, want %v", torn, got, want)
 		}
 		must(t, d.AppendHistory(entry(2)))
-		if got, want := epochs(t, d, 0), []uint64{1, 2}; !slices.Equal(got, want) {
+		if got, want := epochs(t, path, 0), []uint64{1, 2}; !slices.Equal(got, want) {
 			t.Errorf("appended after %q: %v, want %v", torn, got, want)
 		}
 	}
@@ -166,18 +166,18 @@ func TestHistoryRotates(t *testing.T) {
 	if got := size(current); got != int64(line) || size(old) != historyMaxSize {
 		t.Fatalf("sizes are %d and %d, want %d and %d", got, size(old), line, historyMaxSize)
 	}
-	if got, want := epochs(t, d, 0), []uint64{1, 2}; !slices.Equal(got, want) {
+	if got, want := epochs(t, path, 0), []uint64{1, 2}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	fill()
 	must(t, d.AppendHistory(entry(3)))
 	must(t, d.AppendHistory(entry(4)))
-	if got, want := epochs(t, d, 0), []uint64{3, 4}; !slices.Equal(got, want) {
+	if got, want := epochs(t, path, 0), []uint64{3, 4}; !slices.Equal(got, want) {
 		t.Errorf("after another turn: got %v, want %v", got, want)
 	}
 	// A file that someone else has made huge is read from its end only.
 	must(t, os.Truncate(old, 1<<40))
-	if got, want := epochs(t, d, 0), []uint64{4}; !slices.Equal(got, want) {
+	if got, want := epochs(t, path, 0), []uint64{4}; !slices.Equal(got, want) {
 		t.Errorf("with a huge file: got %v, want %v", got, want)
 	}
 }
@@ -210,7 +210,7 @@ func TestHistoryIsListed(t *testing.T) {
 		must(t, d.AppendHistory(entry(2)))
 		entered(3, true)
 	}
-	if got, want := epochs(t, d, 4), []uint64{2, 3, 2, 3}; !slices.Equal(got, want) {
+	if got, want := epochs(t, path, 4), []uint64{2, 3, 2, 3}; !slices.Equal(got, want) {
 		t.Errorf("got the entries %v, want %v: one that failed is not there", got, want)
 	}
 }
@@ -231,7 +231,7 @@ func TestAppendOnUnwritable(t *testing.T) {
 		}
 		d.create = create
 		must(t, d.AppendHistory(entry(3)))
-		if got, want := epochs(t, d, 0), []uint64{1, 3}; !slices.Equal(got, want) {
+		if got, want := epochs(t, path, 0), []uint64{1, 3}; !slices.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", tt.name, got, want)
 		}
 	}

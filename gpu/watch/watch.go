@@ -30,7 +30,6 @@ type Config struct {
 	Interval time.Duration
 	Now      func() lease.Instant // the boot clock
 	Log      hclog.Logger
-	Changed  func([]gpu.State) // called by Run after each reading and each failure; may be nil
 }
 
 // What a source gets.
@@ -141,9 +140,6 @@ func (w *Watch) tell(next Found) {
 		}
 	}
 	w.found.Store(&next)
-	if w.cfg.Changed != nil {
-		w.cfg.Changed(next.States)
-	}
 }
 
 // causes are the causes of a state, for people.

@@ -3,7 +3,6 @@ package watch_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -180,24 +179,6 @@ func TestMetrics(t *testing.T) {
 			if !strings.Contains(page.String(), want+"\n") {
 				t.Errorf("got\n%s\nwant %s", &page, want)
 			}
-		}
-	})
-}
-
-// TestChanged tells every judgement to whom it is to be told.
-func TestChanged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var told []gpu.Condition
-		s := &source{}
-		w := watch.New(watch.Config{
-			Source: s, Interval: time.Second, Log: hclog.NewNullLogger(), Now: func() lease.Instant { return 0 },
-			Changed: func(states []gpu.State) { told = append(told, states[0].Condition) },
-		})
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second+time.Second/2)
-		defer cancel()
-		w.Run(ctx)
-		if want := slices.Repeat([]gpu.Condition{gpu.Healthy}, 4); !slices.Equal(told, want) {
-			t.Errorf("got %v, want %v", told, want)
 		}
 	})
 }

@@ -29,16 +29,14 @@ func (l lsn) String() string { return fmt.Sprintf("%X/%X", uint32(l>>32), uint32
 
 // An instance is what the manager of an instance says of its PostgreSQL (/pg/status).
 type instance struct {
-	IsPrimary    bool   `json:"isPrimary"` // by its files, where PostgreSQL does not answer
-	Stopping     bool   `json:"mightBeUnavailable"`
-	Unanswered   string `json:"mightBeUnavailableMaskedError"` // what PostgreSQL said when it was asked while it may be down
-	System       string `json:"systemID"`
-	CurrentLSN   string `json:"currentLsn"`  // of a primary
-	ReceivedLSN  string `json:"receivedLsn"` // of a replica
-	ReplayLSN    string `json:"replayLsn"`   // of a replica
-	Timeline     int    `json:"timeLineID"`
-	Receiving    bool   `json:"isWalReceiverActive"`
-	ReplayPaused bool   `json:"replayPaused"`
+	IsPrimary   bool   `json:"isPrimary"` // by its files, where PostgreSQL does not answer
+	Stopping    bool   `json:"mightBeUnavailable"`
+	Unanswered  string `json:"mightBeUnavailableMaskedError"` // what PostgreSQL said when it was asked while it may be down
+	CurrentLSN  string `json:"currentLsn"`                    // of a primary
+	ReceivedLSN string `json:"receivedLsn"`                   // of a replica
+	ReplayLSN   string `json:"replayLsn"`                     // of a replica
+	Timeline    int    `json:"timeLineID"`
+	Receiving   bool   `json:"isWalReceiverActive"`
 }
 
 // down reports whether its PostgreSQL accepts nobody.

@@ -117,7 +117,7 @@ func decode(value []byte, reg Register, key ed25519.PublicKey) (Record, error) {
 	if err := b.check(reg); err != nil {
 		return Record{}, err
 	}
-	r := Record{Register: reg, Body: e.Body}
+	r := Record{Register: reg}
 	if b.Flag != nil {
 		r.Flag, r.Stamp = *b.Flag, parseStamp(b.Stamp)
 	}

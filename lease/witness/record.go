@@ -1,7 +1,6 @@
 package witness
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/openova-io/failoverd/lease"
@@ -39,10 +38,4 @@ type Record struct {
 	Note Notes
 
 	Stamp *Stamp // beside a flag; nil: there is none
-
-	// Body is the JSON that the region signed, exactly as it was read, with
-	// the fields that a newer version wrote and this one does not know. It is
-	// for showing; nothing is ever signed from it, since a region must not
-	// vouch for what it does not understand.
-	Body json.RawMessage
 }
