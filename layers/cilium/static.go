@@ -68,7 +68,7 @@ func (f *staticFile) activate(group string, order layers.Order) error {
 		epoch = has.GetAnnotations()[kube.EpochAnnotation]
 	}
 	if epoch == "" {
-		epoch = fmt.Sprint(order.Epoch)
+		epoch = kube.ActiveEpoch(order)
 	}
 	return f.write(newPolicy(group, epoch, idleSpec()))
 }

@@ -64,10 +64,12 @@ func TestStaticFileOfNoUse(t *testing.T) {
 		if err := f.check(order(1)); err != nil {
 			t.Errorf("%q: check: %v", text, err)
 		}
-		if err := f.activate("rtz", order(1)); err != nil {
+		inTerm := order(1)
+		inTerm.Term = 2
+		if err := f.activate("rtz", inTerm); err != nil {
 			t.Errorf("%q: activate: %v", text, err)
 		}
-		if has, err := f.read(); err != nil || !isFence(has, idleSpec()) {
+		if has, err := f.read(); err != nil || !isFence(has, idleSpec()) || has.GetAnnotations()[kube.EpochAnnotation] != "1/2" {
 			t.Errorf("%q: activated: got %v, %v", text, has, err)
 		}
 		if err := os.WriteFile(f.path(), []byte(text), 0o600); err != nil {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -29,8 +28,9 @@ func readOriginal(o *unstructured.Unstructured) original {
 }
 
 // hold lets data of one region in, or of none if from is empty: it stops all other
-// connectors of a resource, and gives those that it had stopped their states back.
-func hold(o *unstructured.Unstructured, epoch uint64, from string) error {
+// connectors of a resource, and gives those that it had stopped their states back. The
+// resource then bears an epoch, as kube spells it.
+func hold(o *unstructured.Unstructured, bears, from string) error {
 	wasHeld, known, kept := held(o), readOriginal(o), original{from, map[string]*string{}}
 	alone := len(sourcesOf(o)) == 1
 	for _, c := range connectorsOf(o) {
@@ -52,7 +52,7 @@ func hold(o *unstructured.Unstructured, epoch uint64, from string) error {
 			delete(c.spec, "state")
 		}
 	}
-	annotations := map[string]string{kube.EpochAnnotation: strconv.FormatUint(epoch, 10), kube.OriginalAnnotation: ""}
+	annotations := map[string]string{kube.EpochAnnotation: bears, kube.OriginalAnnotation: ""}
 	if from == "" || len(kept.States) > 0 { // also where there is nothing to stop: that is known then
 		text, err := json.Marshal(kept)
 		if err != nil {
@@ -71,7 +71,7 @@ func activate(order layers.Order) kube.Edit {
 			return false, err
 		}
 		before := o.DeepCopy()
-		if err := hold(o, order.Epoch, ""); err != nil {
+		if err := hold(o, kube.ActiveEpoch(order), ""); err != nil {
 			return false, err
 		}
 		return !reflect.DeepEqual(before.Object, o.Object), nil
@@ -79,8 +79,9 @@ func activate(order layers.Order) kube.Edit {
 }
 
 // fence is the edit that has data of the leader mirrored into this region, once there is
-// one.
-func fence(leader func(*unstructured.Unstructured) (said, bool)) kube.Edit {
+// one. The resource bears the epoch of whoever's data is let in, and so not the order's, but
+// the order's term: an older instance of this region is to stop nothing any more.
+func fence(order layers.Order, leader func(*unstructured.Unstructured) (said, bool)) kube.Edit {
 	return func(o *unstructured.Unstructured) (bool, error) {
 		before := o.DeepCopy()
 		epoch, from := kube.Epoch(o), readOriginal(o).From
@@ -89,7 +90,7 @@ func fence(leader func(*unstructured.Unstructured) (said, bool)) kube.Edit {
 		} else if !held(o) {
 			return false, nil
 		}
-		if err := hold(o, epoch, from); err != nil {
+		if err := hold(o, kube.FencedEpoch(o, layers.Order{Epoch: epoch, Term: order.Term}), from); err != nil {
 			return false, err
 		}
 		return !reflect.DeepEqual(before.Object, o.Object), nil

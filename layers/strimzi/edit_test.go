@@ -2,6 +2,7 @@ package strimzi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -84,7 +85,7 @@ func TestActivateAndFence(t *testing.T) {
 			t.Errorf("%s: got states %s, epoch %d; want %s, epoch %d", what, got, kube.Epoch(o), want, epoch)
 		}
 	}
-	if apply(t, fence(led(said{})), o) {
+	if apply(t, fence(order(0), led(said{})), o) {
 		t.Error("fenced, and never activated: it was changed")
 	}
 	apply(t, activate(order(5)), o)
@@ -92,18 +93,18 @@ func TestActivateAndFence(t *testing.T) {
 	if apply(t, activate(order(5)), o) {
 		t.Error("activated again: it was changed")
 	}
-	if apply(t, fence(led(said{})), o) || apply(t, fence(led(said{Target: "hel", Epoch: 4})), o) {
+	if apply(t, fence(order(0), led(said{})), o) || apply(t, fence(order(0), led(said{Target: "hel", Epoch: 4})), o) {
 		t.Error("fenced, and nobody has been active since: it was changed")
 	}
 	if _, err := activate(order(4))(o); err == nil || !strings.Contains(err.Error(), "epoch 5") {
 		t.Errorf("activated under an older epoch: got %v, want a refusal", err)
 	}
-	apply(t, fence(led(said{Target: "hel", Epoch: 6})), o)
+	apply(t, fence(order(0), led(said{Target: "hel", Epoch: 6})), o)
 	check("hel is active", "- running stopped stopped", 6)
-	if apply(t, fence(led(said{Target: "hel", Epoch: 6})), o) || apply(t, fence(led(said{})), o) {
+	if apply(t, fence(order(0), led(said{Target: "hel", Epoch: 6})), o) || apply(t, fence(order(0), led(said{})), o) {
 		t.Error("hel is active still, or silent: it was changed")
 	}
-	apply(t, fence(led(said{Target: "nbg", Epoch: 7})), o)
+	apply(t, fence(order(0), led(said{Target: "nbg", Epoch: 7})), o)
 	check("nbg is active", "stopped stopped paused stopped", 7)
 	apply(t, activate(order(8)), o)
 	check("activated again", allStopped, 8)
@@ -111,13 +112,54 @@ func TestActivateAndFence(t *testing.T) {
 	// Alone it is right whatever the other calls its Kafka.
 	spec := o.Object["spec"].(map[string]any)
 	spec["mirrors"] = spec["mirrors"].([]any)[:1]
-	apply(t, fence(led(said{Target: "helsinki", Epoch: 9})), o)
+	apply(t, fence(order(0), led(said{Target: "helsinki", Epoch: 9})), o)
 	check("alone", "- running", 9)
 	spec["mirrors"] = before.Object["spec"].(map[string]any)["mirrors"].([]any)[:1]
 	kube.SetAnnotations(before, map[string]string{kube.EpochAnnotation: "9"})
 	before.Object["spec"] = spec
 	if !reflect.DeepEqual(o.Object, before.Object) {
 		t.Errorf("got\n%v\nwant\n%v", o.Object, before.Object)
+	}
+}
+
+// TestTerm: once an instance of a region has acted, one of an earlier term stops nothing; and a fence, which is never
+// refused, takes no term back.
+func TestTerm(t *testing.T) {
+	o := parse(t, orders)
+	of := func(epoch, term uint64) layers.Order {
+		order := order(epoch)
+		order.Term = term
+		return order
+	}
+	check := func(what, want string) {
+		t.Helper()
+		if got := o.GetAnnotations()[kube.EpochAnnotation]; got != want {
+			t.Errorf("%s: it bears %s, want %s", what, got, want)
+		}
+	}
+	refused := func(by layers.Order) {
+		t.Helper()
+		before := states(o)
+		var stale *kube.StaleError
+		if _, err := activate(by)(o); !errors.As(err, &stale) || states(o) != before {
+			t.Errorf("activated for epoch %d in term %d: got %v and states %s, want it refused", by.Epoch, by.Term, err, states(o))
+		}
+	}
+	apply(t, activate(of(7, 5)), o)
+	check("activated in term 5", "7/5")
+	apply(t, fence(of(7, 6), led(said{})), o)
+	check("fenced in term 6", "7/6")
+	refused(of(7, 5))
+	apply(t, activate(of(7, 7)), o)
+	check("activated in term 7", "7/7")
+	refused(of(7, 6))
+	apply(t, fence(of(0, 6), led(said{Target: "hel", Epoch: 8})), o)
+	check("fenced in term 6", "8/7")
+	refused(of(8, 6))
+	apply(t, fence(of(0, 8), led(said{Target: "hel", Epoch: 8})), o)
+	check("fenced in term 8", "8/8")
+	if apply(t, fence(of(0, 8), led(said{Target: "hel", Epoch: 8})), o) {
+		t.Error("fenced again: it was changed")
 	}
 }
 
@@ -132,7 +174,7 @@ func TestChangedWhileStopped(t *testing.T) {
 	if !apply(t, activate(order(5)), o) || states(o) != "stopped stopped stopped stopped stopped" {
 		t.Errorf("started by others: got %s, want all stopped", states(o))
 	}
-	apply(t, fence(led(said{Target: "hel", Epoch: 6})), o)
+	apply(t, fence(order(0), led(said{Target: "hel", Epoch: 6})), o)
 	if got, want := states(o), "stopped paused running stopped stopped"; got != want {
 		t.Errorf("hel is active: got %s, want %s", got, want)
 	}
@@ -146,7 +188,7 @@ func TestChangedWhileStopped(t *testing.T) {
 	o = parse(t, orders)
 	apply(t, activate(order(5)), o)
 	kube.SetAnnotations(o, map[string]string{kube.OriginalAnnotation: "{"})
-	apply(t, fence(led(said{Target: "nbg", Epoch: 6})), o)
+	apply(t, fence(order(0), led(said{Target: "nbg", Epoch: 6})), o)
 	if got, want := states(o), "stopped stopped - stopped"; got != want {
 		t.Errorf("the annotation is of no use: got %s, want %s", got, want)
 	}
@@ -231,7 +273,7 @@ func TestNeverBothDirections(t *testing.T) {
 				if i == active {
 					write(i, activate(order(epoch)))
 				} else {
-					write(i, fence(func(o *unstructured.Unstructured) (said, bool) { return leaderOf(o, notes(i)) }))
+					write(i, fence(order(0), func(o *unstructured.Unstructured) (said, bool) { return leaderOf(o, notes(i)) }))
 				}
 			case 2, 3: // Strimzi's operator
 				for _, c := range connectorsOf(objects[i]) {
@@ -301,7 +343,7 @@ func FuzzResource(f *testing.F) {
 		if apply(t, activate(order(1<<62)), o) {
 			t.Error("activated again: it was changed")
 		}
-		apply(t, fence(func(*unstructured.Unstructured) (said, bool) { return said{Target: "x", Epoch: 1 << 63}, true }), o)
+		apply(t, fence(order(0), func(*unstructured.Unstructured) (said, bool) { return said{Target: "x", Epoch: 1 << 63}, true }), o)
 		if alone := len(sourcesOf(o)) == 1; alone && !known && fmt.Sprint(o.Object["spec"]) != before {
 			t.Errorf("got spec %v, want %v", o.Object["spec"], before)
 		}

@@ -75,7 +75,7 @@ func (l *Layer) Activate(ctx context.Context, order layers.Order) error {
 // Fence has data of the region that is active now mirrored into this one, as far as that
 // has said that it takes none from here.
 func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
-	pass, err := l.set.Begin(ctx, layers.Fence, order, fence(func(o *unstructured.Unstructured) (said, bool) {
+	pass, err := l.set.Begin(ctx, layers.Fence, order, fence(order, func(o *unstructured.Unstructured) (said, bool) {
 		return leaderOf(o, l.board.Notes(l.Name()))
 	}))
 	if err != nil {
