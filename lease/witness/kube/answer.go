@@ -38,6 +38,15 @@ type verdict struct {
 	} `json:"details"`
 }
 
+// verdictOf is the verdict that an answer is; the zero value if it is none.
+func verdictOf(body []byte) verdict {
+	var v verdict
+	if json.Unmarshal(body, &v) != nil || v.Kind != "Status" {
+		return verdict{}
+	}
+	return v
+}
+
 // judge returns the object that the answer to op bears, or what is wrong with it.
 func (s *Store) judge(res *http.Response, body []byte, op, key string) (object, error) {
 	if len(body) > maxAnswer {
@@ -53,10 +62,7 @@ func (s *Store) judge(res *http.Response, body []byte, op, key string) (object, 
 		}
 		return o, nil
 	}
-	var v verdict
-	if json.Unmarshal(body, &v) != nil || v.Kind != "Status" {
-		v = verdict{}
-	}
+	v := verdictOf(body)
 	if res.StatusCode == http.StatusNotFound && op == "get" && v.Reason == "NotFound" && v.Details.Name == name(key) {
 		return object{}, witness.ErrNotFound
 	}

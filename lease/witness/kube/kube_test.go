@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,6 +97,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		say(w, 404, "NotFound", "configmaps", name, "not found")
 	case http.MethodDelete:
+		if _, ok := s.objects[name]; !ok {
+			say(w, 404, "NotFound", "configmaps", name, "not found")
+			return
+		}
 		delete(s.objects, name)
 		io.WriteString(w, `{"kind":"Status","status":"Success"}`)
 	}
@@ -291,8 +296,43 @@ func TestSelfTest(t *testing.T) {
 		if witness.ClassOf(err) != test.class || !strings.Contains(said, test.want) {
 			t.Errorf("%s: SelfTest = %q, %v, want class %q and %q", test.name, seen, err, test.class, test.want)
 		}
-		if test.answer == nil && len(s.objects) != 0 {
-			t.Errorf("%s: %d objects are left", test.name, len(s.objects))
+		if test.name != "no permission to delete" && len(s.objects) != 0 {
+			t.Errorf("%s: %d objects are left, want none", test.name, len(s.objects))
 		}
+	}
+}
+
+// TestSelfTestIsCancelled: what it has written is removed all the same.
+func TestSelfTestIsCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := serve(t)
+	s.answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodGet {
+			cancel()
+		}
+		return false
+	}
+	if _, err := s.open(t).SelfTest(ctx, "p/g/test/r"); witness.ClassOf(err) != witness.Unreachable {
+		t.Errorf("SelfTest = %v, want class %s", err, witness.Unreachable)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.objects) != 0 {
+		t.Errorf("%d objects are left, want none", len(s.objects))
+	}
+}
+
+func TestRemove(t *testing.T) {
+	s := serve(t)
+	store := s.open(t)
+	if err := store.Remove(t.Context(), "k"); err != nil {
+		t.Errorf("Remove of what is not there = %v, want nil", err)
+	}
+	s.answer = func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, "no such page", http.StatusNotFound)
+		return true
+	}
+	if err := store.Remove(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "no such page") {
+		t.Errorf("Remove that something else than an API server answers = %v, want an error", err)
 	}
 }
