@@ -45,9 +45,15 @@ func (l *live) askWitness(ctx context.Context, w *witness.Witness, name string, 
 	return found
 }
 
+// selfTestPatience is how long a self-test may take. That of a bucket waits a second between two writes of an object
+// where the store wants that.
+const selfTestPatience = 2 * time.Minute
+
 // selfTest has the store find out whether it is what its type claims, if it has a test for that.
 func selfTest(ctx context.Context, w *witness.Witness) []Finding {
 	const asked = "self-test of the witness"
+	ctx, cancel := context.WithTimeout(ctx, selfTestPatience)
+	defer cancel()
 	seen, err := w.SelfTest(ctx)
 	switch {
 	case errors.Is(err, witness.ErrNoSelfTest):

@@ -1,8 +1,10 @@
 package check_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/openova-io/failoverd/check"
@@ -49,4 +51,31 @@ func TestBucket(t *testing.T) {
 			t.Errorf("%s: it left %q, want nothing", tt.name, left)
 		}
 	}
+}
+
+// A hungStore answers reads; its self-test hangs.
+type hungStore struct{}
+
+func (hungStore) Put(context.Context, string, []byte) error   { return nil }
+func (hungStore) Get(context.Context, string) ([]byte, error) { return nil, witness.ErrNotFound }
+func (hungStore) Remove(context.Context, string) error        { return nil }
+func (hungStore) SelfTest(ctx context.Context, key string) (string, error) {
+	<-ctx.Done()
+	return "", witness.Interrupted(ctx, "get", key)
+}
+
+// TestSelfTestEnds: nobody waits for a store for ever.
+func TestSelfTestEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, err := witness.New(hungStore{}, witness.Config{Prefix: "failoverd", Group: "rtz", Region: "fsn", Members: []lease.Region{"fsn", "hel"},
+			PrivateKey: keyOf("fsn"), PublicKeys: keysOf("fsn", "hel")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := check.Live(t.Context(), check.Config{Params: params("fsn"), Witnesses: witness.Several{w}})
+		last := found[len(found)-1]
+		if last.Asked != "self-test of the witness" || last.Level != check.Problem || !strings.Contains(last.Got, "deadline") || last.Remedy == "" {
+			t.Errorf("got %v, want that the self-test ran out of time", last)
+		}
+	})
 }
