@@ -46,6 +46,7 @@ func newAgent(socket string) *agent {
 	t := runtime.New("localhost", "/v1", []string{"http"})
 	t.Transport = bounded{&http.Transport{
 		DisableCompression: true,
+		DisableKeepAlives:  true, // nobody would close what is kept open
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
