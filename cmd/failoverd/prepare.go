@@ -87,6 +87,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	d.log = hclog.New(&hclog.LoggerOptions{
 		Name: "failoverd", Level: hclog.LevelFromString(d.cfg.Log.Level), JSONFormat: d.cfg.Log.Format == "json", Output: os.Stderr,
 	})
+	logClients(d.log)
 	// Every moment counts where authority stands that this agent can go on with; and who has it knows the witness and the layers.
 	resumes := authorityStands(d.cfg)
 	if !resumes {
