@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os/user"
 	"reflect"
 	"strings"
 	"testing"
@@ -52,10 +53,12 @@ func FuzzControl(f *testing.F) {
 	f.Add(http.MethodGet, "/readyz?gate=g", []byte(nil))
 	f.Add(http.MethodGet, "/status", []byte(nil))
 
+	defer func(before func(string) (*user.User, error)) { lookUpUser = before }(lookUpUser)
+	lookUpUser = func(string) (*user.User, error) { return &user.User{Username: "ada"}, nil }
 	a, book := runAgent(f)
 	handler := controlHandler(a, hclog.NewNullLogger())
 	f.Fuzz(func(t *testing.T, method, target string, body []byte) {
-		r, err := http.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, "ada"), method, "http://failoverd"+target, bytes.NewReader(body))
+		r, err := http.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, uint32(7)), method, "http://failoverd"+target, bytes.NewReader(body))
 		if err != nil {
 			return
 		}
