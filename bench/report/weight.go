@@ -21,7 +21,7 @@ func writeFootprint(page *bytes.Buffer, data []byte, _, link string) error {
 	if err := json.Unmarshal(data, &f); err != nil {
 		return err
 	}
-	fmt.Fprintf(page, "## What an idle system takes\n\nOf what runs on a node, the store and what is guarded apart, in %g s with nothing to do. Memory is what is resident, with what is shared with other processes; of the nodes that stand by it is that of the largest. Requests are those of all nodes together, as three members of etcd count them; other stores have no such count that nothing else is in.\n\n", f.Idle)
+	fmt.Fprintf(page, "## What an idle system takes\n\nOf what runs on a node, the store and what is guarded apart, in %g s with nothing to do. Memory is what is resident, with what is shared with other processes; of the nodes that stand by it is that of the largest. The programs of an election, client-go's and etcd's, guard themselves: what the holder takes has in it that it acts, a hundred times a second. Requests are those of all nodes together, as three members of etcd count them; other stores have no such count that nothing else is in.\n\n", f.Idle)
 	rows := [][]string{{"system", "the holder", "CPU", "one that stands by", "CPU", "requests an hour"}}
 	for _, s := range f.Systems {
 		var holder, other bench.NodeWeight
