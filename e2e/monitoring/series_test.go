@@ -52,7 +52,7 @@ func (w *world) units() {
 				if l[1] == "about" && l[2] == "" { // Prometheus has no labels that are empty
 					continue
 				}
-				if l[1] == "witness" && strings.HasPrefix(parts[1], "failoverd_witness_") { // of several: the agents here have one
+				if l[1] == "witness" && (parts[1] == "failoverd_alarm" || strings.HasPrefix(parts[1], "failoverd_witness_")) { // of several: the agents here have one
 					continue
 				}
 				names = append(names, l[1])
