@@ -13,7 +13,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,15 +84,15 @@ func (s *Source) Read(ctx context.Context) ([]gpu.Reading, error) {
 	return all, nil
 }
 
-// page reads and parses the page. Its errors name the host alone: the query may be a secret.
+// page reads and parses the page. Its errors name the host alone: the query may be a secret, and those of net/http have the URL around them.
 func (s *Source) page(ctx context.Context) (map[string]*dto.MetricFamily, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
-		return nil, bare(err)
+		return nil, errors.Unwrap(err)
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", request.URL.Host, bare(err))
+		return nil, fmt.Errorf("%s: %w", request.URL.Host, errors.Unwrap(err))
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -106,15 +105,6 @@ func (s *Source) page(ctx context.Context) (map[string]*dto.MetricFamily, error)
 		return nil, fmt.Errorf("that of %s is longer than %d bytes", request.URL.Host, maxPage)
 	}
 	return families, err
-}
-
-// bare is the part of an error that does not hold the URL.
-func bare(err error) error {
-	var of *url.Error
-	if errors.As(err, &of) {
-		return of.Err
-	}
-	return err
 }
 
 // fields are the series that are read, and where they go.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 
 	"github.com/miekg/dns"
 
@@ -33,12 +32,12 @@ func HTTP(address string) func(context.Context) (health.Verdict, string) {
 	return func(ctx context.Context) (health.Verdict, string) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 		if err != nil {
-			return health.Unknown, bare(err).Error()
+			return health.Unknown, bare(err)
 		}
 		request.Header.Set("User-Agent", "failoverd")
 		response, err := client.Do(request)
 		if err != nil {
-			return health.Ill, bare(err).Error()
+			return health.Ill, bare(err)
 		}
 		response.Body.Close()
 		if response.StatusCode >= http.StatusBadRequest {
@@ -48,14 +47,8 @@ func HTTP(address string) func(context.Context) (health.Verdict, string) {
 	}
 }
 
-// bare makes an error one that can be shown: those of net/http hold the URL, whose query may be a secret.
-func bare(err error) error {
-	var of *url.Error
-	if errors.As(err, &of) {
-		return of.Err
-	}
-	return err
-}
+// bare is the text of an error of net/http that can be shown: around it (*url.Error) is the URL, whose query may be a secret.
+func bare(err error) string { return fmt.Sprint(errors.Unwrap(err)) }
 
 // TCP connects to host:port.
 func TCP(address string) func(context.Context) (health.Verdict, string) {
