@@ -2,12 +2,22 @@ package bench
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/openova-io/failoverd/e2e/root"
 )
+
+// TestMain asks for the commit before anything is built from it: an hour later it may be another one.
+func TestMain(m *testing.M) {
+	if _, err := commit(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: git describe:", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
 
 // module is the folder of failoverd's module.
 func module(tb testing.TB) string {

@@ -7,21 +7,27 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// commit is the one that stood when it was first asked for.
+var commit = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output()
+	return strings.TrimSpace(string(out)), err
+})
+
 // ThisMachine is the one that this runs on, now.
 func ThisMachine(tb testing.TB) Machine {
 	tb.Helper()
 	m := Machine{Date: time.Now().UTC().Format("2006-01-02 15:04 UTC"), Cores: runtime.NumCPU(), Go: runtime.Version()}
-	commit, err := exec.CommandContext(tb.Context(), "git", "describe", "--always", "--dirty", "--exclude=*").Output()
-	if err != nil {
+	var err error
+	if m.Commit, err = commit(); err != nil {
 		tb.Fatalf("bench: git describe: %v", err)
 	}
-	m.Commit = strings.TrimSpace(string(commit))
 	cpu, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		tb.Fatalf("bench: %v", err)
