@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
 )
 
@@ -29,6 +30,9 @@ var symbols = []string{
 // checkLibrary loads the library, and keeps it loaded: threads of it may live on after
 // go-dcgm has let it go.
 func checkLibrary() error {
+	// dlerror tells what has failed on its own thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	name := C.CString(library)
 	defer C.free(unsafe.Pointer(name))
 	handle := C.dlopen(name, C.RTLD_LAZY|C.RTLD_GLOBAL)
