@@ -140,7 +140,9 @@ func (c *Clients) work(ctx context.Context, client int, store witness.Store, rng
 			o.key = ownKey(pick)
 		}
 		if o.put {
-			o.value = fmt.Sprintf("%d of client %d", n, client)
+			// Of one width, so that no value is a part of another: "77" torn off
+			// "177" would be taken for a value that was there once.
+			o.value = fmt.Sprintf("%06d of client %d", n, client)
 		}
 		c.do(store, o)
 		select {
