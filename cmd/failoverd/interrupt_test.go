@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/lease"
 )
@@ -35,6 +37,31 @@ func TestInterrupted(t *testing.T) {
 	var told progress
 	if err := json.Unmarshal([]byte(out.String()), &told); err != nil || told.Outcome != want || told.Done {
 		t.Errorf("-o json: %v, want the outcome %q:\n%s", err, want, &out)
+	}
+}
+
+// TestPromptInterrupted: Ctrl-C at a prompt ends the command, whatever is typed or not.
+func TestPromptInterrupted(t *testing.T) {
+	for _, prompt := range []string{"Why? ", "Go on? "} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		defer interrupt()
+		in, typed, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer typed.Close()
+		cmd := &cobra.Command{}
+		flags := operatorFlagsOf(cmd)
+		if prompt == "Go on? " {
+			*flags.reason = "november"
+		}
+		cmd.SetContext(ctx)
+		cmd.SetIn(in)
+		cmd.SetOut(&ender{text: prompt, end: interrupt})
+		const want = "interrupted: nothing was done"
+		if _, err := flags.consent(cmd); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", prompt, err, want)
+		}
 	}
 }
 

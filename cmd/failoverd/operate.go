@@ -108,7 +108,22 @@ func (f operatorFlags) consent(cmd *cobra.Command) (reason string, err error) {
 	if *f.yes {
 		return *f.reason, nil
 	}
-	return confirm(cmd.InOrStdin(), cmd.OutOrStdout(), *f.reason)
+	type answer struct {
+		reason string
+		err    error
+	}
+	answered := make(chan answer, 1)
+	go func() { // until the process ends, if nobody answers: a read of a terminal can't be called off
+		reason, err := confirm(cmd.InOrStdin(), cmd.OutOrStdout(), *f.reason)
+		answered <- answer{reason, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.reason, a.err
+	case <-cmd.Context().Done():
+		fmt.Fprintln(cmd.OutOrStdout())
+		return "", errors.New("interrupted: nothing was done")
+	}
 }
 
 // confirm asks why, unless it was said, and whether to go on.
