@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,8 +32,8 @@ type Layer struct {
 	mu    sync.Mutex
 	known []kind // once the API server has said which it has
 
-	// changed is when a route was last written; before the first fence, which may find
-	// what another process has just written, the time of that.
+	// changed is when a route was last written. Zero: not known, as before the first fence, which may find what another
+	// process has just written, and after an attempt that has left anything; then it is when all routes are seen written.
 	changed time.Time
 }
 
@@ -183,18 +184,21 @@ func (l *Layer) apply(ctx context.Context, action layers.Action, order layers.Or
 	if prepare != nil {
 		err = errors.Join(err, prepare(ctx, kinds, passes))
 	}
-	return errors.Join(err, each(kinds, func(i int, _ kind) error {
+	err = errors.Join(err, each(kinds, func(i int, _ kind) error {
 		if passes[i] == nil {
 			return nil
 		}
-		err := passes[i].Finish(ctx)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if passes[i].Wrote() || l.changed.IsZero() {
-			l.changed = time.Now()
-		}
-		return err
+		return passes[i].Finish(ctx)
 	}))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case err != nil: // a write that is not known to have landed may do so yet
+		l.changed = time.Time{}
+	case l.changed.IsZero() || slices.ContainsFunc(passes, (*kube.Pass).Wrote):
+		l.changed = time.Now()
+	}
+	return err
 }
 
 // each does something with all kinds at once.

@@ -177,10 +177,11 @@ func (p *Pass) Write(ctx context.Context, o *unstructured.Unstructured) error {
 	return err
 }
 
-// Wrote reports whether the pass has written any object.
+// Wrote reports whether the pass has written any object, or may have: a write that failed may have landed.
 func (p *Pass) Wrote() bool { return p.wrote.Load() }
 
-// write edits an object and writes it, until that is done or can't be.
+// write edits an object and writes it, until that is done or can't be. It reports whether it may have been written: one
+// that is not known to be, or that conflicts, may have been, as client-go sends some again.
 func (s *Set) write(ctx context.Context, o *unstructured.Unstructured, edit Edit) (wrote bool, err error) {
 	resource := s.in(o.GetNamespace())
 	for {
@@ -197,15 +198,16 @@ func (s *Set) write(ctx context.Context, o *unstructured.Unstructured, edit Edit
 			return false, nil // not of the set any more
 		case !apierrors.IsConflict(err):
 			s.count("error")
-			return false, err
+			return true, err
 		}
+		wrote = true
 		s.count("conflict")
 		o, err = resource.Get(ctx, o.GetName(), metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err) || err == nil && !s.selects(o):
 			return false, nil // not of the set any more
 		case err != nil:
-			return false, err
+			return true, err
 		}
 	}
 }
