@@ -202,6 +202,20 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestServices looks for the pods that each Service selects: it finds those of its own namespace alone.
+func TestServices(t *testing.T) {
+	for name, sections := range cases {
+		t.Run(name, func(t *testing.T) {
+			all, _ := render(t, aboveOf(sections), sections)
+			for _, o := range all {
+				if selector, _, _ := unstructured.NestedMap(o.Object, "spec", "selector"); o.GetKind() == "Service" && selector != nil && o.GetNamespace() != namespace {
+					t.Errorf("Service %s selects pods in namespace %s, and they are in %s", o.GetName(), o.GetNamespace(), namespace)
+				}
+			}
+		})
+	}
+}
+
 // TestRefused gives the chart values that must not be taken.
 func TestRefused(t *testing.T) {
 	for name, tt := range map[string]struct {

@@ -48,3 +48,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "failoverd.dnsPort" -}}
 {{- regexFind "[0-9]+$" (.Values.config.quorum.listen | default ":5353") -}}
 {{- end }}
+
+{{- /* The namespace of the Service for questions: that of the pods it selects, or, of several agents, where they may write its EndpointSlice. */ -}}
+{{- define "failoverd.dnsNamespace" -}}
+{{- if include "failoverd.instances" . }}{{ (include "failoverd.config" . | fromYaml).kubernetes.namespace }}{{ else }}{{ .Release.Namespace }}{{ end }}
+{{- end }}
