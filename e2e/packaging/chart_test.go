@@ -7,9 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -66,7 +68,13 @@ func values(t *testing.T, above, sections string) string {
 // template renders the chart.
 func template(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	cmd := helmCommand(t, append([]string{"template", "failoverd", chart}, args...)...)
+	return templateOf(t, "failoverd", args...)
+}
+
+// templateOf renders the chart for a release.
+func templateOf(t *testing.T, release string, args ...string) (string, error) {
+	t.Helper()
+	cmd := helmCommand(t, append([]string{"template", release, chart}, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -276,23 +284,46 @@ func TestServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := plane.Namespace(t)
-			kubectl := func(stdin string, args ...string) {
-				t.Helper()
-				cmd := exec.CommandContext(t.Context(), filepath.Join("..", "bin", "kubectl"), append([]string{"--kubeconfig", plane.Kubeconfig, "--warnings-as-errors"}, args...)...)
-				cmd.Stdin = strings.NewReader(stdin)
-				if out, err := cmd.CombinedOutput(); err != nil {
-					t.Errorf("kubectl %q: %v\n%s", args, err, out)
-				} else {
-					t.Logf("%s", out)
-				}
-			}
-			kubectl("", "label", "namespace", ns, "pod-security.kubernetes.io/warn="+tt.level)
+			kubectl(t, plane, "", "label", "namespace", ns, "pod-security.kubernetes.io/warn="+tt.level)
 			text, err := template(t, "-n", ns, "-f", values(t, tt.above, tt.sections))
 			if err != nil {
 				t.Fatal(err)
 			}
-			kubectl(text, "apply", "--server-side", "--dry-run=server", "-f", "-")
+			kubectl(t, plane, text, "apply", "--server-side", "--dry-run=server", "-f", "-")
 		})
+	}
+}
+
+// TestNames gives the chart names that YAML takes for something else, where nothing says that they are names.
+func TestNames(t *testing.T) {
+	plane := cluster.Planes(t)[0]
+	for name, above := range map[string]string{"one": "", "several": several} {
+		t.Run(name, func(t *testing.T) {
+			ns := strconv.FormatInt(time.Now().UnixNano(), 10)
+			kubectl(t, plane, "", "create", "namespace", ns)
+			sections := "\n  layers: {httproute: {selector: a=b, namespaces: [\"" + ns + "\"]}}\n"
+			if above != "" {
+				sections += "  instances: {}\n"
+			}
+			text, err := templateOf(t, "1234", "-n", ns, "-f", values(t, above+"monitoring: {enabled: true}\n", sections),
+				"--set-string", "config.group=2024,config.region=no,secretName=1,priorityClassName=2,dns.loadBalancerIP=1:2:3:4:5:6:7:8")
+			if err != nil {
+				t.Fatal(err)
+			}
+			kubectl(t, plane, text, "apply", "--server-side", "--dry-run=server", "-f", "-")
+		})
+	}
+}
+
+// kubectl runs kubectl on a plane. What it warns of is an error.
+func kubectl(t *testing.T, plane *controlplane.Plane, stdin string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join("..", "bin", "kubectl"), append([]string{"--kubeconfig", plane.Kubeconfig, "--warnings-as-errors"}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("kubectl %q: %v\n%s", args, err, out)
+	} else {
+		t.Logf("%s", out)
 	}
 }
 

@@ -4,7 +4,7 @@
 
 {{- define "failoverd.selector" -}}
 app.kubernetes.io/name: failoverd
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "failoverd.labels" -}}
