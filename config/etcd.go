@@ -78,9 +78,7 @@ var etcdStore = store{
 		if e.TLS == nil {
 			return
 		}
-		var err error
-		s.Etcd.TLS.RootCAs, err = Authorities(e.TLS.CAFile)
-		v.must(err == nil, join(atTLS, "ca_file"), "%v", err)
+		s.Etcd.TLS.RootCAs = v.authorities(join(atTLS, "ca_file"), e.TLS.CAFile)
 		if e.TLS.KeyFile == "" {
 			return
 		}

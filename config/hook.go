@@ -61,7 +61,6 @@ func (c *Config) CheckFiles() error {
 			}
 		}
 	}
-	v.checkKubeconfig("kubernetes.kubeconfig", c.Kubernetes.Kubeconfig)
 	v.checkAuthorities()
 	c.eachWitness(func(at string, w *Witness) {
 		f := w.File

@@ -1,7 +1,5 @@
 package config
 
-import "os"
-
 // WitnessKubernetes is the value of witness.type for ConfigMaps of a management cluster.
 const WitnessKubernetes = "kubernetes"
 
@@ -28,20 +26,13 @@ var kubernetesStore = store{
 		v.text(join(at, "namespace"), w.Kubernetes.Namespace, isLabel)
 	},
 	secrets: func(v *validator, at string, w *Witness, _ *WitnessSecrets) {
-		v.checkKubeconfig(join(at, "kubeconfig"), w.Kubernetes.Kubeconfig)
+		v.kubeconfig(join(at, "kubeconfig"), w.Kubernetes.Kubeconfig)
 	},
 }
 
-// checkKubeconfig looks whether the kubeconfig that is named at a path is there. It holds
-// credentials, so nobody else may read it.
-func (v *validator) checkKubeconfig(at, name string) {
-	if name == "" {
-		return
-	}
-	switch info, err := os.Stat(name); {
-	case err != nil:
-		v.must(false, at, "%v, expected a kubeconfig file", err)
-	case tooOpen(info, os.Geteuid()):
-		v.must(false, at, "others can read %s (mode %04o), which holds credentials; run chmod 600 on it", name, info.Mode().Perm())
+// kubeconfig looks at the kubeconfig that is named at a path, which holds credentials. Its client reads it once, too.
+func (v *validator) kubeconfig(at, name string) {
+	if name != "" {
+		v.secret(at, name, maxConfig)
 	}
 }

@@ -105,19 +105,19 @@ func (v *validator) loadNotifications(s *Secrets) {
 		return
 	}
 	if a := n.Alertmanager; a != nil {
+		v.authorities("notifications.alertmanager.ca_file", a.CAFile)
 		s.AlertmanagerToken = v.token("notifications.alertmanager.bearer_token_file", a.BearerTokenFile)
 	}
 	s.Webhooks = make([]WebhookSecrets, len(n.Webhooks))
 	for i, w := range n.Webhooks {
 		at := fmt.Sprintf("notifications.webhooks[%d]", i)
+		v.authorities(at+".ca_file", w.CAFile)
 		s.Webhooks[i].BearerToken = v.token(at+".bearer_token_file", w.BearerTokenFile)
-		data, err := readSecret(w.SecretFile, maxTokenFile)
-		if err == nil {
-			if s.Webhooks[i].Key, err = parseWebhookSecret(strings.TrimSpace(string(data))); err != nil {
-				err = fmt.Errorf("%s: the secret is of another form, %w", w.SecretFile, err)
-			}
+		if data, ok := v.secret(at+".secret_file", w.SecretFile, maxTokenFile); ok {
+			var err error
+			s.Webhooks[i].Key, err = parseWebhookSecret(strings.TrimSpace(string(data)))
+			v.must(err == nil, at+".secret_file", "%s: the secret is of another form, %v", w.SecretFile, err)
 		}
-		v.must(err == nil, at+".secret_file", "%v", err)
 	}
 }
 
@@ -149,25 +149,40 @@ func (v *validator) checkAuthorities() {
 
 // Authorities are the certificates of a file of PEM; nil, the system's, without a file.
 func Authorities(name string) (*x509.CertPool, error) {
+	pool, _, err := readAuthorities(name)
+	return pool, err
+}
+
+// authorities reads those of the file that is named at a path, and says what is wrong with it.
+func (v *validator) authorities(at, name string) *x509.CertPool {
+	pool, data, err := readAuthorities(name)
+	v.must(err == nil, at, "%v", err)
+	if pool != nil {
+		v.files.note(at, data)
+	}
+	return pool
+}
+
+func readAuthorities(name string) (pool *x509.CertPool, data []byte, err error) {
 	if name == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("read the authorities: %w", err)
+		return nil, nil, fmt.Errorf("read the authorities: %w", err)
 	}
 	defer f.Close()
 	const most = 1 << 20
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	data, err = io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && len(data) > most {
 		err = errors.New("it is larger than 1 MiB")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the authorities: %w", err)
+		return nil, nil, fmt.Errorf("read the authorities: %w", err)
 	}
-	pool := x509.NewCertPool()
+	pool = x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("%s holds no certificate, expected one or more in PEM", name)
+		return nil, nil, fmt.Errorf("%s holds no certificate, expected one or more in PEM", name)
 	}
-	return pool, nil
+	return pool, data, nil
 }

@@ -203,7 +203,7 @@ func TestReferencePage(t *testing.T) {
 		"`failoverd check` validates a file and prints what follows from it. This page is written from the code (`go test ./config -run TestReferencePage -update`).\n\n" +
 		"Durations are Go's, such as `1m30s`, at most 24h. Secrets are in files of their own: of the daemon's user with mode 0600 or 0400, or of root's with mode 0640 or 0440.\n\n" +
 		"**The same in every region**, since safety rests on them: `" + strings.Join(same, "`, `") + "`, and of several `witnesses` the names and each one's `staleness`. A region that differs neither takes nor pledges, and says which. [How to change one](operations.md#changing-a-safety-parameter).\n\n" +
-		"SIGHUP applies `" + strings.Join(live, "`, `") + "`. All else needs a restart, and the log says so.\n")
+		"SIGHUP applies `" + strings.Join(live, "`, `") + "`. All else needs a restart, and the log says so: keys that differ, and those whose files (tokens, keys, kubeconfigs, certificates) hold something else than at the start. [How to change a token](witnesses.md#a-new-token).\n")
 	page.WriteString("\n## Top level\n" + tableHead)
 	for i, r := range kv {
 		if !strings.Contains(r.path, ".") && r.value.Kind() != reflect.Struct {

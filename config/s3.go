@@ -66,11 +66,11 @@ var s3Store = store{
 	},
 	secrets: func(v *validator, at string, w *Witness, s *WitnessSecrets) {
 		file := join(at, "credentials_file")
-		data, err := readSecret(w.S3.CredentialsFile, maxTokenFile)
-		if err != nil {
-			v.must(false, file, "%v", err)
+		data, ok := v.secret(file, w.S3.CredentialsFile, maxTokenFile)
+		if !ok {
 			return
 		}
+		var err error
 		if s.S3, err = parseS3Credentials(data); err != nil {
 			v.must(false, file, "%s: %v", w.S3.CredentialsFile, err)
 		}

@@ -1,12 +1,15 @@
 package config
 
 import (
+	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -19,7 +22,15 @@ type Secrets struct {
 
 	AlertmanagerToken string           // empty: none is sent
 	Webhooks          []WebhookSecrets // by their number in notifications.webhooks
+
+	files hashes
 }
+
+// hashes are those of files that are read once, by the keys that name them: they tell whether one has changed since.
+type hashes map[string][sha256.Size]byte
+
+// note remembers what the file of a key holds, but for the blanks and line breaks around it, which change nothing.
+func (h hashes) note(key string, data []byte) { h[key] = sha256.Sum256(bytes.TrimSpace(data)) }
 
 // WitnessSecrets are those of a witness, as far as its store has them.
 type WitnessSecrets struct {
@@ -41,6 +52,7 @@ func (Secrets) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 const (
 	maxTokenFile = 4 << 10
 	maxKeyFile   = 16 << 10
+	maxConfig    = 1 << 20 // of a kubeconfig, in which certificates may be
 )
 
 // LoadSecrets reads the secrets that the configuration names. It refuses, as
@@ -48,22 +60,52 @@ const (
 // read or write (see tooOpen), one that is no regular file, and a private key that does not
 // belong to this region's public key.
 func (c *Config) LoadSecrets() (*Secrets, error) {
-	v := &validator{document: c.document(), c: c}
-	s := &Secrets{}
-	const keyPath = "identity.private_key_file"
-	if data, err := readSecret(c.Identity.PrivateKeyFile, maxKeyFile); err != nil {
-		v.must(false, keyPath, "%v", err)
-	} else if s.PrivateKey, err = ParsePrivateKey(data); err != nil {
-		v.must(false, keyPath, "%s: %v", c.Identity.PrivateKeyFile, err)
-	} else if err := c.belongs(s.PrivateKey); err != nil {
-		v.must(false, keyPath, "%s: %v", c.Identity.PrivateKeyFile, err)
-	}
-	c.eachWitness(func(at string, w *Witness) { s.Witnesses = append(s.Witnesses, v.loadWitness(at, w)) })
-	v.loadNotifications(s)
-	if err := v.problems.err(); err != nil {
+	s, err := c.readSecrets()
+	if err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// ChangedSecrets reads the secrets anew, and names the keys whose files hold something else than when s was loaded. Its error is that
+// of LoadSecrets: about what a start would refuse.
+func (c *Config) ChangedSecrets(s *Secrets) (keys []string, err error) {
+	now, err := c.readSecrets()
+	for key, hash := range now.files {
+		if before, ok := s.files[key]; ok && before != hash {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys, err
+}
+
+// readSecrets reads those that can be used, and says what is wrong with the others.
+func (c *Config) readSecrets() (*Secrets, error) {
+	s := &Secrets{files: hashes{}}
+	v := &validator{document: c.document(), c: c, files: s.files}
+	const keyPath = "identity.private_key_file"
+	if data, ok := v.secret(keyPath, c.Identity.PrivateKeyFile, maxKeyFile); ok {
+		var err error
+		if s.PrivateKey, err = ParsePrivateKey(data); err == nil {
+			err = c.belongs(s.PrivateKey)
+		}
+		v.must(err == nil, keyPath, "%s: %v", c.Identity.PrivateKeyFile, err)
+	}
+	v.kubeconfig("kubernetes.kubeconfig", c.Kubernetes.Kubeconfig)
+	c.eachWitness(func(at string, w *Witness) { s.Witnesses = append(s.Witnesses, v.loadWitness(at, w)) })
+	v.loadNotifications(s)
+	return s, v.problems.err()
+}
+
+// secret reads the file that is named at a path, and says what is wrong with it.
+func (v *validator) secret(at, name string, limit int) (data []byte, ok bool) {
+	data, err := readSecret(name, limit)
+	v.must(err == nil, at, "%v", err)
+	if err == nil {
+		v.files.note(at, data)
+	}
+	return data, err == nil
 }
 
 // token reads the file of a token that is named at a path; none if no file is.
@@ -71,9 +113,8 @@ func (v *validator) token(at, name string) string {
 	if name == "" {
 		return ""
 	}
-	data, err := readSecret(name, maxTokenFile)
-	if err != nil {
-		v.must(false, at, "%v", err)
+	data, ok := v.secret(at, name, maxTokenFile)
+	if !ok {
 		return ""
 	}
 	token, err := parseToken(data)

@@ -45,6 +45,7 @@ type validator struct {
 	*document
 	c        *Config
 	problems Problems
+	files    hashes // of those that LoadSecrets reads
 }
 
 func (c *Config) validate(d *document) Problems {

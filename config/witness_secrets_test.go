@@ -6,11 +6,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,11 +196,98 @@ func TestWitnessKubeconfig(t *testing.T) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
 	}
-	refuses("no such file")
+	refuses("does not exist")
 	write(t, name, []byte("token: Hunter2"), 0o644)
-	refuses("others can read")
+	refuses("has mode 0644")
 	write(t, name, []byte("token: Hunter2"), 0o600)
 	if _, err := c.LoadSecrets(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestChangedSecrets changes each file that is read at the start, one after the other.
+func TestChangedSecrets(t *testing.T) {
+	c := withEtcd(t)
+	ca, _ := certificate(t)
+	e, hook, dir := c.Witness.Etcd, &c.Notifications.Webhooks[0], t.TempDir()
+	hook.CAFile = filepath.Join(dir, "hook-ca")
+	c.Notifications.Alertmanager = &config.Alertmanager{URLs: []string{"https://a:9093"}, CAFile: filepath.Join(dir, "ca"), BearerTokenFile: filepath.Join(dir, "token")}
+	write(t, hook.CAFile, ca, 0o644)
+	write(t, c.Notifications.Alertmanager.CAFile, ca, 0o644)
+	write(t, c.Notifications.Alertmanager.BearerTokenFile, []byte(token), 0o600)
+	c.Kubernetes.Kubeconfig = filepath.Join(dir, "kubeconfig")
+	write(t, c.Kubernetes.Kubeconfig, []byte("token: Hunter2"), 0o600)
+	kube, do, kv, s3 := config.NamedWitness{}, config.NamedWitness{}, config.NamedWitness{}, config.NamedWitness{}
+	kube.Kubernetes = &config.KubernetesWitness{Kubeconfig: filepath.Join(dir, "kube"), Namespace: "w"}
+	do.DurableObject = &config.DurableObject{TokenFile: filepath.Join(dir, "do")}
+	kv.CloudflareKV = &config.CloudflareKV{APITokenFile: filepath.Join(dir, "kv")}
+	s3.S3 = &config.S3{CredentialsFile: filepath.Join(dir, "s3")}
+	write(t, kube.Kubernetes.Kubeconfig, []byte("token: Hunter2"), 0o600)
+	write(t, do.DurableObject.TokenFile, []byte(token), 0o600)
+	write(t, kv.CloudflareKV.APITokenFile, []byte(token), 0o600)
+	write(t, s3.S3.CredentialsFile, []byte(s3Credentials), 0o600)
+	etcd := config.NamedWitness{Witness: c.Witness}
+	c.Witnesses = []config.NamedWitness{etcd, kube, do, kv, s3}
+
+	s, err := c.LoadSecrets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := func() []string {
+		t.Helper()
+		keys, err := c.ChangedSecrets(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	if got := changed(); len(got) > 0 {
+		t.Errorf("got %q, want none: nothing has changed", got)
+	}
+	for _, file := range []struct {
+		key, name string
+		data      []byte
+	}{
+		{"kubernetes.kubeconfig", c.Kubernetes.Kubeconfig, []byte("token: Hunter3")},
+		{"notifications.alertmanager.bearer_token_file", c.Notifications.Alertmanager.BearerTokenFile, []byte("Hunter3")},
+		{"notifications.alertmanager.ca_file", c.Notifications.Alertmanager.CAFile, append(ca, ca...)},
+		{"notifications.webhooks[0].bearer_token_file", hook.BearerTokenFile, []byte("Hunter3")},
+		{"notifications.webhooks[0].ca_file", hook.CAFile, append(ca, ca...)},
+		{"notifications.webhooks[0].secret_file", hook.SecretFile, []byte("whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 32)))},
+		{"witnesses[0].etcd.password_file", e.PasswordFile, []byte("Hunter3")},
+		{"witnesses[0].etcd.tls.ca_file", e.TLS.CAFile, append(ca, ca...)},
+		{"witnesses[1].kubernetes.kubeconfig", kube.Kubernetes.Kubeconfig, []byte("token: Hunter3")},
+		{"witnesses[2].durable_object.token_file", do.DurableObject.TokenFile, []byte("Hunter3")},
+		{"witnesses[3].cloudflare_kv.api_token_file", kv.CloudflareKV.APITokenFile, []byte("Hunter3")},
+		{"witnesses[4].s3.credentials_file", s3.S3.CredentialsFile, []byte(s3Credentials + "# 3")},
+	} {
+		was, err := os.ReadFile(file.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, file.name, file.data, 0o600)
+		if got := changed(); !slices.Equal(got, []string{file.key}) {
+			t.Errorf("%s: got %q, want it alone", file.key, got)
+		}
+		write(t, file.name, was, 0o600)
+	}
+	cert, key := certificate(t)
+	write(t, e.TLS.CertFile, cert, 0o644)
+	write(t, e.TLS.KeyFile, key, 0o600)
+	if got := changed(); len(got) > 0 {
+		t.Errorf("got %q, want none: etcd's certificate and key are read for each connection", got)
+	}
+
+	private, public, err := config.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, c.Identity.PrivateKeyFile, private, 0o600)
+	keys, err := c.ChangedSecrets(s)
+	if err == nil || !strings.Contains(err.Error(), "identity.private_key_file: ") || !strings.Contains(err.Error(), "its public key is "+public) {
+		t.Errorf("got %v, want that the key is not the region's", err)
+	}
+	if !slices.Equal(keys, []string{"identity.private_key_file"}) {
+		t.Errorf("got %q, want the key", keys)
 	}
 }

@@ -34,7 +34,8 @@ import (
 // daemon is all that must be had before anything begins.
 type daemon struct {
 	cfg     *config.Config
-	params  lease.Params // that the agent runs with
+	secrets *config.Secrets // as they were read at the start
+	params  lease.Params    // that the agent runs with
 	log     hclog.Logger
 	dir     *statedir.Dir
 	listen  net.Listener
@@ -76,11 +77,10 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	if err = d.cfg.CheckFiles(); err != nil {
 		return d, err
 	}
-	secrets, err := d.cfg.LoadSecrets()
-	if err != nil {
+	if d.secrets, err = d.cfg.LoadSecrets(); err != nil {
 		return d, err
 	}
-	w, err := openWitnesses(d.cfg, secrets)
+	w, err := openWitnesses(d.cfg, d.secrets)
 	if err != nil {
 		return d, err
 	}
@@ -114,7 +114,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	if err := d.dir.CheckWritable(); err != nil {
 		d.log.Warn("state_dir can't be written to: a restart will fence instead of going on", "error", err)
 	}
-	d.journal = openJournal(d.cfg, secrets, d.log)
+	d.journal = openJournal(d.cfg, d.secrets, d.log)
 	if params.Instance != "" {
 		// Whatever its name: of two with one name, each would take the other for itself before a restart.
 		id, err := d.dir.Identity()
@@ -137,7 +137,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	}
 	d.params = params
 	of := agent.Config{
-		Params: params, Version: fullVersion(), Quorum: newQuorumClient(d.cfg, secrets), Layers: applied.layers,
+		Params: params, Version: fullVersion(), Quorum: newQuorumClient(d.cfg, d.secrets), Layers: applied.layers,
 		Witnesses: agentWitnesses(w), Disk: d.dir, Clock: agent.BootClock{}, Log: d.log,
 		Health: healthParams(d.cfg.Health), Probes: buildProbes(d.cfg.Health, applied.cluster, d.gpus),
 	}
@@ -159,7 +159,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	if d.mirror != nil {
 		of.Mirror = d.mirror
 	}
-	if err = d.buildNotifier(secrets); err != nil {
+	if err = d.buildNotifier(d.secrets); err != nil {
 		return d, err
 	}
 	of.Notifier = d.notifier
@@ -201,7 +201,7 @@ func prepare(ctx context.Context, path string, self instance, absent []string) (
 	if d.cfg.Quorum == nil {
 		return d, nil
 	}
-	d.quorum, err = listenQuorum(d.cfg, secrets, d.agent)
+	d.quorum, err = listenQuorum(d.cfg, d.secrets, d.agent)
 	return d, err
 }
 

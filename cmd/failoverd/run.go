@@ -31,7 +31,8 @@ A restart within the deadline of its authority, after a crash or SIGKILL, goes
 on with no gap.
 
 SIGHUP reads the configuration again: a new log.level applies at once; for
-everything else it says that a restart is needed.
+everything else, and for a token, a key or a certificate that has changed in its
+file, it says that a restart is needed.
 
 Exit codes: 0 stopped as asked; 1 failed while running; 2 could not begin, since
 the configuration, a secret, the witness, state_dir or the port is not usable.`,
@@ -142,7 +143,7 @@ func outlive(ctx context.Context, run func(context.Context)) (stop func()) {
 
 // reload reads the configuration again, and tells systemd, which waits for it.
 func (d *daemon) reload(path string) {
-	again := func() { reload(path, d.cfg, d.log) }
+	again := func() { reload(path, d.cfg, d.secrets, d.log) }
 	if d.systemd == nil {
 		again()
 		return
@@ -151,8 +152,8 @@ func (d *daemon) reload(path string) {
 }
 
 // reload reads the configuration again, and applies what may be applied to a
-// running agent. A file that is wrong changes nothing.
-func reload(path string, running *config.Config, log hclog.Logger) {
+// running agent. A file that is wrong changes nothing. Secrets stay as they were read at the start: it says which have changed.
+func reload(path string, running *config.Config, secrets *config.Secrets, log hclog.Logger) {
 	next, err := config.Load(path)
 	if err != nil {
 		log.Error("reload: the configuration is wrong; the one that runs stays", "error", err)
@@ -167,7 +168,14 @@ func reload(path string, running *config.Config, log hclog.Logger) {
 	if len(restart) > 0 {
 		log.Warn("reload: these keys need a restart; nothing of them was applied", "keys", strings.Join(restart, ", "))
 	}
-	if len(live)+len(restart) == 0 {
+	changed, err := next.ChangedSecrets(secrets)
+	if err != nil {
+		log.Error("reload: a file is wrong, and a restart would fail; the agent goes on with what it read at its start", "error", err)
+	}
+	if len(changed) > 0 {
+		log.Warn("reload: the files of these keys have changed, and need a restart; the agent goes on with what it read at its start", "keys", strings.Join(changed, ", "))
+	}
+	if len(live)+len(restart)+len(changed) == 0 && err == nil {
 		log.Info("reload: nothing changed")
 	}
 }
