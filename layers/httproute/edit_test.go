@@ -101,6 +101,20 @@ func TestFenceAndActivate(t *testing.T) {
 	}
 }
 
+// TestSeveralToOne: what instances have fenced a region's only agent activates.
+func TestSeveralToOne(t *testing.T) {
+	route := parse(t, shop)
+	before := route.DeepCopy()
+	last := order(7)
+	last.Term = 3
+	apply(t, fence(last), route)
+	apply(t, fence(order(0)), route) // the first thing that an agent does
+	apply(t, activate(order(8)), route)
+	if !reflect.DeepEqual(route.Object, before.Object) {
+		t.Errorf("fenced and activated: got\n%v\nwant\n%v", route.Object, before.Object)
+	}
+}
+
 // What Git, or a person, makes of a route while it is fenced.
 func TestChangedWhileFenced(t *testing.T) {
 	for _, tt := range []struct {

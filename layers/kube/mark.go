@@ -18,10 +18,18 @@ const (
 
 // A StaleError says that an object bears a newer order: another instance of this region
 // acts, under authority or in a term that this one does not have any more.
-type StaleError struct{ Bears, Order string }
+type StaleError struct {
+	Bears, Order string
+	Term         bool // the order's term alone is too old
+}
 
 func (e *StaleError) Error() string {
-	return fmt.Sprintf("it bears epoch %s, and the order is for epoch %s: another instance of this region acts by now", e.Bears, e.Order)
+	remedy := fmt.Sprintf("and failoverd was installed anew, remove the annotation %s in every region", EpochAnnotation)
+	if e.Term { // layers compare the epoch with that of other regions
+		epoch, _, _ := strings.Cut(e.Bears, "/")
+		remedy = fmt.Sprintf("and the Lease of the instances was removed, cut the annotation %s down to %s", EpochAnnotation, epoch)
+	}
+	return fmt.Sprintf("it bears epoch %s, and the order is for epoch %s: another instance of this region acts by now; if none does, %s", e.Bears, e.Order, remedy)
 }
 
 // Epoch is the epoch that an object bears; 0 for none, or one that can't be read.
@@ -54,11 +62,24 @@ func spell(epoch, term uint64) string {
 
 // CheckEpoch refuses to activate an object that bears a newer epoch than the order, or
 // a later term.
+//
+// Between instances it takes both: one that is frozen may have an epoch that the next one
+// has not seen, and that begins by fencing for none. Terms go on with the Lease of the
+// instances; if that was removed, only a person can tell the new ones from older ones.
+// An order without a term is from the only agent of a region, which looks at no term: it
+// has no other instance beside it, since those before it were uninstalled, and an epoch
+// above theirs. Nor does it take a term away by a fence: until it has acted, an older
+// instance that was frozen meanwhile is refused as before.
+//
 // A fence is never refused, whatever the object bears: an agent that has lost its
 // memory knows no epoch, and must fence all the same.
 func CheckEpoch(o *unstructured.Unstructured, order layers.Order) error {
-	if epoch, term := borne(o); epoch > order.Epoch || term > order.Term {
-		return &StaleError{spell(epoch, term), spell(order.Epoch, order.Term)}
+	epoch, term := borne(o)
+	switch bears, of := spell(epoch, term), spell(order.Epoch, order.Term); {
+	case epoch > order.Epoch:
+		return &StaleError{Bears: bears, Order: of}
+	case order.Term > 0 && term > order.Term:
+		return &StaleError{Bears: bears, Order: of, Term: true}
 	}
 	return nil
 }
