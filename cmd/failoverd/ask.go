@@ -29,14 +29,22 @@ func askStatus(ctx context.Context, path, address string) (agent.Status, error) 
 		}
 		address = cfg.API.Listen
 	}
-	return getStatus(ctx, http.DefaultClient, address)
+	return getStatus(ctx, http.DefaultClient, address, "with this api.listen?")
+}
+
+// bySocket says what to look at where the agent can't be reached over the control socket.
+const bySocket = "with this api.socket, and are you root, its user, or of api.group?"
+
+// statusBySocket asks it over the control socket.
+func statusBySocket(ctx context.Context, socket string) (agent.Status, error) {
+	return getStatus(ctx, overSocket(socket), "failoverd", bySocket)
 }
 
 // maxStatus is more than any status has, in bytes: each pod that can't leave its GPU takes about 400, and there may be thousands.
 const maxStatus = 64 << 20
 
-// getStatus asks the agent that a client reaches at an address.
-func getStatus(ctx context.Context, client *http.Client, address string) (agent.Status, error) {
+// getStatus asks the agent that a client reaches at an address; hint is what to look at if it can't.
+func getStatus(ctx context.Context, client *http.Client, address, hint string) (agent.Status, error) {
 	var status agent.Status
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -46,7 +54,7 @@ func getStatus(ctx context.Context, client *http.Client, address string) (agent.
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return status, fmt.Errorf("ask the agent: %w; is `failoverd run` running here, with this api.listen?", err)
+		return status, fmt.Errorf("ask the agent: %w; is `failoverd run` running here, %s", err, hint)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

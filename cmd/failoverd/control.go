@@ -183,7 +183,7 @@ func post(ctx context.Context, socket, path string, what any) error {
 	}
 	resp, err := overSocket(socket).Do(req)
 	if err != nil {
-		return fmt.Errorf("command the agent: %w; is `failoverd run` running here, with this api.socket, and are you its user?", err)
+		return fmt.Errorf("command the agent: %w; is `failoverd run` running here, %s", err, bySocket)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

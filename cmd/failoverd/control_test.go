@@ -121,7 +121,7 @@ func TestConnections(t *testing.T) {
 		}
 	}()
 	for limit := time.Now().Add(time.Minute); ; <-time.After(10 * time.Millisecond) {
-		if _, err := getStatus(ctx, overSocket(filepath.Join(dir, "socket")), "failoverd"); err == nil {
+		if _, err := statusBySocket(ctx, filepath.Join(dir, "socket")); err == nil {
 			break
 		} else if time.Now().After(limit) {
 			t.Fatal(err)
@@ -157,5 +157,19 @@ func TestConnections(t *testing.T) {
 	first.Close()
 	if err := answered(another, time.Minute); err != nil {
 		t.Errorf("there is room again: %v", err)
+	}
+}
+
+// TestNoControl gives commands where no agent listens on the control socket: they say what to look at, and that is not api.listen,
+// which takes none.
+func TestNoControl(t *testing.T) {
+	_, path := setUp(t)
+	for _, args := range [][]string{{"switchover", "--to", "b"}, {"takeover"}, {"approve"}, {"deny", "--for", "1h"}, {"pause", "--for", "1h"}, {"resume"}, {"drill", "--to", "b"}} {
+		out, err := failoverd(t, append(args, "--config", path, "--yes", "--reason", "november")...)
+		if err == nil || strings.Contains(err.Error(), "api.listen") {
+			t.Errorf("%s: got %v, want an error without api.listen:\n%s", args[0], err, out)
+			continue
+		}
+		wants(t, err.Error(), "socket: connect: no such file or directory", "with this api.socket, and are you root, its user, or of api.group?")
 	}
 }

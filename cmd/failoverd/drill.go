@@ -150,7 +150,7 @@ func (d *drill) begin(cmd *cobra.Command, window window) error {
 
 // status asks this region's agent.
 func (d *drill) status(ctx context.Context) (agent.Status, error) {
-	return getStatus(ctx, overSocket(d.cfg.API.Socket), "failoverd")
+	return statusBySocket(ctx, d.cfg.API.Socket)
 }
 
 // limits are the bounds of fencing, and of taking after it, there and back.

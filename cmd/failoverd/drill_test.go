@@ -79,7 +79,7 @@ func TestDrillIsKept(t *testing.T) {
 	var kept *audit.Drill
 	shown := func(socket string) {
 		t.Helper()
-		status, err := getStatus(t.Context(), overSocket(socket), "failoverd")
+		status, err := statusBySocket(t.Context(), socket)
 		if err != nil || status.Drill == nil || !reflect.DeepEqual(*status.Drill, want) {
 			t.Errorf("the status has %+v, %v; want %+v", status.Drill, err, want)
 		}
@@ -131,7 +131,7 @@ func TestDrillIsKept(t *testing.T) {
 	wants(t, text.String(), "last drill: to b, by "+want.User, "as planned, 1 steps within their bounds")
 	life(func(socket string) {
 		started := func() bool {
-			s, err := getStatus(t.Context(), overSocket(socket), "failoverd")
+			s, err := statusBySocket(t.Context(), socket)
 			return err == nil && s.State != ""
 		}
 		for limit := time.After(time.Minute); !started(); {

@@ -54,7 +54,7 @@ func operate(cmd *cobra.Command, flags operatorFlags, prepare func(*config.Confi
 	if err := flags.check(cmd); err != nil {
 		return err
 	}
-	status, err := getStatus(ctx, overSocket(cfg.API.Socket), "failoverd")
+	status, err := statusBySocket(ctx, cfg.API.Socket)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (p *progress) watch(ctx context.Context, socket string, done func(agent.Sta
 	late, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
 	for {
-		status, err := getStatus(late, overSocket(socket), "failoverd")
+		status, err := statusBySocket(late, socket)
 		if err == nil {
 			p.compare(status)
 			if p.Outcome = done(status); p.Outcome != "" {

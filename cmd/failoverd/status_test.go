@@ -31,7 +31,7 @@ func TestLargeStatus(t *testing.T) {
 	}
 	large := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(status) }))
 	defer large.Close()
-	got, err := getStatus(t.Context(), http.DefaultClient, strings.TrimPrefix(large.URL, "http://"))
+	got, err := getStatus(t.Context(), http.DefaultClient, strings.TrimPrefix(large.URL, "http://"), "")
 	if err != nil || len(got.Evictions.Blocked) != 10_000 {
 		t.Errorf("a status of 10,000 pods: %v", err)
 	}
