@@ -38,6 +38,7 @@ type world struct {
 	mu      sync.Mutex
 	notes   map[lease.Region]string
 	running map[string]bool // by region and connector
+	passes  map[string]int  // that Strimzi's operator has made over a resource, by region and name
 	both    int             // times that data went round
 	ran     int             // times that any connector ran
 }
@@ -53,7 +54,7 @@ type region struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, notes: map[lease.Region]string{}, running: map[string]bool{}}
+	w := &world{t: t, notes: map[lease.Region]string{}, running: map[string]bool{}, passes: map[string]int{}}
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for i, name := range []string{"fsn", "hel"} {
@@ -138,7 +139,9 @@ func (r *region) get(name string) *unstructured.Unstructured {
 	return o
 }
 
-// run is Strimzi's operator and Kafka Connect: connectors take a turn to follow their states.
+// run is Strimzi's operator and Kafka Connect: connectors take a turn to follow their states. Every third pass over a
+// resource fails before it comes to them, and so does each over the one that is called unready; the status is of the
+// generation all the same.
 func (r *region) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		list, err := r.admin.Resource(mirrorMakers).Namespace(r.namespace).List(ctx, metav1.ListOptions{})
@@ -159,8 +162,15 @@ func (r *region) step(ctx context.Context, o *unstructured.Unstructured) {
 		return // what runs goes on
 	}
 	mirrors, _, _ := unstructured.NestedSlice(o.Object, "spec", "mirrors")
+	replicas, _, _ := unstructured.NestedInt64(o.Object, "spec", "replicas")
 	connectors, turned := []any{}, false
 	r.world.mu.Lock()
+	pass := r.name + " " + o.GetName()
+	r.world.passes[pass]++
+	fails := r.world.passes[pass]%3 == 0 || o.GetName() == "unready"
+	if fails {
+		mirrors = nil
+	}
 	for _, m := range mirrors {
 		alias, _, _ := unstructured.NestedString(m.(map[string]any), "source", "alias")
 		for field, class := range map[string]string{"sourceConnector": "MirrorSourceConnector", "checkpointConnector": "MirrorCheckpointConnector"} {
@@ -169,7 +179,7 @@ func (r *region) step(ctx context.Context, o *unstructured.Unstructured) {
 				continue
 			}
 			name := alias + "->" + r.name + "." + class
-			key, runs := o.GetName()+" "+name, spec["state"] == nil || spec["state"] == "running"
+			key, runs := o.GetName()+" "+name, replicas > 0 && (spec["state"] == nil || spec["state"] == "running")
 			if r.world.running[key] != runs {
 				r.world.running[key], turned = runs, true
 				runs = !runs // the status is behind
@@ -177,6 +187,9 @@ func (r *region) step(ctx context.Context, o *unstructured.Unstructured) {
 			state := "STOPPED"
 			if runs {
 				state = "RUNNING"
+			}
+			if replicas == 0 {
+				continue // there is no Kafka Connect to ask
 			}
 			connectors = append(connectors, map[string]any{"name": name, "connector": map[string]any{"state": state}, "tasks": []any{}})
 		}
@@ -192,7 +205,10 @@ func (r *region) step(ctx context.Context, o *unstructured.Unstructured) {
 		}
 	}
 	r.world.mu.Unlock()
-	status := map[string]any{"connectors": connectors}
+	status := map[string]any{"connectors": connectors, "conditions": []any{map[string]any{"type": "Ready", "status": "True"}}}
+	if fails {
+		status["conditions"] = []any{map[string]any{"type": "NotReady", "status": "True", "reason": "StrimziTimeoutException", "message": "Exceeded timeout of 300000ms"}}
+	}
 	if !turned {
 		status["observedGeneration"] = o.GetGeneration()
 	}

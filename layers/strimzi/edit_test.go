@@ -179,7 +179,7 @@ func TestChangedWhileStopped(t *testing.T) {
 		t.Errorf("hel is active: got %s, want %s", got, want)
 	}
 
-	o = parse(t, "{apiVersion: kafka.strimzi.io/v1, kind: KafkaMirrorMaker2, metadata: {name: none}, spec: {target: {alias: fsn}}}")
+	o = parse(t, "{apiVersion: kafka.strimzi.io/v1, kind: KafkaMirrorMaker2, metadata: {name: none}, spec: {target: {alias: fsn}}, status: {conditions: [{type: Ready, status: 'True'}]}}")
 	apply(t, activate(order(5)), o)
 	if got := say(o).Epoch; got != 5 {
 		t.Errorf("it has no connector: says epoch %d, want 5", got)
@@ -195,22 +195,43 @@ func TestChangedWhileStopped(t *testing.T) {
 }
 
 func TestSettled(t *testing.T) {
-	for _, tt := range []struct{ name, status, meta, spec, want string }{
-		{name: "not seen", status: `{}`, want: "waiting for Strimzi"},
-		{name: "paused", status: `{}`, meta: `strimzi.io/pause-reconciliation: "true"`, want: "remove that"},
-		{name: "still running", status: `{observedGeneration: 1, connectors: [{name: "hel->fsn.MirrorSourceConnector", connector: {state: RUNNING}}]}`, want: "hel->fsn.MirrorSourceConnector to stop; it is RUNNING"},
-		{name: "stopped", status: `{observedGeneration: 1, connectors: [{name: "hel->fsn.MirrorSourceConnector", connector: {state: STOPPED}}, {name: "hel->fsn.MirrorHeartbeatConnector", connector: {state: RUNNING}}]}`},
-		{name: "none", status: `{observedGeneration: 1}`},
-		{name: "of another shape", status: `{observedGeneration: 1, connectors: [3, {name: 7}, {connector: []}]}`},
-		{name: "no workers", status: `{}`, spec: "replicas", want: ""},
+	const (
+		ready    = `conditions: [{type: Warning, status: "True"}, {type: Ready, status: "True"}]`
+		notReady = `conditions: [{type: NotReady, status: "True", reason: InvalidResourceException, message: no Secret hel}]`
+		failed   = "can't reconcile it: InvalidResourceException: no Secret hel; mend that"
+		first    = `{name: "hel->fsn.MirrorSourceConnector", connector: {state: STOPPED}}`
+		others   = `{name: "hel->fsn.MirrorCheckpointConnector", connector: {state: STOPPED}}, {name: "nbg->fsn.MirrorSourceConnector", connector: {state: STOPPED}}, {name: "old->fsn.MirrorSourceConnector", connector: {state: STOPPED}}`
+	)
+	for _, tt := range []struct {
+		name, status string
+		paused, none bool // no workers
+		want         string
+	}{
+		{name: "not seen", status: `{}`, want: "waiting for Strimzi's operator to see"},
+		{name: "paused", status: `{}`, paused: true, want: "remove that"},
+		{name: "paused, and seen before", status: `{observedGeneration: 1, conditions: [{type: ReconciliationPaused, status: "True"}]}`, paused: true, want: "remove that"},
+		{name: "still running", status: `{observedGeneration: 1, ` + ready + `, connectors: [{name: "hel->fsn.MirrorSourceConnector", connector: {state: RUNNING}}, ` + others + `]}`, want: "hel->fsn.MirrorSourceConnector to stop; it is RUNNING"},
+		{name: "stopped", status: `{observedGeneration: 1, ` + ready + `, connectors: [` + first + `, ` + others + `, {name: "hel->fsn.MirrorHeartbeatConnector", connector: {state: RUNNING}}]}`},
+		{name: "failed before it came to the connectors", status: `{observedGeneration: 1, ` + notReady + `}`, want: failed},
+		{name: "failed at one", status: `{observedGeneration: 1, ` + notReady + `, connectors: [` + others + `]}`, want: failed},
+		// One that the resource states no more runs on then.
+		{name: "failed at one that it was to remove", status: `{observedGeneration: 1, ` + notReady + `, connectors: [` + first + `, ` + others + `]}`, want: failed},
+		{name: "failed, and does not say at what", status: `{observedGeneration: 1, conditions: [{type: NotReady, status: "True", reason: NullPointerException}]}`, want: "can't reconcile it: NullPointerException; mend that"},
+		{name: "not ready", status: `{observedGeneration: 1, conditions: [{type: Ready, status: "False"}], connectors: [` + first + `, ` + others + `]}`, want: "waiting for Strimzi's operator to say that it is ready"},
+		{name: "does not say so", status: `{observedGeneration: 1, connectors: [` + first + `, ` + others + `]}`, want: "waiting for Strimzi's operator to say that it is ready"},
+		{name: "one is not named", status: `{observedGeneration: 1, ` + ready + `, connectors: [` + others + `]}`, want: "hel->fsn.MirrorSourceConnector to stop; Strimzi's operator says nothing of it"},
+		{name: "of another shape", status: `{observedGeneration: 1, conditions: [3, {type: 7}, {type: Ready, status: "True"}], connectors: [3, {name: 7}, {connector: []}]}`, want: "says nothing of it"},
+		{name: "no workers, and it is not seen", status: `{}`, none: true, want: "waiting for Strimzi's operator to see"},
+		{name: "no workers, and it failed to end them", status: `{observedGeneration: 1, ` + notReady + `}`, none: true, want: failed},
+		{name: "no workers", status: `{observedGeneration: 1, ` + ready + `}`, none: true},
 	} {
 		o := parse(t, orders)
 		apply(t, activate(order(5)), o)
 		o.Object["status"] = parse(t, "{kind: x, apiVersion: v1, status: "+tt.status+"}").Object["status"]
-		if tt.meta != "" {
+		if tt.paused {
 			kube.SetAnnotations(o, map[string]string{pauseAnnotation: "true"})
 		}
-		if tt.spec != "" {
+		if tt.none {
 			o.Object["spec"].(map[string]any)["replicas"] = int64(0)
 		}
 		err := settled(o)
@@ -224,7 +245,7 @@ func TestSettled(t *testing.T) {
 }
 
 // TestNeverBothDirections has two to four regions, of which one at a time is active, hear notes as late as can be, and
-// Strimzi's operators be slow; never do records go round.
+// Strimzi's operators be slow, and fail at any of what they do; never do records go round.
 func TestNeverBothDirections(t *testing.T) {
 	names := []string{"fsn", "hel", "nbg", "ams"}
 	mirrored := 0
@@ -233,6 +254,7 @@ func TestNeverBothDirections(t *testing.T) {
 		n := 2 + random.IntN(3)
 		objects := make([]*unstructured.Unstructured, n)
 		running := make([]map[string]bool, n)       // what really runs, by source
+		fails := make([]bool, n)                    // Strimzi's operators, for as long as nobody mends what is wrong
 		published := make([][]string, n)            // every note of each region
 		view := make([]map[int]int, n)              // which note of each other region each has
 		active, epoch := random.IntN(n), uint64(10) // all have been active before
@@ -275,16 +297,27 @@ func TestNeverBothDirections(t *testing.T) {
 				} else {
 					write(i, fence(order(0), func(o *unstructured.Unstructured) (said, bool) { return leaderOf(o, notes(i)) }))
 				}
-			case 2, 3: // Strimzi's operator
-				for _, c := range connectorsOf(objects[i]) {
-					state, _ := c.state()
-					running[i][c.alias] = state != stateStopped
+			case 2, 3: // Strimzi's operator, which writes a status of the generation whatever it could do
+				if random.IntN(8) == 0 {
+					fails[i] = !fails[i]
 				}
 				var connectors []any
 				for _, c := range connectorsOf(objects[i]) {
+					if fails[i] && random.IntN(8) > 0 {
+						continue // it did not come to that one
+					}
+					state, _ := c.state()
+					running[i][c.alias] = state != stateStopped
+					if fails[i] && random.IntN(2) == 0 {
+						continue // Kafka Connect did not answer what it made of it
+					}
 					connectors = append(connectors, map[string]any{"name": c.name, "connector": map[string]any{"state": map[bool]string{true: "RUNNING", false: "STOPPED"}[running[i][c.alias]]}})
 				}
-				objects[i].Object["status"] = map[string]any{"observedGeneration": objects[i].GetGeneration(), "connectors": connectors}
+				objects[i].Object["status"] = map[string]any{
+					"observedGeneration": objects[i].GetGeneration(),
+					"conditions":         []any{map[string]any{"type": map[bool]string{true: "NotReady", false: "Ready"}[fails[i]], "status": "True"}},
+					"connectors":         connectors,
+				}
 			case 4:
 				text, err := json.Marshal([]said{say(objects[i])})
 				if err != nil {

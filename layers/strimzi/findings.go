@@ -34,6 +34,9 @@ func findings(o *unstructured.Unstructured, notes []layers.Note) []layers.Findin
 	if o.GetAnnotations()[pauseAnnotation] == "true" {
 		add(true, "its annotation "+pauseAnnotation+" keeps Strimzi from it: mirroring goes on, and can't be stopped", "remove the annotation")
 	}
+	if _, failure := readiness(o); failure != "" {
+		add(true, "Strimzi can't reconcile it: "+failure, "mend that: what it mirrors can't be stopped, and activation would not end")
+	}
 	for _, s := range heard(o, notes) {
 		if s.Epoch == 0 && !allStopped(o) {
 			add(true, fmt.Sprintf("data may be mirrored from %s into %s and back at once", s.Target, targetOf(o)), "stop one direction until the first activation; with the identity policy records go round for ever")

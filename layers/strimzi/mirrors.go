@@ -1,7 +1,10 @@
 package strimzi
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -81,16 +84,23 @@ func held(o *unstructured.Unstructured) bool {
 }
 
 // settled returns nil if all connectors that are to be stopped have stopped, as Strimzi
-// says.
+// says. It writes a status of the generation also when it has failed: then connectors run
+// that it could not stop, and status.connectors has only those that it came to.
 func settled(o *unstructured.Unstructured) error {
+	observed, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
+	ready, failure := readiness(o)
+	switch seen := observed >= o.GetGeneration(); {
+	case (!seen || !ready) && o.GetAnnotations()[pauseAnnotation] == "true":
+		return fmt.Errorf("its annotation %s keeps Strimzi from stopping it; remove that", pauseAnnotation)
+	case !seen:
+		return errors.New("waiting for Strimzi's operator to see that it is to stop")
+	case failure != "":
+		return fmt.Errorf("waiting for Strimzi, which can't reconcile it: %s; mend that", failure)
+	case !ready:
+		return errors.New("waiting for Strimzi's operator to say that it is ready")
+	}
 	if replicas, found, err := unstructured.NestedInt64(o.Object, "spec", "replicas"); found && err == nil && replicas == 0 {
 		return nil // there is no worker
-	}
-	if observed, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration"); observed < o.GetGeneration() {
-		if o.GetAnnotations()[pauseAnnotation] == "true" {
-			return fmt.Errorf("its annotation %s keeps Strimzi from stopping it; remove that", pauseAnnotation)
-		}
-		return fmt.Errorf("waiting for Strimzi's operator to see that it is to stop")
 	}
 	is := map[string]string{}
 	list, _, _ := unstructured.NestedFieldNoCopy(o.Object, "status", "connectors")
@@ -106,9 +116,34 @@ func settled(o *unstructured.Unstructured) error {
 		if state, _ := c.state(); state != stateStopped {
 			continue
 		}
-		if state, exists := is[c.name]; exists && state != "STOPPED" {
+		switch state, exists := is[c.name]; {
+		case !exists:
+			return fmt.Errorf("waiting for connector %s to stop; Strimzi's operator says nothing of it", c.name)
+		case state != "STOPPED":
 			return fmt.Errorf("waiting for connector %s to stop; it is %s", c.name, state)
 		}
 	}
 	return nil
+}
+
+// readiness is whether Strimzi did all that a resource asks for when it looked last, and
+// if it could not, why.
+func readiness(o *unstructured.Unstructured) (ready bool, failure string) {
+	list, _, _ := unstructured.NestedFieldNoCopy(o.Object, "status", "conditions")
+	conditions, _ := list.([]any)
+	for _, c := range conditions {
+		condition, _ := c.(map[string]any)
+		if condition["status"] != "True" {
+			continue
+		}
+		switch condition["type"] {
+		case "Ready":
+			ready = true
+		case "NotReady":
+			reason, _ := condition["reason"].(string)
+			message, _ := condition["message"].(string)
+			return false, cmp.Or(strings.Trim(reason+": "+message, ": "), "it does not say why")
+		}
+	}
+	return ready, ""
 }

@@ -109,7 +109,8 @@ func (l *Layer) await(ctx context.Context, o *unstructured.Unstructured) error {
 }
 
 // Observe says active if nothing is mirrored into this region, and inactive if all that
-// can be is. Without any connector the layer can't be observed.
+// can be is. Without any connector, and while Strimzi does not say that those have stopped
+// which are to, the layer can't be observed.
 func (l *Layer) Observe(ctx context.Context) (layers.State, error) {
 	list, err := l.set.List(ctx)
 	if err != nil {
@@ -118,10 +119,13 @@ func (l *Layer) Observe(ctx context.Context) (layers.State, error) {
 	stopped, running := 0, 0
 	for _, o := range list {
 		for _, c := range connectorsOf(o) {
-			if state, _ := c.state(); state == stateStopped && settled(o) == nil {
-				stopped++
-			} else {
+			switch state, _ := c.state(); {
+			case state != stateStopped:
 				running++
+			case settled(o) != nil:
+				return layers.Unknown, nil
+			default:
+				stopped++
 			}
 		}
 	}
