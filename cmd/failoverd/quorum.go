@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,15 +53,23 @@ func listenQuorum(cfg *config.Config, secrets *config.Secrets, a *agent.Agent) (
 	}
 	udp, err := net.ListenPacket("udp", cfg.Quorum.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("quorum.listen: %w; change quorum.listen, or stop what uses the address", err)
+		return nil, cantListen(err)
 	}
 	tcp, err := net.Listen("tcp", cfg.Quorum.Listen)
 	if err != nil {
 		udp.Close()
-		return nil, fmt.Errorf("quorum.listen: %w; change quorum.listen, or stop what uses the address", err)
+		return nil, cantListen(err)
 	}
 	a.Register(queries{r})
 	return &quorumServer{r, udp, tcp}, nil
+}
+
+// cantListen is why quorum.listen can't be had, and what to do.
+func cantListen(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("quorum.listen: %w; for a port below 1024 the service needs systemd/port-53.conf; or change quorum.listen", err)
+	}
+	return fmt.Errorf("quorum.listen: %w; change quorum.listen, or stop what uses the address", err)
 }
 
 // queries are the metrics of the server.
