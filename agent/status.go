@@ -228,6 +228,7 @@ func (a *Agent) Status() Status {
 		Witness: WitnessStatus{
 			Trouble: maps.Clone(s.trouble), Staleness: a.cfg.Params.Staleness.Seconds(),
 		},
+		Peers: []PeerStatus{}, Layers: []LayerStatus{}, Alarms: []AlarmStatus{}, // none is [], not null
 	}
 	up := 0
 	for i, view := range s.witnesses {
@@ -277,7 +278,8 @@ func (a *Agent) Status() Status {
 	if r := d.Request; r.Kind != "" {
 		status.Approval = &ApprovalStatus{r.Kind, now.Sub(r.Since).Seconds(), r.Until.Sub(now).Seconds()}
 	}
-	gates := func(all []lease.Gate) (out []GateStatus) {
+	gates := func(all []lease.Gate) []GateStatus {
+		out := []GateStatus{}
 		for _, g := range all {
 			gate := GateStatus{ReasonStatus: reasonStatus(g.Code), Path: g.Path, Open: g.Open, Region: g.Region, EvidenceAge: age(g.Evidence)}
 			if !g.Open && g.OpensAt != lease.Never {

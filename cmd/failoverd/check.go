@@ -148,7 +148,8 @@ func printCheck(cmd *cobra.Command, cfg *config.Config, path, output string, fro
 	out := cmd.OutOrStdout()
 	writes, reads := cfg.Usage()
 	costs, _ := cfg.Costs()
-	warnings := append(cfg.Warnings(), costWarnings(cfg)...)
+	warnings := append([]string{}, cfg.Warnings()...) // none is [], not null
+	warnings = append(warnings, costWarnings(cfg)...)
 	if output == "json" {
 		result := struct {
 			Config        string          `json:"config"`

@@ -114,6 +114,13 @@ func TestCheck(t *testing.T) {
 		}
 		wants(t, out, "is valid", result.SafetyHash)
 	}
+	file, err := os.ReadFile("../../config/testdata/valid/minimal-s3.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := filepath.Join(t.TempDir(), "quiet.yaml")
+	write(t, quiet, string(file)+"layers: {hooks: [{name: edge, activate: [/bin/true], fence: [/bin/true]}]}\n")
+	noNull(t, "check", "--offline", "--config", quiet) // it has no warning
 	// Without --offline, what the file names must be there.
 	_, path := setUp(t)
 	must(t, "check", "--config", path)
@@ -179,6 +186,14 @@ func TestMeasureEnds(t *testing.T) {
 	wants(t, out.String(), "\nwarning  staleness of the witness: in 0s 0 reads, and 0 records replaced by newer ones; so nothing is known of how stale they were; ")
 }
 
+// noNull runs a command with -o json, and wants a list that has nothing in it to be [], so that scripts can go through it.
+func noNull(t *testing.T, args ...string) {
+	t.Helper()
+	if out := must(t, append(args, "-o", "json")...); strings.Contains(out, ": null") {
+		t.Errorf("%s: there is null in\n%s", args[0], out)
+	}
+}
+
 // TestDaemonVerbs asks a real agent, which is alone and so a standby.
 func TestDaemonVerbs(t *testing.T) {
 	_, path := setUp(t)
@@ -234,6 +249,7 @@ func TestDaemonVerbs(t *testing.T) {
 		wants(t, explained, g.Title, g.Text)
 	}
 	mustJSON(t, &agent.Status{}, "explain", "--config", path, "--address", address)
+	noNull(t, "status", "--config", path, "--address", address) // it has no alarm, and no layer
 
 	await("the newest of the history is to standby", func() bool { // it is written after the status says so
 		var entries []statedir.Entry
