@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -33,6 +34,9 @@ Exit codes: 0 no violation; 1 a violation, with the seed that replays it; 2 usag
 	replay := cmd.Flags().Int64("replay", -1, "trace the world of one `seed` instead")
 	hours := cmd.Flags().Duration("duration", 4*time.Hour, "simulated `time` of each world")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *replay >= 0 && *output == "json" {
+			return usageError{errors.New("--replay prints a trace, which is text: leave -o json out")}
+		}
 		cfg, err := loadConfig(*path)
 		if err != nil {
 			return err

@@ -282,6 +282,7 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"run", "--forever"}, usage, []string{"--forever", "failoverd run --help"}},
 		{[]string{"run", "--config", path, "--member-absent", "z"}, usage, []string{"member-absent", `"z"`}},
 		{[]string{"simulate", "--config", path, "--duration", "1s"}, usage, []string{"too short", "want at least"}},
+		{[]string{"simulate", "--config", path, "--replay", "1", "-o", "json"}, usage, []string{"--replay", "-o json"}},
 		{[]string{"check", "--live", "--offline"}, usage, []string{"--live", "--offline"}},
 		{[]string{"check", "--config", path, "--measure", "10m"}, usage, []string{"--live too"}},
 		{[]string{"check", "--config", path, "--live", "--measure", "59s"}, usage, []string{"--measure is 59s, want 1m to 24h"}},
