@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +26,8 @@ func statusCommand() *cobra.Command {
 is wrong. Exit code 0 whenever the agent answers, active or not.
 
 With --watch it asks again every second, in place on a terminal, until it is
-interrupted. An agent that does not answer is shown as that, and asked again.`,
+interrupted. An agent that does not answer is shown as that, and asked again. With
+-o json that is on standard error, and standard output has objects alone.`,
 		Example: "  failoverd status\n  failoverd status --watch\n  failoverd status -o json | jq .authority",
 		Args:    noArgs,
 	}
@@ -38,15 +38,16 @@ interrupted. An agent that does not answer is shown as that, and asked again.`,
 			return showStatus(cmd.Context(), out, *path, *address, *output, printStatus)
 		}
 		if *watch {
-			return watchStatus(cmd.Context(), cmd.OutOrStdout(), show)
+			return watchStatus(cmd, *output == "json", show)
 		}
 		return show(cmd.OutOrStdout())
 	}
 	return cmd
 }
 
-// watchStatus shows again and again, until ctx ends.
-func watchStatus(ctx context.Context, out io.Writer, show func(io.Writer) error) error {
+// watchStatus shows again and again, until it is interrupted: to a person, or object after object.
+func watchStatus(cmd *cobra.Command, objects bool, show func(io.Writer) error) error {
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	_, inPlace := terminal(out)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -58,11 +59,13 @@ func watchStatus(ctx context.Context, out io.Writer, show func(io.Writer) error)
 			return err
 		case ctx.Err() != nil:
 			return nil
+		case err != nil && objects:
+			fmt.Fprintln(cmd.ErrOrStderr(), err)
 		case err != nil:
 			fmt.Fprintln(&shown, err)
 		}
 		const home, clearLine, clearRest = "\x1b[H", "\x1b[K", "\x1b[J"
-		if inPlace {
+		if inPlace && !objects {
 			text := fmt.Sprintf("%s, every second; Ctrl-C ends it\n\n%s", time.Now().Format(time.TimeOnly), &shown)
 			fmt.Fprint(out, home, strings.ReplaceAll(text, "\n", clearLine+"\n"), clearRest)
 		} else {

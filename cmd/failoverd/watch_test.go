@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -42,6 +43,44 @@ func TestWatch(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "\x1b") {
 		t.Error("there are escapes for a terminal in what is none")
+	}
+}
+
+// TestWatchJSON watches an agent of which one answer is none: a program reads object after object, and finds nothing else between.
+func TestWatchJSON(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		switch asked.Add(1) {
+		case 2:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 4:
+			interrupt() // while it waits for this answer
+			fallthrough
+		default:
+			_ = json.NewEncoder(w).Encode(agent.Status{Group: "g", Region: "a", State: lease.Standby})
+		}
+	}))
+	defer server.Close()
+	var out, errs bytes.Buffer
+	cmd := root()
+	cmd.SetArgs([]string{"status", "--watch", "-o", "json", "--address", strings.TrimPrefix(server.URL, "http://")})
+	cmd.SetOut(&out)
+	cmd.SetErr(&errs)
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		t.Errorf("interrupted it ends with %v, want no error", err)
+	}
+	read, text := 0, out.String()
+	for objects := json.NewDecoder(&out); ; read++ {
+		var s agent.Status
+		if err := objects.Decode(&s); err == io.EOF {
+			break
+		} else if err != nil || s.State != lease.Standby {
+			t.Fatalf("object %d: %v, and a is %q:\n%s", read+1, err, s.State, text)
+		}
+	}
+	if read != 2 || !strings.Contains(errs.String(), "it answers 503") {
+		t.Errorf("it shows %d objects, want 2, and on standard error that the agent did not answer: %q", read, &errs)
 	}
 }
 
