@@ -103,11 +103,7 @@ func (d *drill) run(cmd *cobra.Command, flags operatorFlags, window window, repo
 	for _, c := range d.Checks {
 		d.sayCheck(c)
 	}
-	switch {
-	case err != nil:
-	case dry:
-		d.Done = true
-	default:
+	if err == nil && !dry {
 		if d.Reason, err = flags.consent(cmd); err == nil {
 			err = d.begin(cmd, window)
 		}

@@ -153,3 +153,16 @@ func TestDrillIsKept(t *testing.T) {
 		t.Errorf("the journal has %d reports, %v; want one", entries, err)
 	}
 }
+
+// TestDrillDry looks alone: what it says is not the report of a drill that was done.
+func TestDrillDry(t *testing.T) {
+	f, path := startFakeAgent(t)
+	var d struct {
+		Checks []audit.DrillCheck
+		Done   *bool
+	}
+	mustJSON(t, &d, "drill", "--config", path, "--to", "b", "--dry-run")
+	if len(d.Checks) == 0 || d.Done == nil || *d.Done || f.commands != 0 {
+		t.Errorf("%d checks, done: %v, %d commands; want some, false, none", len(d.Checks), d.Done, f.commands)
+	}
+}
