@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -58,8 +57,10 @@ line or the configuration is wrong.`,
 		case err != nil:
 			return usageError{err}
 		}
-		if _, err := os.Lstat(*report); *report != "" && !errors.Is(err, fs.ErrNotExist) {
-			return usageError{fmt.Errorf("--report: %s is there already, or can't be", *report)}
+		if *report != "" {
+			if err := tryReport(*report); err != nil {
+				return usageError{fmt.Errorf("--report: %s is there already, or can't be: %w", *report, err)}
+			}
 		}
 		cfg, err := loadConfig(*flags.config)
 		if err != nil {
@@ -322,6 +323,15 @@ func (d *drill) keep(cmd *cobra.Command) {
 	if err := post(ctx, d.cfg.API.Socket, pathDrill, d.Drill); err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "the agent does not keep the report, and its page does not show it: %v\n", err)
 	}
+}
+
+// tryReport finds out whether there can be a report, and leaves none.
+func tryReport(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(path))
 }
 
 // write writes the report.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net/http"
+	"os"
 	"os/user"
 	"path/filepath"
 	"reflect"
@@ -164,5 +167,22 @@ func TestDrillDry(t *testing.T) {
 	mustJSON(t, &d, "drill", "--config", path, "--to", "b", "--dry-run")
 	if len(d.Checks) == 0 || d.Done == nil || *d.Done || f.commands != 0 {
 		t.Errorf("%d checks, done: %v, %d commands; want some, false, none", len(d.Checks), d.Done, f.commands)
+	}
+}
+
+// TestDrillNoReport names a file that can't be written: it is found out before anything is done.
+func TestDrillNoReport(t *testing.T) {
+	f, path := startFakeAgent(t)
+	f.obey = handOver
+	for _, file := range []string{filepath.Join(t.TempDir(), "none", "drill.md"), t.TempDir(), path} {
+		out, err := failoverd(t, "drill", "--config", path, "--to", "b", "--stay", "0s", "--report", file, "--yes", "--reason", "november")
+		if !errors.As(err, &usageError{}) || !strings.Contains(err.Error(), "--report: ") || !strings.Contains(err.Error(), file) || f.commands != 0 {
+			t.Fatalf("%s: got %v, and %d commands; want that it can't be written, and none:\n%s", file, err, f.commands, out)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "drill.md")
+	must(t, "drill", "--config", path, "--to", "b", "--dry-run", "--report", file)
+	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a report of what was not done: %v", err)
 	}
 }
