@@ -70,7 +70,7 @@ func New(client *kube.Client, c Config) (*Layer, error) {
 		policy:   policyObject{client: client, name: policyName(c.Group)},
 	}
 	if c.StaticPolicies != "" {
-		l.static = &staticFile{dir: c.StaticPolicies, name: policyName(c.Group)}
+		l.static = newStaticFile(c.StaticPolicies, policyName(c.Group))
 	}
 	if c.Socket != "" {
 		l.agent = newAgent(c.Socket)
@@ -91,14 +91,14 @@ func (l *Layer) Tier() layers.Tier { return layers.Internal }
 func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 	l.owed.Store(false)
 	spec := fenceSpec(l.selector, l.config.Namespaces, l.clusterName(ctx))
-	static := l.static.fence(l.config.Group, spec, order)
 
-	api, cancel := untilHalf(ctx)
+	half, cancel := untilHalf(ctx)
 	defer cancel()
-	var policy, steer error
+	var static, policy, steer error
 	var running sync.WaitGroup
-	running.Go(func() { policy = l.policy.fence(api, l.config.Group, spec, order) })
-	running.Go(func() { steer = l.steer(api, layers.Fence, order) })
+	running.Go(func() { static = l.static.fence(half, l.config.Group, spec, order) })
+	running.Go(func() { policy = l.policy.fence(half, l.config.Group, spec, order) })
+	running.Go(func() { steer = l.steer(half, layers.Fence, order) })
 	running.Wait()
 
 	placed := policy == nil || l.static != nil && static == nil
@@ -117,13 +117,18 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 // there it returns nil only once no pod of this node is under the policy.
 func (l *Layer) Activate(ctx context.Context, order layers.Order) error {
 	l.owed.Store(false)
-	if err := l.static.check(order); err != nil {
+	if err := l.static.check(ctx, order); err != nil {
 		return err
 	}
 	if err := l.policy.activate(ctx, order); err != nil {
 		return err
 	}
-	errs := []error{l.static.activate(l.config.Group, order), l.steer(ctx, layers.Activate, order)}
+	var static, steer error
+	var running sync.WaitGroup
+	running.Go(func() { static = l.static.activate(ctx, l.config.Group, order) })
+	running.Go(func() { steer = l.steer(ctx, layers.Activate, order) })
+	running.Wait()
+	errs := []error{static, steer}
 	if err := l.awaitLifted(ctx); !errors.Is(err, errNoSocket) {
 		errs = append(errs, err)
 	}
@@ -193,8 +198,8 @@ const exportsIn = 2 * time.Second
 // noDeadline is how long the API server has where ctx has no deadline.
 const noDeadline = 10 * time.Second
 
-// untilHalf is for the API server: if it has not answered in half of the time, there must
-// be time left to look at what the agent says.
+// untilHalf is for the API server and the disk: if one has not answered in half of the time,
+// there must be time left to look at what the agent says.
 func untilHalf(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
