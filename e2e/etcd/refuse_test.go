@@ -2,6 +2,8 @@ package etcd_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,9 +15,20 @@ import (
 	store "github.com/openova-io/failoverd/lease/witness/etcd"
 )
 
-// Users and roles as docs/witnesses.md has them made.
+// Users and roles as docs/witnesses.md has them made, with each kind of token that etcd gives.
 func TestUser(t *testing.T) {
-	cluster := etcd.Start(t, 1)
+	t.Run("simple", func(t *testing.T) { testUser(t) })
+	t.Run("jwt", func(t *testing.T) {
+		key := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(key, []byte("the key that signs tokens"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		testUser(t, "--auth-token=jwt,priv-key="+key+",sign-method=HS256")
+	})
+}
+
+func testUser(t *testing.T, args ...string) {
+	cluster := etcd.Start(t, 1, args...)
 	admin := cluster.Client(t, 0)
 	must := func(_ any, err error) {
 		t.Helper()
@@ -47,6 +60,12 @@ func TestUser(t *testing.T) {
 	}
 	cluster.Start(t, 0)
 	awaitAnswer(t, s, "failoverd/g/flag/a")
+	use()
+
+	root, err := clientv3.New(clientv3.Config{Endpoints: cluster.Endpoints(0), Username: "root", Password: "root-secret"})
+	must(root, err)
+	defer root.Close()
+	must(root.UserAdd(t.Context(), "somebody", "else"))
 	use()
 
 	for _, test := range []struct {

@@ -44,6 +44,7 @@ const (
 	remedyTLS      = "check witness.etcd.tls.ca_file, that the certificate of the member is for the host in witness.etcd.endpoints, and that both are for TLS or neither"
 	remedyCert     = "check witness.etcd.tls.cert_file and key_file: the member wants a client certificate of an authority that it trusts"
 	remedyUser     = "check witness.etcd.username and password_file"
+	remedyRevised  = "nothing, if it does not last: etcd's users or roles have just changed"
 	remedyRole     = "grant the user readwrite on the prefix: etcdctl role grant-permission ROLE --prefix=true readwrite PREFIX/, of witness.prefix"
 	remedyNoSpace  = "compact and defragment etcd's database, or raise --quota-backend-bytes, then run etcdctl alarm disarm"
 	remedyNoQuorum = "see that more than half of etcd's members run and reach one another: etcdctl endpoint status --cluster"
@@ -106,6 +107,8 @@ func judge(err error, s *status.Status) (class witness.Class, remedy string) {
 	case errors.Is(err, rpctypes.ErrUserEmpty), errors.Is(err, rpctypes.ErrAuthFailed), errors.Is(err, rpctypes.ErrInvalidAuthToken),
 		errors.Is(err, rpctypes.ErrAuthNotEnabled):
 		return witness.Refused, remedyUser
+	case errors.Is(err, rpctypes.ErrAuthOldRevision): // also for a name in a certificate, while they change
+		return witness.Unreachable, remedyRevised
 	case errors.Is(err, rpctypes.ErrNoLeader), errors.Is(err, rpctypes.ErrTimeout), errors.Is(err, rpctypes.ErrLeaderChanged),
 		errors.Is(err, rpctypes.ErrTimeoutDueToLeaderFail), errors.Is(err, rpctypes.ErrTimeoutDueToConnectionLost), errors.Is(err, rpctypes.ErrGRPCTimeoutWaitAppliedIndex):
 		return witness.Unreachable, remedyNoQuorum

@@ -32,6 +32,7 @@ func TestFailures(t *testing.T) {
 		{rpctypes.ErrGRPCPermissionDenied, witness.Refused, "role grant-permission"},
 		{rpctypes.ErrGRPCUserEmpty, witness.Refused, "witness.etcd.username"},
 		{rpctypes.ErrGRPCAuthFailed, witness.Refused, "password_file"},
+		{rpctypes.ErrGRPCAuthOldRevision, witness.Unreachable, "users or roles have just changed"},
 		{rpctypes.ErrGRPCNoLeader, witness.Unreachable, "more than half of etcd's members"},
 		{rpctypes.ErrGRPCTimeout, witness.Unreachable, "more than half of etcd's members"},
 		{rpctypes.ErrGRPCStopped, witness.Unreachable, ""},
@@ -98,6 +99,17 @@ func TestPassword(t *testing.T) {
 	}
 	if puts, _ := s.counts(); puts != 4 {
 		t.Errorf("the member got %d writes, want 4: one of them with the old token", puts)
+	}
+	s.revise() // refused before it is applied
+	if err := store.Put(t.Context(), "k", nil); err != nil {
+		t.Errorf("Put after users changed = %v", err)
+	}
+	s.revise()
+	if _, err := store.Get(t.Context(), "k"); err != nil {
+		t.Errorf("Get after users changed = %v", err)
+	}
+	if puts, ranges := s.counts(); puts != 6 || ranges != 2 {
+		t.Errorf("the member got %d writes and %d reads, want 6 and 2: one of each with the token from before users changed", puts, ranges)
 	}
 
 	for name, cfg := range map[string]etcd.Config{"a wrong password": {Username: "witness", Password: "wrong secret"}, "none": {}} {

@@ -61,8 +61,9 @@ func newMember(endpoint string, cfg Config) (*member, error) {
 }
 
 // call sends one request. Where the member knows the token no more, as after
-// its restart, it says so before it looks at the request: that has not landed,
-// and is sent with another one.
+// its restart, it says so before it looks at the request; and a JWT from before
+// the users or roles changed is refused where the request would be applied. That
+// has not landed, and is sent with another one.
 func (m *member) call(ctx context.Context, send request) (*pb.ResponseHeader, error) {
 	if m.username == "" {
 		return send(ctx, m.kv)
@@ -73,7 +74,8 @@ func (m *member) call(ctx context.Context, send request) (*pb.ResponseHeader, er
 			return nil, err
 		}
 		header, err := send(metadata.AppendToOutgoingContext(ctx, rpctypes.TokenFieldNameGRPC, token), m.kv)
-		if !errors.Is(rpctypes.Error(err), rpctypes.ErrInvalidAuthToken) || again {
+		is := rpctypes.Error(err)
+		if !errors.Is(is, rpctypes.ErrInvalidAuthToken) && !errors.Is(is, rpctypes.ErrAuthOldRevision) || again {
 			return header, err
 		}
 		m.forget(token)

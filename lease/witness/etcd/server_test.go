@@ -40,6 +40,7 @@ type server struct {
 	ranges   int
 	password string // of the user witness; empty: all are let in
 	token    string // that is valid
+	old      string // the token from before users and roles changed
 }
 
 // serve starts a member of a cluster.
@@ -84,6 +85,9 @@ func (s *server) enter(ctx context.Context, count *int) error {
 	defer s.mu.Unlock()
 	*count++
 	md, _ := metadata.FromIncomingContext(ctx)
+	if token := md.Get(rpctypes.TokenFieldNameGRPC); s.old != "" && len(token) == 1 && token[0] == s.old {
+		return rpctypes.ErrGRPCAuthOldRevision
+	}
 	if token := md.Get(rpctypes.TokenFieldNameGRPC); s.password != "" && (len(token) != 1 || token[0] != s.token) {
 		return rpctypes.ErrGRPCInvalidAuthToken
 	}
@@ -149,4 +153,12 @@ func (s *server) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.token += "y"
+}
+
+// revise has users or roles change, of which a JWT bears the revision.
+func (s *server) revise() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.old = s.token
+	s.token += "z"
 }
