@@ -74,7 +74,7 @@ func TestService(t *testing.T) {
 				Start:    []string{os.Args[0], "service", tt.what},
 				StopPost: []string{"/bin/sh", "-c", `echo "$SERVICE_RESULT $EXIT_CODE $EXIT_STATUS" >>"$0"`, told},
 				Restart:  tt.restart, RestartDelay: 50 * time.Millisecond,
-				Watchdog: pingTime, TimeoutAbort: 200 * time.Millisecond, TimeoutStart: 2 * time.Second,
+				Watchdog: pingTime, TimeoutAbort: limit(tt.what == "silent"), TimeoutStart: limit(tt.what == "hangs"),
 			})
 			if tt.harm != nil {
 				await(t, "it is ready", func() bool { return len(events(s)) > 1 })
@@ -103,6 +103,14 @@ func TestService(t *testing.T) {
 			}
 		})
 	}
+}
+
+// limit is one that a service comes to, or one that it does not.
+func limit(comes bool) time.Duration {
+	if comes {
+		return 200 * time.Millisecond
+	}
+	return time.Minute
 }
 
 func freeze(t *testing.T, s *supervisor.Service) {

@@ -135,7 +135,7 @@ func TestPassEndsWithItsContext(t *testing.T) {
 	s.faults["PUT contested"] = refuses(0, http.StatusConflict, metav1.StatusReasonConflict, "the object has been modified")
 	s.faults["PUT hangs"] = hangs
 	s.faults["PUT limited"] = limited(0, 3600)
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	failed := left(t, pass(ctx, NewSet(s.client, widgets, selector, nil), order))
 	for _, name := range []string{"shop/contested", "shop/hangs", "shop/limited"} {
