@@ -10,7 +10,7 @@ import "slices"
 func (s *State) provable() Instant {
 	t := &s.term
 	switch {
-	case t.kept.Epoch > 0:
+	case t.kept.Epoch > 0 && t.backAt != 0:
 		return t.kept.Deadline
 	case t.record.Base.Epoch == 0 || !s.asBefore(t.record.Base.Safety):
 		return 0
@@ -53,7 +53,7 @@ func (s *State) lead(before TermRecord) {
 	var inherited Authority
 	if until := s.provable(); until > s.now {
 		inherited = Authority{Epoch: t.record.Base.Epoch, Deadline: until, BootID: s.bootID, Safety: s.safetyHash}
-		if t.kept.Epoch > 0 {
+		if t.kept.Epoch > 0 && t.backAt != 0 {
 			inherited.Epoch = t.kept.Epoch
 		}
 	}
@@ -67,13 +67,18 @@ func (s *State) lead(before TermRecord) {
 	if t.record.Base != (TermBase{}) {
 		t.onRecord = s.now.Add(s.longer(s.p.TTL)) // at the latest: its base was sent before now
 	}
+	s.onDisk = Authority{} // it is of use once: what becomes of authority from now on, this instance knows
 	t.held, t.alone, t.backAt, t.kept, t.base, t.fenced = t.record.Term, false, 0, Authority{}, TermBase{}, false
 	s.consent = consent{paused: s.now.Add(t.record.Pause)}
 	s.begin(inherited, resumed, ReasonElected)
 	if s.authority && t.record.Base.Epoch == s.epoch {
 		t.base = t.record.Base // else nothing is proved to heirs before the next base
 	}
-	if s.stopping {
+	switch {
+	case !s.stopping:
+	case s.authority && before.Term == t.record.Term: // it is back from the dead, and the others have not been offered it yet
+		s.resign()
+	default:
 		s.releaseRegion()
 	}
 }
@@ -90,16 +95,34 @@ func (s *State) follow(why ReasonCode) {
 // the last, and hands the region over (§5).
 func (s *State) resign() {
 	t := &s.term
-	kept, base := Authority{Term: t.held, Safety: s.safetyHash}, TermBase{}
-	if s.authority && !s.abandon {
-		kept.Epoch, kept.Deadline, base = s.epoch, s.deadline, t.base
+	kept, base := s.standing(), TermBase{}
+	if kept.Epoch > 0 {
+		base = t.base
 	}
 	s.follow(ReasonResigned)
 	t.kept, t.base, t.resigns, t.next = kept, base, true, s.now
 	t.backAt = s.now.Add(2 * s.longer(s.p.TermDuration))
 }
 
-// fenceKeptAt is when an instance that has resigned fences, if it has not heard by then that another one acts; Never
+// loseRecord has this instance follow when somebody has removed the record. It can't go on: another one may be
+// elected. Nor is any known to act, so what it held is its own to end. It proves nothing any more, not even to this
+// instance: others may act in terms that nobody knows of.
+func (s *State) loseRecord() {
+	kept := s.standing()
+	s.follow(ReasonSuperseded)
+	s.term.kept = kept
+}
+
+// standing is the authority that this instance holds in its term, for epoch 0 if it holds none, or gives it up.
+func (s *State) standing() Authority {
+	kept := Authority{Term: s.term.held, Safety: s.safetyHash}
+	if s.authority && !s.abandon {
+		kept.Epoch, kept.Deadline = s.epoch, s.deadline
+	}
+	return kept
+}
+
+// fenceKeptAt is when an instance fences that has left its term, if it has not heard by then that another one acts; Never
 // if it need not.
 func (s *State) fenceKeptAt() Instant {
 	if s.term.kept.Epoch == 0 || s.term.fenced {
@@ -108,8 +131,9 @@ func (s *State) fenceKeptAt() Instant {
 	return s.term.kept.Deadline.Add(-s.p.FenceTimeout)
 }
 
-// fenceKept ends what a resignation has left in the air. The word may never have come to the record, or nobody
-// is there to take the term, and the record can't be reached: then nobody renews, and nobody else would fence in time (§5).
+// fenceKept ends what a resignation has left in the air, or the removal of the record. The word may never have come to the
+// record, or nobody is there to take the term, and the record can't be reached, or made anew: then nobody renews, and nobody
+// else would fence in time (§5).
 func (s *State) fenceKept() {
 	if s.now < s.fenceKeptAt() {
 		return
@@ -136,10 +160,31 @@ func (s *State) forget() {
 	s.loan = loan{from: nobody, to: nobody}
 	s.alarms = nil
 	s.resetPeers()
-	s.term = termState{record: t.record, known: t.known, changed: t.changed, next: s.now, op: t.op, opSent: t.opSent, writes: t.writes}
+	s.term = termState{floor: t.floor, record: t.record, known: t.known, changed: t.changed, next: s.now, op: t.op, opSent: t.opSent, writes: t.writes}
 	if t.writes != nil {
 		s.term.op, s.term.writes, s.term.doubt = 0, nil, true // its outcome is of no use any more
 	}
+}
+
+// keepSaved has a follower that is asked to stop see to the authority that it found on disk, if that stands and nobody else is known to
+// act: it was killed while it acted, or had just resigned.
+func (s *State) keepSaved() {
+	stands := s.onDisk.Epoch > 0 && s.onDisk.BootID == s.bootID && s.now < s.onDisk.Deadline
+	if stands && s.term.backAt == 0 && !s.actedSince(s.onDisk.Term) {
+		s.term.kept = s.onDisk
+	}
+}
+
+// actedSince reports whether another instance is known to act since this one's term, or to have done so.
+func (s *State) actedSince(term uint64) bool {
+	r := s.term.record
+	return r.Beat > 0 && (r.Term != term || r.Holder != "" && r.Holder != s.p.Instance)
+}
+
+// owes reports whether a follower that has not resigned is to act once more before it stops, since nobody else is known to: the
+// term is its own yet, as before a restart or a removal of the record, or there is authority that it has to end.
+func (s *State) owes() bool {
+	return s.term.record.Holder == s.p.Instance || s.term.kept.Epoch > 0
 }
 
 // termGone reports whether a follower that was asked to stop is done: another instance acts, or
@@ -147,7 +192,11 @@ func (s *State) forget() {
 func (s *State) termGone() bool {
 	t := &s.term
 	switch {
-	case t.backAt == 0, t.kept.Epoch == 0 && s.now >= t.backAt:
+	case t.backAt == 0 && !t.known: // who acts can't be waited for without end
+		return s.alarmed(NoticeTermUnreachable, "", "") && s.now >= t.kept.Deadline
+	case t.backAt == 0:
+		return !s.owes()
+	case t.kept.Epoch == 0 && s.now >= t.backAt:
 		return true
 	case t.resigns || t.op != 0 && t.writes != nil:
 		return false

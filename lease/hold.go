@@ -67,12 +67,14 @@ func (s *State) giveUp() {
 }
 
 // release is the stop of the daemon. An instance that acts for its region leaves that to
-// another one, if there is any (§5).
+// another one, if there is any (§5); but not a fence that is under way, nor a region that it hands over to: to leave those
+// is to call them off, and nobody may be there.
 func (s *State) release() {
 	s.stopping = true
 	switch {
 	case s.follows():
-	case s.shared() && s.confirmed():
+		s.keepSaved()
+	case s.shared() && s.confirmed() && s.name != Fencing && s.handOver.to == nobody:
 		s.resign()
 	default:
 		s.releaseRegion()

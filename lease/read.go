@@ -142,6 +142,7 @@ func (s *State) absorbOwn(read FlagRead) {
 		p.evidence = s.now
 	}
 	if read.Outcome == ReadFound && read.Flag.Term > s.term.held {
+		s.term.floor = read.Flag.Term
 		s.follow(ReasonSuperseded)
 	}
 }

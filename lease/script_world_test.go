@@ -81,7 +81,7 @@ func (s *script) set(kind string, region lease.Region, vals []string) error {
 }
 
 // parseRegister parses missing, unknown, malformed:N and
-// candidate|active:EPOCH:wSEQ, where the last may end in + for a region that
+// candidate|active:EPOCH[/TERM]:wSEQ, where the last may end in + for a region that
 // renews. wLIFE.SEQ is a write of another life of that agent.
 func (s *script) parseRegister(region lease.Region, text string) (register, error) {
 	text, live := strings.CutSuffix(text, "+")
@@ -99,15 +99,22 @@ func (s *script) parseRegister(region lease.Region, text string) (register, erro
 		}
 		r.read = lease.FlagRead{Outcome: lease.ReadMalformed, Flag: lease.Flag{WriteID: lease.NewWriteID(99, n)}}
 	case len(parts) == 3 && strings.HasPrefix(parts[2], "w"):
-		epoch, err := strconv.ParseUint(parts[1], 10, 64)
+		number, term, ofTerm := strings.Cut(parts[1], "/")
+		epoch, err := strconv.ParseUint(number, 10, 64)
 		if err != nil {
 			return r, err
 		}
-		id, err := s.parseID(region, parts[2])
+		flag := lease.Flag{State: lease.FlagState(parts[0]), Epoch: epoch}
+		if ofTerm {
+			if flag.Term, err = strconv.ParseUint(term, 10, 64); err != nil {
+				return r, err
+			}
+		}
+		flag.WriteID, err = s.parseID(region, parts[2])
 		if err != nil {
 			return r, err
 		}
-		r.read = lease.FlagRead{Outcome: lease.ReadFound, Flag: lease.Flag{State: lease.FlagState(parts[0]), Epoch: epoch, WriteID: id}}
+		r.read = lease.FlagRead{Outcome: lease.ReadFound, Flag: flag}
 	default:
 		return r, fmt.Errorf("%q: want missing, unknown, malformed:N or STATE:EPOCH:wSEQ", text)
 	}

@@ -10,7 +10,7 @@ import (
 // Kubernetes Lease. Terms and beats only grow, so the two name one record.
 type TermRecord struct {
 	Holder   string        // the instance that acts; empty: it has stopped, and another may at once
-	Term     uint64        // grows by one with each change of the holder
+	Term     uint64        // grows with each change of the holder
 	Beat     uint64        // grows by one with each write
 	Duration time.Duration // the holder is not replaced for that long after a beat
 	MayHold  []string      // instances that acted before, and are not known to have stopped: they may hold authority yet
@@ -39,6 +39,7 @@ type termState struct {
 	until Instant // no other instance can have been elected before
 	alone bool    // no other instance can hold authority for the region
 
+	floor    uint64     // the highest in the region's own flag: the next term is above it
 	record   TermRecord // the newest that was read or written; the zero value if there is none
 	known    bool       // it has been read
 	changed  Instant    // when it was first seen as it is
@@ -52,9 +53,9 @@ type termState struct {
 	doubt   bool        // a write failed, or its outcome is not known: read first
 	next    Instant
 	resigns bool      // the next write says that it has stopped
-	kept    Authority // that it held when it resigned from its term, as far as it knows nobody else's yet
+	kept    Authority // that it held when it left its term, or found on disk before it stops, as far as it knows nobody else's yet
 	fenced  bool      // the layers were told to fence, since that ends
-	backAt  Instant   // and takes back if no other instance has by then; 0 if it has not resigned
+	backAt  Instant   // it takes its term back if no other instance has by then; 0 if it has not resigned, or the record was removed since
 }
 
 // A termReading is a read of the record.
@@ -166,10 +167,10 @@ func (s *State) nextRecord() (next TermRecord, write bool) {
 		next.Holder, next.Term, next.Base, next.Duration = t.record.Holder, t.record.Term, t.record.Base, t.record.Duration
 		next.MayHold = slices.DeleteFunc(slices.Clone(next.MayHold), mine)
 		return next, len(next.MayHold) < len(t.record.MayHold)
-	case t.record.Holder == s.p.Instance && t.backAt == 0: // a restart
+	case t.record.Holder == s.p.Instance && t.backAt == 0 && t.record.Term >= t.floor: // a restart
 		next.Term, next.Base = t.record.Term, t.record.Base
 	default:
-		next.Term = t.record.Term + 1
+		next.Term = max(t.record.Term, t.floor) + 1 // a record that was made anew knows of no term before it
 		if t.record.Holder != "" && !slices.Contains(next.MayHold, t.record.Holder) {
 			next.MayHold = append(slices.Clone(next.MayHold), t.record.Holder)
 		}
@@ -190,7 +191,7 @@ func (s *State) electAt() Instant {
 		return Never
 	case t.backAt != 0: // it has resigned: the others first
 		return t.backAt
-	case s.stopping:
+	case s.stopping && !s.owes():
 		return Never
 	case t.record.Beat > 0 && (t.record.Holder == "" || t.record.Holder == s.p.Instance):
 		return t.changed
@@ -224,14 +225,19 @@ func (s *State) termRead(ev TermRead) {
 		s.sawEpoch(s.self, max(ev.Record.Epoch, ev.Record.Base.Epoch))
 	}
 	switch {
-	case t.held > 0 && (t.record.Beat == 0 || t.record.Holder != s.p.Instance || t.record.Term != t.held):
+	case t.held > 0 && t.record.Beat == 0:
+		s.loseRecord()
+	case t.held > 0 && (t.record.Holder != s.p.Instance || t.record.Term != t.held):
 		s.follow(ReasonSuperseded)
 	case t.held > 0:
 		t.next = s.now
 		s.sendGrants()
 	default:
 		s.noteReading(t.opSent)
-		if t.record.Term != t.kept.Term || t.record.Beat == 0 { // another one has it, or had it
+		switch {
+		case t.record.Beat == 0: // its word is gone too, and it can't take back what others may have had
+			t.backAt, t.resigns = 0, false
+		case s.actedSince(t.kept.Term):
 			t.kept, t.fenced, t.backAt, t.resigns = Authority{}, false, 0, false
 		}
 		t.next = t.opSent.Add(s.beatInterval())
