@@ -116,6 +116,15 @@ func (w *world) checkFenced(r *region, deadline lease.Instant) {
 	}
 }
 
+// checkReleased checks that an agent that ends as it was asked to has seen to the layers, or another one of its region does (§5).
+// One that is cut off from its API server can do no more.
+func (w *world) checkReleased(r *region) {
+	other := r.site.record.Holder != "" && r.site.record.Holder != r.params.Instance
+	if r.site.layersOn && !other && !r.cutOff() {
+		w.violation("stop: %s ends, its layers are active, and nobody sees to them", r.name)
+	}
+}
+
 // judge checks that authority has come back after all faults ended.
 func (w *world) judge() {
 	if w.cfg.Faults.Split || w.cfg.Faults.OtherTTL > 0 {

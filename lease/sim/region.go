@@ -161,6 +161,9 @@ func (r *region) step(ev lease.Event) {
 	r.observeStep(now, ev, actions)
 	w.checkAuthority(r, before, now)
 	w.checkWord(r, before, now, ev)
+	if decision.Released && !before.Released {
+		w.checkReleased(r)
+	}
 	// Here, not when it is carried out: the agent may freeze in between.
 	if decision.State == lease.Fencing && decision.Reason == lease.ReasonDegraded && before.State != lease.Fencing {
 		w.checkHandOvers(r)
