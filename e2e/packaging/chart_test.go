@@ -13,8 +13,11 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes"
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/openova-io/failoverd/config"
@@ -315,10 +318,88 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestAgain installs the chart, uninstalls it, and installs it for several agents in the place of one, or the other way round: what Helm
+// has kept is taken up, and leads to pods as a new one does. Then it does what docs/install.md says to be rid of it.
+func TestAgain(t *testing.T) {
+	plane := cluster.Planes(t)[0]
+	client, err := kubernetes.NewForConfig(plane.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := "\n  layers: {httproute: {selector: a=b}}\n"
+	one, many := values(t, "", section), values(t, several, severalSections)
+	for name, files := range map[string][]string{"several after one": {one, many}, "one after several": {many, one}} {
+		for _, serverSide := range []string{"true", "false"} { // as Helm 4 does it, and as Helm 3
+			t.Run(name+", server side "+serverSide, func(t *testing.T) {
+				ns := plane.Namespace(t)
+				for _, file := range files {
+					helmOn(t, plane, ns, "install", "failoverd", chart, "-f", file, "--server-side="+serverSide)
+					service, err := client.CoreV1().Services(ns).Get(t.Context(), "failoverd-dns", metav1.GetOptions{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got, want := len(service.Spec.Selector) > 0, file == one; got != want {
+						t.Errorf("the Service for questions selects pods by itself: %v, want %v", got, want)
+					}
+					helmOn(t, plane, ns, "uninstall", "failoverd")
+				}
+				for _, command := range commands(t, plane, ns, "docs/install.md", "delete serviceaccount,", "delete clusterrole,") {
+					if out, err := run(t, command...); err != nil {
+						t.Fatalf("%q: %v\n%s", command, err, out)
+					}
+				}
+				left, err := run(t, kubectlOn(plane, "-n", ns, "get", "serviceaccount,service,role,rolebinding,daemonset,configmap", "-l", "app.kubernetes.io/instance=failoverd", "-o", "name")...)
+				if err != nil || left != "" {
+					t.Errorf("%v: left are\n%s", err, left)
+				}
+				if _, err := client.RbacV1().ClusterRoles().Get(t.Context(), ns+"-failoverd", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+					t.Errorf("a ClusterRole is left: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// commands are the lines of a page that call kubectl and hold one of some words, on a namespace in the place of failoverd.
+func commands(t *testing.T, plane *controlplane.Plane, ns, page string, words ...string) (all [][]string) {
+	t.Helper()
+	for _, word := range words {
+		found := false
+		for line := range strings.Lines(readFile(t, page)) {
+			line, _, _ = strings.Cut(strings.TrimSpace(line), "   #")
+			if line, ok := strings.CutPrefix(line, "kubectl "); ok && strings.Contains(line, word) {
+				found = true
+				args := strings.NewReplacer("-n failoverd ", "-n "+ns+" ", "failoverd-failoverd", ns+"-failoverd").Replace(line)
+				all = append(all, kubectlOn(plane, strings.Fields(args)...))
+			}
+		}
+		if !found {
+			t.Fatalf("%s has no line that begins with kubectl and holds %q", page, word)
+		}
+	}
+	return all
+}
+
+// kubectlOn is a call of kubectl on a plane.
+func kubectlOn(plane *controlplane.Plane, args ...string) []string {
+	return append([]string{filepath.Join("..", "bin", "kubectl"), "--kubeconfig", plane.Kubeconfig}, args...)
+}
+
+// helmOn runs Helm on a namespace of a plane.
+func helmOn(t *testing.T, plane *controlplane.Plane, ns string, args ...string) {
+	t.Helper()
+	if out, err := helmCommand(t, append(args, "--kubeconfig", plane.Kubeconfig, "-n", ns)...).CombinedOutput(); err != nil {
+		t.Fatalf("helm %q: %v\n%s", args, err, out)
+	} else {
+		t.Logf("helm %s:\n%s", args[0], out)
+	}
+}
+
 // kubectl runs kubectl on a plane. What it warns of is an error.
 func kubectl(t *testing.T, plane *controlplane.Plane, stdin string, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join("..", "bin", "kubectl"), append([]string{"--kubeconfig", plane.Kubeconfig, "--warnings-as-errors"}, args...)...)
+	argv := kubectlOn(plane, append([]string{"--warnings-as-errors"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
 	cmd.Stdin = strings.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("kubectl %q: %v\n%s", args, err, out)

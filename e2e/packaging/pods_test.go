@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,7 +52,16 @@ type node struct {
 // run runs a pod of a DaemonSet as it is in the API server, until it is ready.
 func (n *node) run(set *appsv1.DaemonSet) {
 	n.t.Helper()
-	spec := set.Spec.Template.Spec
+	n.start(set.Spec.Template.Spec)
+	container := set.Spec.Template.Spec.Containers[0]
+	for _, probe := range []*corev1.Probe{container.StartupProbe, container.ReadinessProbe} {
+		n.await("its page "+probe.HTTPGet.Path, func() bool { _, code := n.get(probe.HTTPGet.Path); return code == http.StatusOK })
+	}
+}
+
+// start starts a pod.
+func (n *node) start(spec corev1.PodSpec) {
+	n.t.Helper()
 	container := spec.Containers[0]
 	mounts := map[string]string{}
 	for _, m := range container.VolumeMounts {
@@ -100,9 +108,6 @@ func (n *node) run(set *appsv1.DaemonSet) {
 	var err error
 	n.process, err = daemon.StartProcess(argv...)
 	n.must(err)
-	for _, probe := range []*corev1.Probe{container.StartupProbe, container.ReadinessProbe} {
-		n.await("its page "+probe.HTTPGet.Path, func() bool { _, code := n.get(probe.HTTPGet.Path); return code == http.StatusOK })
-	}
 }
 
 // account gives the pod what its service account has, and returns its environment.
@@ -175,15 +180,29 @@ func (n *node) must(err error) {
 	}
 }
 
-// TestPods has three nodes run what the chart makes of a region of several instances, with the rights that it gives them, and updates
-// them one after the other: the region goes on, and the Service for questions leads to the pod that acts.
-func TestPods(t *testing.T) {
+// An installed chart is the chart as Helm has installed it for fsn, with a route, and the nodes that run its pods. It is of a group with hel, an
+// agent on a host.
+type installed struct {
+	t          *testing.T
+	plane      *controlplane.Plane
+	client     kubernetes.Interface
+	namespace  string
+	values     string // the file
+	set        *appsv1.DaemonSet
+	group      *daemon.Group
+	nodes      []*node
+	httpRoutes dynamic.ResourceInterface
+}
+
+// newInstalled installs the chart, and has nodes run its pods.
+func newInstalled(t *testing.T, nodes int) *installed {
+	t.Helper()
 	plane := cluster.Planes(t)[0]
 	client, err := kubernetes.NewForConfig(plane.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ns := plane.Namespace(t)
+	r := &installed{t: t, plane: plane, client: client, namespace: plane.Namespace(t)}
 	binaries := daemon.Build(t, false)
 	if out, err := run(t, "env", "CGO_ENABLED=0", "go", "build", "-C", root, "-buildvcs=false", "-o", binaries.Daemon, "./cmd/failoverd"); err != nil { // as it is in the image
 		t.Fatalf("%v\n%s", err, out)
@@ -193,18 +212,16 @@ func TestPods(t *testing.T) {
 	params.TTL, params.RenewInterval, params.RetryInterval, params.PollInterval = 10*time.Second, 3*time.Second, 300*time.Millisecond, 300*time.Millisecond
 	params.RequestTimeout, params.FenceTimeout = 2*time.Second, 2*time.Second
 	nobody := []string{network + "1:53", network + "2:53", network + "3:53"}
-	group := daemon.NewGroup(t, binaries, params, &daemon.Quorum{
+	r.group = daemon.NewGroup(t, binaries, params, &daemon.Quorum{
 		Zone: "failover.example.com", Timeout: time.Second,
 		Listen:    map[lease.Region]string{"fsn": ":5353", "hel": network + "9:5353"},
 		Resolvers: map[lease.Region][]string{"fsn": nobody, "hel": nobody},
 	})
-	set, route := install(t, plane, client, ns, group)
-	hel := group.Regions[1]
-
-	var nodes []*node
-	for i := range 3 {
+	r.prepare()
+	r.install()
+	for i := range nodes {
 		n := &node{t: t, name: fmt.Sprintf("worker-%d", i+1), podIP: fmt.Sprintf("10.9.0.%d", i+1), listen: fmt.Sprintf("%s%d", network, 11+i), root: t.TempDir(),
-			plane: plane, client: client, namespace: ns}
+			plane: plane, client: client, namespace: r.namespace}
 		for name, from := range map[string]string{"failoverd": binaries.Daemon, "proc/sys/kernel/random/boot_id": "/proc/sys/kernel/random/boot_id"} {
 			data, err := os.ReadFile(from)
 			n.must(err)
@@ -222,46 +239,118 @@ func TestPods(t *testing.T) {
 				t.Logf("%s:\n%s", n.name, stderr)
 			}
 		})
-		n.run(set)
-		nodes = append(nodes, n)
+		n.run(r.set)
+		r.nodes = append(r.nodes, n)
 	}
-	hel.Start(t) // when all pods wait for it, and not before: it would take
-	// settled waits until one acts, and the Service leads there.
-	settled := func() (acts *node, epoch uint64) {
-		t.Helper()
-		nodes[0].await("one pod that acts, to which the Service leads", func() bool {
-			acts = nil
-			for _, n := range nodes {
-				if s := n.status(); s.State == lease.Active && s.Instance.Confirmed && s.AllLayers("active") {
-					acts, epoch = n, s.Epoch
-				}
+	r.group.Regions[1].Start(t) // hel, when all pods wait for it, and not before: it would take
+	return r
+}
+
+// prepare makes what the chart's user has: values, a Secret, a route.
+func (r *installed) prepare() {
+	t := r.t
+	t.Helper()
+	fsn := r.group.Regions[0]
+	var config map[string]any
+	r.must(sigsyaml.Unmarshal([]byte(fsn.YAML()), &config))
+	for _, path := range []string{"api", "state_dir", "identity.private_key_file", "witness.cloudflare_kv.api_token_file", "layers.hooks"} {
+		unstructured.RemoveNestedField(config, strings.Split(path, ".")...)
+	}
+	config["instances"] = map[string]any{"term_duration": "1s"}
+	config["layers"] = map[string]any{"httproute": map[string]any{"selector": "failover=e2e", "namespaces": []string{r.namespace}, "gateway_delay": "0s"}}
+	values, err := sigsyaml.Marshal(map[string]any{"config": config, "image": map[string]any{"repository": "failoverd"}})
+	r.must(err)
+	r.values = filepath.Join(t.TempDir(), "values.yaml")
+	r.must(os.WriteFile(r.values, values, 0o600))
+	kubectl(t, r.plane, "", "-n", r.namespace, "create", "secret", "generic", "failoverd", "--from-file=region.key="+fsn.KeyFile(), "--from-file=cloudflare-token="+fsn.Path("token"))
+	dyn, err := dynamic.NewForConfig(r.plane.Config())
+	r.must(err)
+	r.httpRoutes = dyn.Resource(httpRoutes).Namespace(r.namespace)
+	_, err = r.httpRoutes.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+		"metadata": map[string]any{"name": "shop", "labels": map[string]any{"failover": "e2e"}},
+		"spec":     map[string]any{"rules": []any{map[string]any{"backendRefs": []any{map[string]any{"name": "shop", "port": int64(80)}}}}},
+	}}, metav1.CreateOptions{})
+	r.must(err)
+}
+
+// install has Helm install the chart.
+func (r *installed) install() {
+	r.t.Helper()
+	helmOn(r.t, r.plane, r.namespace, "install", "failoverd", chart, "-f", r.values)
+	var err error
+	r.set, err = r.client.AppsV1().DaemonSets(r.namespace).Get(r.t.Context(), "failoverd", metav1.GetOptions{})
+	r.must(err)
+	if u := r.set.Spec.UpdateStrategy.RollingUpdate; u == nil || u.MaxUnavailable.IntValue() != 1 || u.MaxSurge.IntValue() != 0 {
+		r.t.Errorf("it is updated by %+v, want one at a time, each after the one before has ended", r.set.Spec.UpdateStrategy)
+	}
+}
+
+// settled waits until one pod acts, and the Service leads there.
+func (r *installed) settled() (acts *node, epoch uint64) {
+	r.t.Helper()
+	r.nodes[0].await("one pod that acts, to which the Service leads", func() bool {
+		acts = nil
+		for _, n := range r.nodes {
+			if s := n.status(); s.State == lease.Active && s.Instance.Confirmed && s.AllLayers("active") {
+				acts, epoch = n, s.Epoch
 			}
-			slice, err := client.DiscoveryV1().EndpointSlices(ns).Get(t.Context(), "failoverd-dns", metav1.GetOptions{})
-			return acts != nil && err == nil && len(slice.Endpoints) == 1 && slice.Endpoints[0].Addresses[0] == acts.podIP && *slice.Endpoints[0].NodeName == acts.name
-		})
-		return acts, epoch
+		}
+		slice, err := r.client.DiscoveryV1().EndpointSlices(r.namespace).Get(r.t.Context(), "failoverd-dns", metav1.GetOptions{})
+		return acts != nil && err == nil && len(slice.Endpoints) == 1 && slice.Endpoints[0].Addresses[0] == acts.podIP && *slice.Endpoints[0].NodeName == acts.name
+	})
+	return acts, epoch
+}
+
+func (r *installed) route() *unstructured.Unstructured {
+	r.t.Helper()
+	o, err := r.httpRoutes.Get(r.t.Context(), "shop", metav1.GetOptions{})
+	r.must(err)
+	return o
+}
+
+// fenced reports whether the route leads to nobody.
+func (r *installed) fenced() bool {
+	r.t.Helper()
+	rules, _, err := unstructured.NestedSlice(r.route().Object, "spec", "rules")
+	r.must(err)
+	backends, _, err := unstructured.NestedSlice(rules[0].(map[string]any), "backendRefs")
+	r.must(err)
+	return len(backends) == 1 && backends[0].(map[string]any)["name"] == "failoverd-fence"
+}
+
+func (r *installed) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
 	}
-	acts, epoch := settled()
-	before := route()
+}
+
+// TestPods has three nodes run what the chart makes of a region of several instances, with the rights that it gives them, and updates
+// them one after the other: the region goes on, and the Service for questions leads to the pod that acts.
+func TestPods(t *testing.T) {
+	r := newInstalled(t, 3)
+	acts, epoch := r.settled()
+	before := r.route().GetGeneration()
 	if leader := acts.status().Instance.Leader; !strings.HasPrefix(leader, acts.name+"_") {
 		t.Errorf("the instance that acts is called %q, want the name of its node, %s, and its own identity", leader, acts.name)
 	}
 	leaders := []string{acts.name}
 	for range 2 {
-		for _, n := range nodes { // maxUnavailable 1, maxSurge 0
-			n.stop(set)
-			n.run(set)
+		for _, n := range r.nodes { // maxUnavailable 1, maxSurge 0
+			n.stop(r.set)
+			n.run(r.set)
 		}
-		next, e := settled()
+		next, e := r.settled()
 		if e != epoch {
 			t.Errorf("after an update the region holds authority for epoch %d, want %d", e, epoch)
 		}
 		leaders = append(leaders, next.name)
 	}
-	if after := route(); after != before {
+	if after := r.route().GetGeneration(); after != before {
 		t.Errorf("the route was written: generation %d, then %d", before, after)
 	}
-	history, err := hel.History()
+	history, err := r.group.Regions[1].History()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,57 +362,19 @@ func TestPods(t *testing.T) {
 	t.Logf("two updates of three pods: epoch %d all the time; acting were %v", epoch, leaders)
 }
 
-// install installs the chart for fsn, with a route, whose generation is returned by route.
-func install(t *testing.T, plane *controlplane.Plane, client kubernetes.Interface, ns string, group *daemon.Group) (set *appsv1.DaemonSet, route func() int64) {
-	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+// TestUninstall uninstalls the chart while its pod is active: that is told to stop when Helm has deleted all that it deletes, and
+// fences and hands over all the same. Installed again, it has its rights.
+func TestUninstall(t *testing.T) {
+	r := newInstalled(t, 1)
+	r.settled()
+	helmOn(t, r.plane, r.namespace, "uninstall", "failoverd")
+	r.nodes[0].stop(r.set)
+	if !r.fenced() {
+		t.Errorf("the route is not fenced: %v", r.route().Object["spec"])
 	}
-	fsn := group.Regions[0]
-	var config map[string]any
-	must(sigsyaml.Unmarshal([]byte(fsn.YAML()), &config))
-	for _, path := range []string{"api", "state_dir", "identity.private_key_file", "witness.cloudflare_kv.api_token_file", "layers.hooks"} {
-		unstructured.RemoveNestedField(config, strings.Split(path, ".")...)
+	if _, err := r.client.CoreV1().Services(r.namespace).Get(t.Context(), "failoverd-dns", metav1.GetOptions{}); err != nil {
+		t.Errorf("nobody could ask the agent that stops whether it has handed over: %v", err)
 	}
-	config["instances"] = map[string]any{"term_duration": "1s"}
-	config["layers"] = map[string]any{"httproute": map[string]any{"selector": "failover=e2e", "namespaces": []string{ns}, "gateway_delay": "0s"}}
-	values, err := sigsyaml.Marshal(map[string]any{"config": config, "image": map[string]any{"repository": "failoverd"}})
-	must(err)
-	file := filepath.Join(t.TempDir(), "values.yaml")
-	must(os.WriteFile(file, values, 0o600))
-	text, err := template(t, "-n", ns, "-f", file)
-	must(err)
-	kubectl := func(stdin string, args ...string) {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), filepath.Join("..", "bin", "kubectl"), append([]string{"--kubeconfig", plane.Kubeconfig, "-n", ns}, args...)...)
-		cmd.Stdin = strings.NewReader(stdin)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("kubectl %q: %v\n%s", args, err, out)
-		}
-	}
-	kubectl("", "create", "secret", "generic", "failoverd", "--from-file=region.key="+fsn.KeyFile(), "--from-file=cloudflare-token="+fsn.Path("token"))
-	kubectl(text, "apply", "--server-side", "-f", "-")
-	set, err = client.AppsV1().DaemonSets(ns).Get(t.Context(), "failoverd", metav1.GetOptions{})
-	must(err)
-	if r := set.Spec.UpdateStrategy.RollingUpdate; r == nil || r.MaxUnavailable.IntValue() != 1 || r.MaxSurge.IntValue() != 0 {
-		t.Errorf("it is updated by %+v, want one at a time, each after the one before has ended", set.Spec.UpdateStrategy)
-	}
-	dyn, err := dynamic.NewForConfig(plane.Config())
-	must(err)
-	routes := dyn.Resource(httpRoutes).Namespace(ns)
-	_, err = routes.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
-		"metadata": map[string]any{"name": "shop", "labels": map[string]any{"failover": "e2e"}},
-		"spec":     map[string]any{"rules": []any{map[string]any{"backendRefs": []any{map[string]any{"name": "shop", "port": int64(80)}}}}},
-	}}, metav1.CreateOptions{})
-	must(err)
-	return set, func() int64 {
-		t.Helper()
-		o, err := routes.Get(t.Context(), "shop", metav1.GetOptions{})
-		must(err)
-		return o.GetGeneration()
-	}
+	r.install()
+	r.nodes[0].run(r.set)
 }

@@ -53,3 +53,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "failoverd.dnsNamespace" -}}
 {{- if include "failoverd.instances" . }}{{ (include "failoverd.config" . | fromYaml).kubernetes.namespace }}{{ else }}{{ .Release.Namespace }}{{ end }}
 {{- end }}
+
+{{- /* Of what a pod needs until it has ended. Helm deletes all of a release at once, and waits for no pod to have fenced. */ -}}
+{{- define "failoverd.kept" -}}
+helm.sh/resource-policy: keep
+{{- end }}
