@@ -136,16 +136,18 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// FuzzAnswers reads what an instance, a token or a position may be.
+// FuzzAnswers reads what an instance, a token, a position or a note may be.
 func FuzzAnswers(f *testing.F) {
 	f.Add(runsAsPrimary, "16/B374D848")
 	f.Add(hasStopped, tokenOf(2, "0/1", "1"))
+	f.Add(hasStopped, `[{"role":"demoting"},{"tokens":"qlYqUrJSqlCKBQA="}]`)
 	f.Fuzz(func(t *testing.T, answer, text string) {
 		var i instance
 		if json.Unmarshal([]byte(answer), &i) == nil {
 			_, _ = i.position()
 		}
 		_, _, _, _ = readToken(text)
+		_ = read(text)
 		if at, err := parseLSN(text); err == nil {
 			if again, err := parseLSN(at.String()); err != nil || again != at {
 				t.Errorf("%s is written %s, and read as %s, %v", text, at, again, err)

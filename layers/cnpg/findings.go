@@ -2,7 +2,9 @@ package cnpg
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
+	"sort"
 	"time"
 
 	"github.com/openova-io/failoverd/layers"
@@ -16,19 +18,50 @@ func (l *Layer) Findings(ctx context.Context) ([]layers.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	each := make([][]layers.Finding, len(list))
+	each, clusters := make([][]layers.Finding, len(list)), make([]cluster, len(list))
 	all(len(list), func(i int) {
 		c := cluster{list[i]}
+		clusters[i] = c
 		each[i] = l.configured(c)
 		if f, ok := l.diverged(ctx, c); ok {
 			each[i] = append(each[i], f)
 		}
 	})
 	var out []layers.Finding
+	if f, ok := tooMany(clusters); ok {
+		out = append(out, f)
+	}
 	for _, findings := range each {
 		out = append(out, findings...)
 	}
 	return out, nil
+}
+
+// tooMany finds that what is told of the Clusters once they are demoted is more than the
+// witness takes.
+func tooMany(clusters []cluster) (layers.Finding, bool) {
+	list := make([]said, len(clusters))
+	for i, c := range clusters {
+		unlike := uint64(i+1) * 0x9E3779B97F4A7C15 // any other: what is the same in tokens takes no room
+		at := lsn(unlike >> 16)
+		list[i] = say(c, position{timeline: 99_999, received: at}, time.Now())
+		list[i].System, list[i].Epoch, list[i].Promoted = fmt.Sprint(unlike), 99_999, at
+		list[i].Role, list[i].Token = replica, base64.StdEncoding.EncodeToString(fmt.Appendf(nil,
+			`{"latestCheckpointTimelineID":"99999","latestCheckpointREDOWALFile":"0001869F%08X%08X","databaseSystemIdentifier":"%d","latestCheckpointREDOLocation":%q,"timeOfLatestCheckpoint":%q,"operatorVersion":"1.30.0"}`,
+			at>>32, at>>24&0xff, unlike, at, time.Unix(int64(i)*7919, 0).UTC().Format(time.ANSIC)))
+	}
+	bytes := func(n int) int {
+		text, _ := spell(list[:n]) // it holds nothing that JSON can't
+		return noteSize([]byte(text))
+	}
+	if bytes(len(list)) <= maxNote {
+		return layers.Finding{}, false
+	}
+	return layers.Finding{
+		Problem: true, Object: fmt.Sprintf("its %d Clusters", len(list)),
+		Got:    fmt.Sprintf("what is told of them when they are demoted may have %d bytes, want at most %d: none of it would be told, and each would be promoted without its demotion token", bytes(len(list)), maxNote),
+		Remedy: fmt.Sprintf("make groups of at most %d Clusters", sort.Search(len(list), func(n int) bool { return bytes(n+1) > maxNote })),
+	}, true
 }
 
 // configured are the findings that the Cluster alone shows.

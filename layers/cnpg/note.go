@@ -1,7 +1,6 @@
 package cnpg
 
 import (
-	"encoding/json"
 	"slices"
 	"sync"
 	"time"
@@ -94,10 +93,7 @@ func (e *ear) hear(c cluster, notes []layers.Note) []heard {
 	for _, n := range notes {
 		r, ok := e.read[n.Region]
 		if !ok || r.text != n.Text {
-			r = reading{text: n.Text}
-			if json.Unmarshal([]byte(n.Text), &r.list) != nil {
-				r.list = nil
-			}
+			r = reading{n.Text, read(n.Text)}
 			e.read[n.Region] = r
 		}
 		for _, same := range []func(said) bool{c.sameSystem, c.sameName, c.samePlace} {

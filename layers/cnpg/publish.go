@@ -2,7 +2,6 @@ package cnpg
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/openova-io/failoverd/layers/kube"
@@ -52,11 +51,11 @@ func (l *Layer) say(all []cluster) {
 		list[i] = say(c, known.position, known.at)
 	}
 	l.mu.Unlock()
-	text, err := json.Marshal(list)
+	text, err := spell(list)
 	if err != nil {
 		return // it holds nothing that JSON can't
 	}
-	l.board.Publish(l.Name(), string(text))
+	l.board.Publish(l.Name(), text)
 }
 
 // readPositions asks the first instance of every Cluster, and reports whether any has
