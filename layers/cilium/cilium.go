@@ -29,16 +29,14 @@ type Layer struct {
 	config   Config
 	selector labels.Selector
 	services *kube.Set
+	exports  *kube.Kind
 	policy   policyObject
 	static   *staticFile // nil: none
 	agent    *agent      // nil: none
 
-	// What was found out once. Each is locked while somebody is asked, for a bounded time.
-	nameMu    sync.Mutex
-	name      string // of the cluster in the mesh; empty: not known yet
-	exportsMu sync.Mutex
-	exports   *kube.Set // nil if the cluster has none
-	known     bool      // whether the API server has said so
+	// What was found out once. It is locked while somebody is asked, for a bounded time.
+	nameMu sync.Mutex
+	name   string // of the cluster in the mesh; empty: not known yet
 
 	owed atomic.Bool // whether a fence stands that the API server does not know of
 }
@@ -51,6 +49,7 @@ var (
 var (
 	policies = schema.GroupVersionResource{Group: "cilium.io", Version: "v2", Resource: "ciliumclusterwidenetworkpolicies"}
 	services = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	exports  = schema.GroupResource{Group: "multicluster.x-k8s.io", Resource: "serviceexports"}
 )
 
 // exportVersions are those of the Multi-Cluster Services API that Cilium has served, the
@@ -67,6 +66,7 @@ func New(client *kube.Client, c Config) (*Layer, error) {
 	l := &Layer{
 		client: client, config: c, selector: selector,
 		services: kube.NewSet(client, services, c.Selector, c.Namespaces),
+		exports:  kube.NewKind(client, exports, exportVersions, c.Selector, c.Namespaces),
 		policy:   policyObject{client: client, name: policyName(c.Group)},
 	}
 	if c.StaticPolicies != "" {
@@ -145,11 +145,13 @@ func (l *Layer) steer(ctx context.Context, action layers.Action, order layers.Or
 	var running sync.WaitGroup
 	running.Go(func() { errs[0] = apply(ctx, l.services, action, order, edit) })
 	running.Go(func() {
-		exports, err := l.exportSet(ctx)
-		if exports != nil {
+		exports, err := l.exports.Find(ctx)
+		if err == nil {
 			err = apply(ctx, exports, action, order, preferOwn)
 		}
-		errs[1] = err
+		if !kube.IsMissing(err) {
+			errs[1] = err
+		}
 	})
 	running.Wait()
 	return errors.Join(errs[:]...)
@@ -162,38 +164,6 @@ func apply(ctx context.Context, set *kube.Set, action layers.Action, order layer
 	}
 	return pass.Finish(ctx)
 }
-
-// exportSet asks the API server whether it has ServiceExports, until it has answered once.
-func (l *Layer) exportSet(ctx context.Context) (*kube.Set, error) {
-	l.exportsMu.Lock()
-	defer l.exportsMu.Unlock()
-	if l.known {
-		return l.exports, nil
-	}
-	// A watch, which has all the time, must not keep an order waiting that has none.
-	ctx, cancel := context.WithTimeout(ctx, exportsIn)
-	defer cancel()
-	for _, v := range exportVersions {
-		gvr := exports(v)
-		set := kube.NewSet(l.client, gvr, l.config.Selector, l.config.Namespaces)
-		err := set.Served(ctx)
-		var missing *kube.MissingKindError
-		switch {
-		case err == nil:
-			l.exports = set
-		case !errors.As(err, &missing):
-			return nil, err
-		}
-		if l.exports != nil {
-			break
-		}
-	}
-	l.known = true
-	return l.exports, nil
-}
-
-// exportsIn is how long the API server has to say whether it has ServiceExports.
-const exportsIn = 2 * time.Second
 
 // noDeadline is how long the API server has where ctx has no deadline.
 const noDeadline = 10 * time.Second

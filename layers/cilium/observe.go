@@ -19,7 +19,10 @@ func (l *Layer) Check(ctx context.Context) error {
 	if err := kube.NewSet(l.client, policies, "", nil).Served(ctx); err != nil {
 		return err
 	}
-	_, err := l.exportSet(ctx)
+	_, err := l.exports.Find(ctx)
+	if kube.IsMissing(err) {
+		err = nil
+	}
 	_, name := l.findCluster(ctx)
 	errs := []error{err, name}
 	if l.agent != nil {

@@ -22,18 +22,7 @@ func (l *Layer) Watch(ctx context.Context, changed func()) {
 	watches.Go(func() { l.policy.watch(ctx, changed) })
 	watches.Go(func() { l.services.Watch(ctx, changed) })
 	watches.Go(func() { l.watchOwed(ctx, changed) })
-	exports, err := l.exportSet(ctx)
-	for err != nil {
-		select {
-		case <-ctx.Done():
-			err = nil
-		case <-time.After(askAgain):
-			exports, err = l.exportSet(ctx)
-		}
-	}
-	if exports != nil {
-		watches.Go(func() { exports.Watch(ctx, changed) })
-	}
+	watches.Go(func() { l.exports.Watch(ctx, changed) })
 	watches.Wait()
 }
 

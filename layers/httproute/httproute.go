@@ -1,6 +1,7 @@
 package httproute
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,19 +29,22 @@ type Config struct {
 type Layer struct {
 	client *kube.Client
 	config Config
+	kinds  []*kube.Kind // of routes
 
-	mu    sync.Mutex
-	known []kind // once the API server has said which it has
+	mu sync.Mutex
+
+	// done is what the last attempt has carried out. Of the zero value: it has left something, or there was none.
+	done carried
 
 	// changed is when a route was last written. Zero: not known, as before the first fence, which may find what another
 	// process has just written, and after an attempt that has left anything; then it is when all routes are seen written.
 	changed time.Time
 }
 
-// A kind is one kind of route that the cluster has.
-type kind struct {
-	set      *kube.Set
-	protocol string // of its backends
+// A carried is an order that was carried out.
+type carried struct {
+	action layers.Action
+	order  layers.Order
 }
 
 var (
@@ -55,84 +59,51 @@ const group = "gateway.networking.k8s.io"
 // first.
 var versions = []string{"v1", "v1beta1", "v1alpha3", "v1alpha2"}
 
-// routes are all kinds of routes with backends. A cluster has at least the first.
+// routes are all kinds of routes with backends. A cluster has at least the first, and may get the others at any time.
 var routes = []struct{ resource, protocol string }{
 	{"httproutes", "TCP"}, {"grpcroutes", "TCP"}, {"tlsroutes", "TCP"}, {"tcproutes", "TCP"}, {"udproutes", "UDP"},
 }
 
 // New returns the layer. It asks nobody yet.
-func New(client *kube.Client, c Config) *Layer { return &Layer{client: client, config: c} }
+func New(client *kube.Client, c Config) *Layer {
+	l := &Layer{client: client, config: c}
+	for _, r := range routes {
+		l.kinds = append(l.kinds, kube.NewKind(client, schema.GroupResource{Group: group, Resource: r.resource}, versions, c.Selector, c.Namespaces))
+	}
+	return l
+}
 
-// kinds asks the API server which kinds of routes it has, until it has answered once.
-// It returns a *kube.MissingKindError if that has no HTTPRoute.
-func (l *Layer) kinds(ctx context.Context) ([]kind, error) {
-	l.mu.Lock()
-	known := l.known
-	l.mu.Unlock()
-	if known != nil {
-		return known, nil
+// find is a kind of routes; nil if the cluster does not have it, and need not. It has HTTPRoute.
+func (l *Layer) find(ctx context.Context, i int) (*kube.Set, error) {
+	set, err := l.kinds[i].Find(ctx)
+	if i > 0 && kube.IsMissing(err) {
+		return nil, nil
 	}
-	// Not under the lock: an API server that hangs must not have one attempt wait for
-	// another. All at once: one that has just started takes a second over each.
+	return set, err
+}
+
+// all are the kinds of routes that the cluster has.
+func (l *Layer) all(ctx context.Context) ([]*kube.Set, error) {
 	sets, errs := make([]*kube.Set, len(routes)), make([]error, len(routes))
-	var asking sync.WaitGroup
-	for i, r := range routes {
-		asking.Go(func() { sets[i], errs[i] = l.served(ctx, r.resource) })
-	}
-	asking.Wait()
-	var found []kind
-	for i, err := range errs {
-		var missing *kube.MissingKindError
-		switch {
-		case errors.As(err, &missing) && i > 0:
-		case err != nil:
-			return nil, err
-		default:
-			found = append(found, kind{sets[i], routes[i].protocol})
-		}
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.known == nil { // the sets of whoever was first are those that have a memory
-		l.known = found
-	}
-	return l.known, nil
+	_ = each(func(i int) error {
+		sets[i], errs[i] = l.find(ctx, i)
+		return nil
+	})
+	return slices.DeleteFunc(sets, func(s *kube.Set) bool { return s == nil }), cmp.Or(errs...)
 }
 
 // Check asks whether the cluster has routes.
 func (l *Layer) Check(ctx context.Context) error {
-	_, err := l.kinds(ctx)
+	_, err := l.all(ctx)
 	return err
-}
-
-// served is the routes of a kind in the newest version in which the cluster has them.
-func (l *Layer) served(ctx context.Context, resource string) (*kube.Set, error) {
-	var first error
-	for _, v := range versions {
-		set := l.set(v, resource)
-		err := set.Served(ctx)
-		var missing *kube.MissingKindError
-		if !errors.As(err, &missing) {
-			return set, err
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	return nil, first
-}
-
-func (l *Layer) set(version, resource string) *kube.Set {
-	gvr := schema.GroupVersionResource{Group: group, Version: version, Resource: resource}
-	return kube.NewSet(l.client, gvr, l.config.Selector, l.config.Namespaces)
 }
 
 // Permissions are for all kinds of routes, though the cluster may not have them all
 // yet, and for the fence Service.
 func (l *Layer) Permissions() []kube.Permission {
 	var all []kube.Permission
-	for _, r := range routes {
-		all = append(all, l.set(versions[0], r.resource).Permissions())
+	for _, k := range l.kinds {
+		all = append(all, k.Permissions())
 	}
 	return append(all,
 		kube.Permission{Resource: services.Resource, Verbs: []string{"create", "get", "update"}, Namespaces: l.config.Namespaces},
@@ -170,21 +141,29 @@ func (l *Layer) Fence(ctx context.Context, order layers.Order) error {
 
 // apply edits the routes of all kinds, all at once, when prepare has done what they
 // need.
-func (l *Layer) apply(ctx context.Context, action layers.Action, order layers.Order, edit kube.Edit, prepare func(context.Context, []kind, []*kube.Pass) error) error {
-	kinds, err := l.kinds(ctx)
-	if err != nil {
-		return err
-	}
-	passes := make([]*kube.Pass, len(kinds))
-	err = each(kinds, func(i int, k kind) (err error) {
-		passes[i], err = k.set.Begin(ctx, action, order, edit)
+func (l *Layer) apply(ctx context.Context, action layers.Action, order layers.Order, edit kube.Edit, prepare func(context.Context, []*kube.Pass) error) error {
+	passes := make([]*kube.Pass, len(routes)) // nil: of kinds that the cluster does not have, or that can't be read
+	asked := make([]error, len(routes))
+	l.mu.Lock()
+	upkeep := l.done == carried{action, order} // a watch looks for what the cluster gets
+	l.mu.Unlock()
+	err := each(func(i int) (err error) {
+		set := l.kinds[i].Known()
+		if !upkeep {
+			set, asked[i] = l.find(ctx, i)
+		}
+		if set == nil {
+			return nil
+		}
+		passes[i], err = set.Begin(ctx, action, order, edit)
 		return err
 	})
+	err = errors.Join(cmp.Or(asked...), err)
 	// What was read is worked on, whatever else could not be.
 	if prepare != nil {
-		err = errors.Join(err, prepare(ctx, kinds, passes))
+		err = errors.Join(err, prepare(ctx, passes))
 	}
-	err = errors.Join(err, each(kinds, func(i int, _ kind) error {
+	err = errors.Join(err, each(func(i int) error {
 		if passes[i] == nil {
 			return nil
 		}
@@ -194,19 +173,21 @@ func (l *Layer) apply(ctx context.Context, action layers.Action, order layers.Or
 	defer l.mu.Unlock()
 	switch {
 	case err != nil: // a write that is not known to have landed may do so yet
-		l.changed = time.Time{}
-	case l.changed.IsZero() || slices.ContainsFunc(passes, (*kube.Pass).Wrote):
+		l.done, l.changed = carried{}, time.Time{}
+		return err
+	case l.changed.IsZero() || slices.ContainsFunc(passes, func(p *kube.Pass) bool { return p != nil && p.Wrote() }):
 		l.changed = time.Now()
 	}
-	return err
+	l.done = carried{action, order}
+	return nil
 }
 
-// each does something with all kinds at once.
-func each(kinds []kind, do func(int, kind) error) error {
-	errs := make([]error, len(kinds))
+// each does something with all kinds of routes at once.
+func each(do func(int) error) error {
+	errs := make([]error, len(routes))
 	var running sync.WaitGroup
-	for i, k := range kinds {
-		running.Go(func() { errs[i] = do(i, k) })
+	for i := range routes {
+		running.Go(func() { errs[i] = do(i) })
 	}
 	running.Wait()
 	return errors.Join(errs...)
@@ -214,7 +195,7 @@ func each(kinds []kind, do func(int, kind) error) error {
 
 // ensureServices sees to the fence Services that the routes need. A namespace in
 // which that fails is fenced all the same: its routes then lead nowhere.
-func (l *Layer) ensureServices(ctx context.Context, kinds []kind, passes []*kube.Pass) error {
+func (l *Layer) ensureServices(ctx context.Context, passes []*kube.Pass) error {
 	needed := map[string][]port{}
 	for i, pass := range passes {
 		if pass == nil {
@@ -223,7 +204,7 @@ func (l *Layer) ensureServices(ctx context.Context, kinds []kind, passes []*kube
 		for _, route := range pass.Objects {
 			for _, rule := range rulesOf(route) {
 				if refs := backendsOf(rule); len(refs) > 0 {
-					needed[route.GetNamespace()] = append(needed[route.GetNamespace()], port{kinds[i].protocol, portOf(refs)})
+					needed[route.GetNamespace()] = append(needed[route.GetNamespace()], port{routes[i].protocol, portOf(refs)})
 				}
 			}
 		}
@@ -247,13 +228,13 @@ func (l *Layer) ensureServices(ctx context.Context, kinds []kind, passes []*kube
 // Observe looks at the backends of every route. Without any route that leads somewhere
 // the layer can't be observed.
 func (l *Layer) Observe(ctx context.Context) (layers.State, error) {
-	kinds, err := l.kinds(ctx)
+	sets, err := l.all(ctx)
 	if err != nil {
 		return layers.Unknown, err
 	}
 	fenced, active := 0, 0
-	for _, k := range kinds {
-		routes, err := k.set.List(ctx)
+	for _, set := range sets {
+		routes, err := set.List(ctx)
 		if err != nil {
 			return layers.Unknown, err
 		}
@@ -278,28 +259,7 @@ func (l *Layer) Observe(ctx context.Context) (layers.State, error) {
 	return layers.Unknown, nil
 }
 
-// Watch notices what others make of the routes.
+// Watch notices what others make of the routes, and which kinds of them the cluster gets.
 func (l *Layer) Watch(ctx context.Context, changed func()) {
-	ask := func() ([]kind, error) {
-		ctx, cancel := context.WithTimeout(ctx, askFor)
-		defer cancel()
-		return l.kinds(ctx)
-	}
-	kinds, err := ask()
-	for err != nil {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(askAgain):
-			kinds, err = ask()
-		}
-	}
-	_ = each(kinds, func(_ int, k kind) error { k.set.Watch(ctx, changed); return nil })
+	_ = each(func(i int) error { l.kinds[i].Watch(ctx, changed); return nil })
 }
-
-// A watch asks an API server for so long, and again so soon, until it has told which
-// kinds it has. Attempts ask too, so nothing but the noticing of changes waits for it.
-const (
-	askAgain = time.Second
-	askFor   = 10 * time.Second
-)

@@ -1,6 +1,7 @@
 package httproute
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -64,7 +65,38 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.fault = nil
 		return f(do)
 	}
+	if r.URL.Query().Get("watch") != "" && r.URL.Query().Get("sendInitialEvents") == "" {
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: quiet{r.Context()}}, nil
+	}
 	return do(), r.Context().Err()
+}
+
+// A quiet is a watch of which nothing comes.
+type quiet struct{ ctx context.Context }
+
+func (q quiet) Read([]byte) (int, error) {
+	<-q.ctx.Done()
+	return 0, q.ctx.Err()
+}
+
+func (quiet) Close() error { return nil }
+
+// serves makes a kind, in one version of it, one that the server has.
+func (s *server) serves(kind string, objects ...*unstructured.Unstructured) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := func(k string) string { return k[strings.LastIndex(k, "/"):] }
+	s.kinds = slices.DeleteFunc(s.kinds, func(k string) bool { return of(k) == of(kind) })
+	for key, o := range s.stored {
+		if strings.Contains(key, of(kind)+"/") {
+			delete(s.stored, key)
+			objects = append(objects, o)
+		}
+	}
+	s.kinds = append(s.kinds, kind)
+	for _, o := range objects {
+		s.put(kind, o)
+	}
 }
 
 func (s *server) serve(w http.ResponseWriter, r *http.Request) {
@@ -89,6 +121,9 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	switch {
+	case r.URL.Query().Get("sendInitialEvents") != "": // as an older one
+		refuse(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid)
+		return
 	case !slices.Contains(s.kinds, path) || r.Method != http.MethodPost && name != "" && s.stored[key] == nil:
 		refuse(http.StatusNotFound, metav1.StatusReasonNotFound)
 		return

@@ -32,7 +32,8 @@ type Set struct {
 	client     *Client
 	resource   schema.GroupVersionResource
 	selector   string
-	namespaces []string // none: all
+	namespaces []string    // none: all
+	gone       atomic.Bool // whether the API server has said that it has no such kind
 
 	mu      sync.Mutex
 	edit    Edit // of the newest order; nil before the first
@@ -83,6 +84,7 @@ func (s *Set) Served(ctx context.Context) error {
 	_, err := s.in(s.namespaces[0]).List(ctx, metav1.ListOptions{LabelSelector: s.selector, Limit: 1})
 	switch {
 	case apierrors.IsNotFound(err):
+		s.gone.Store(true)
 		return &MissingKindError{s.resource}
 	case err != nil:
 		return fmt.Errorf("ask the API server for its %s: %w", s.resource.Resource, err)
@@ -114,6 +116,13 @@ func (s *Set) Begin(ctx context.Context, action layers.Action, order layers.Orde
 		return nil, err
 	}
 	return p, nil
+}
+
+// ordered reports whether there was an order for the set.
+func (s *Set) ordered() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.edit != nil
 }
 
 // Finish edits the objects and writes those that this changed. It returns an
@@ -230,6 +239,9 @@ func (s *Set) List(ctx context.Context) ([]*unstructured.Unstructured, error) {
 		options := metav1.ListOptions{LabelSelector: s.selector, Limit: page}
 		for {
 			list, err := s.in(ns).List(ctx, options)
+			if apierrors.IsNotFound(err) {
+				s.gone.Store(true)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("list %s: %w", s.resource.Resource, err)
 			}
