@@ -69,6 +69,14 @@ func TestControllers(t *testing.T) {
 	_, err = client.CoreV1().Pods(namespace).UpdateStatus(t.Context(), pod, metav1.UpdateOptions{})
 	must(err)
 
+	_, err = client.CoreV1().ServiceAccounts(namespace).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "web"}}, metav1.CreateOptions{})
+	must(err)
+	_, err = client.CoreV1().Secrets(namespace).Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Annotations: map[string]string{corev1.ServiceAccountNameKey: "web"}},
+		Type:       corev1.SecretTypeServiceAccountToken,
+	}, metav1.CreateOptions{})
+	must(err)
+
 	await(t, "the owned object is collected", func(ctx context.Context) error {
 		_, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, "owned", metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
@@ -85,6 +93,13 @@ func TestControllers(t *testing.T) {
 			return fmt.Errorf("slices %v", slices.Items)
 		}
 		return nil
+	})
+	await(t, "the Secret has a token", func(ctx context.Context) error {
+		secret, err := client.CoreV1().Secrets(namespace).Get(ctx, "web", metav1.GetOptions{})
+		if err == nil && (len(secret.Data[corev1.ServiceAccountTokenKey]) == 0 || len(secret.Data[corev1.ServiceAccountRootCAKey]) == 0) {
+			err = fmt.Errorf("it has %d values", len(secret.Data))
+		}
+		return err
 	})
 	await(t, "the disruption budget counts the Pod", func(ctx context.Context) error {
 		budget, err := client.PolicyV1().PodDisruptionBudgets(namespace).Get(ctx, "web", metav1.GetOptions{})

@@ -3,6 +3,8 @@ package controlplane
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -14,9 +16,15 @@ func (p *Plane) startControllerManager() error {
 	if err != nil {
 		return err
 	}
+	authority := filepath.Join(p.dir, "ca.crt")
+	if err := os.WriteFile(authority, p.config.CAData, 0o600); err != nil {
+		return err
+	}
 	s, err := startServer("kube-controller-manager", p.dir, nil, []string{
 		"--kubeconfig=" + p.Kubeconfig,
-		"--controllers=disruption-controller,endpointslice-controller,garbage-collector-controller",
+		"--controllers=disruption-controller,endpointslice-controller,garbage-collector-controller,serviceaccount-token-controller",
+		"--service-account-private-key-file=" + filepath.Join(p.dir, "certs", "sa-signer.key"),
+		"--root-ca-file=" + authority,
 		"--secure-port=0",
 		// It is alone, and it ends when it can't renew its lease: a test may freeze kube-apiserver for longer than usual.
 		"--leader-elect-lease-duration=2h",

@@ -25,8 +25,8 @@ const startTimeout = 60 * time.Second
 type Options struct {
 	CRDs []CRDs
 
-	// ControllerManager runs kube-controller-manager with the controllers of disruption budgets, endpoint slices and garbage
-	// collection.
+	// ControllerManager runs kube-controller-manager with the controllers of disruption budgets, endpoint slices, garbage
+	// collection, and tokens in Secrets.
 	ControllerManager bool
 
 	// CNPGOperator runs the operator of CloudNativePG, with its webhooks. CRDs has to have CNPG then.
