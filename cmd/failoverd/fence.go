@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,8 +43,10 @@ then goes on with it, and activates the layers again.
 --if-due is for systemd's ExecStopPost, which runs whenever the agent has ended,
 and before it is started again. It does nothing while an agent that is started now
 could still go on with the authority on disk, and fences when that is too late; where
-starts fail one after the other it is called after each. Where another instance of
-the region acts, it leaves the layers to that one.
+starts fail one after the other it is called after each. Nor does it where nothing was
+ever on disk and the agent could not begin. An agent that a second signal has ended
+while it stopped is not waited for. Where another instance of the region acts, it
+leaves the layers to that one.
 
 Exit codes: 0 every layer is inactive, or nothing had to be done; 1 some layer is
 not inactive in time, or an agent runs; 2 the command line or the configuration is wrong.`,
@@ -98,17 +101,18 @@ func fence(ctx context.Context, out io.Writer, path string, ifDue bool) error {
 // notDue says why nothing is to be fenced yet, or by this one; empty: it is. What can't be known is no reason.
 //
 // systemd says timeout where a stop took too long, and nothing is started after that, or a start did, which has used the
-// time up.
+// time up. It says success of an agent that a second signal has ended while it stopped: nothing is started after a stop either.
 func notDue(ctx context.Context, cfg *config.Config, applied applied, dir *statedir.Dir, saved lease.Authority, unreadable error) string {
 	boot, err := agent.BootClock{}.BootID()
 	now := agent.BootClock{}.Now()
 	due := saved.Deadline.Add(-time.Duration(cfg.Lease.FenceTimeout) - startTime)
+	result := os.Getenv("SERVICE_RESULT")
 	switch {
 	case unreadable != nil:
 		return ""
-	case saved == (lease.Authority{}):
+	case saved == (lease.Authority{}) && !hasRun():
 		return "no authority was ever on disk"
-	case err == nil && saved.BootID == boot && now < due && os.Getenv("SERVICE_RESULT") != "timeout":
+	case err == nil && saved.BootID == boot && now < due && result != "timeout" && result != "success":
 		return fmt.Sprintf("an agent that is started within %s goes on", seconds(due.Sub(now).Seconds()))
 	case cfg.Instances == nil:
 		return ""
@@ -124,6 +128,14 @@ func notDue(ctx context.Context, cfg *config.Config, applied applied, dir *state
 		return fmt.Sprintf("the instance %s acts for the region", record.Holder)
 	}
 	return ""
+}
+
+// hasRun reports whether systemd has told of an agent that may have begun, and so activated layers though no authority
+// could be saved. Its watchdog ends one that has, with the exit code of one that could not: such is Go's for SIGABRT.
+func hasRun() bool {
+	code := os.Getenv("EXIT_CODE")
+	couldNotBegin := code == "exited" && os.Getenv("EXIT_STATUS") == strconv.Itoa(exitUsage)
+	return code != "" && !couldNotBegin || os.Getenv("SERVICE_RESULT") == "watchdog"
 }
 
 // fenceNow fences all layers at once, and tells how it goes.

@@ -85,18 +85,33 @@ func TestFenceIfDue(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := func(d time.Duration) lease.Instant { return agent.BootClock{}.Now().Add(d) }
+	type ended struct{ result, code, status string } // as systemd says it
+	killed, couldNotBegin := ended{"signal", "killed", "KILL"}, ended{"exit-code", "exited", "2"}
+	stands := lease.Authority{Epoch: 4, Deadline: in(time.Hour), BootID: boot}
 	for _, tt := range []struct {
 		name  string
 		saved lease.Authority
+		ended ended
 		want  string // empty: it fences
 	}{
-		{"never active", lease.Authority{}, "no authority was ever on disk: nothing to do"},
-		{"authority for long", lease.Authority{Epoch: 4, Deadline: in(time.Hour), BootID: boot}, "goes on: nothing to do"},
-		{"too late to go on", lease.Authority{Epoch: 4, Deadline: in(4 * time.Second), BootID: boot}, ""},
-		{"authority has ended", lease.Authority{Epoch: 4, Deadline: in(-time.Second), BootID: boot}, ""},
-		{"an epoch that was pledged to another region", lease.Authority{Epoch: 4, Deadline: in(-time.Hour), BootID: boot}, ""},
-		{"of another boot", lease.Authority{Epoch: 4, Deadline: in(time.Hour), BootID: "another"}, ""},
+		{"never active", lease.Authority{}, ended{}, "no authority was ever on disk: nothing to do"},
+		{"never active, and could not begin", lease.Authority{}, couldNotBegin, "no authority was ever on disk: nothing to do"},
+		{"nothing could be saved, and killed", lease.Authority{}, killed, ""},
+		{"nothing could be saved, and failed", lease.Authority{}, ended{"exit-code", "exited", "1"}, ""},
+		{"nothing could be saved, and its loop stood still", lease.Authority{}, ended{"watchdog", "exited", "2"}, ""}, // as Go ends by SIGABRT
+		{"authority for long", stands, ended{}, "goes on: nothing to do"},
+		{"authority for long, and killed", stands, killed, "goes on: nothing to do"},
+		{"authority for long, and could not begin", stands, couldNotBegin, "goes on: nothing to do"},
+		{"authority for long, and asked to stop twice", stands, ended{"success", "killed", "TERM"}, ""},
+		{"authority for long, and its stop took too long", stands, ended{"timeout", "killed", "KILL"}, ""},
+		{"too late to go on", lease.Authority{Epoch: 4, Deadline: in(4 * time.Second), BootID: boot}, ended{}, ""},
+		{"authority has ended", lease.Authority{Epoch: 4, Deadline: in(-time.Second), BootID: boot}, ended{}, ""},
+		{"an epoch that was pledged to another region", lease.Authority{Epoch: 4, Deadline: in(-time.Hour), BootID: boot}, ended{}, ""},
+		{"of another boot", lease.Authority{Epoch: 4, Deadline: in(time.Hour), BootID: "another"}, ended{}, ""},
 	} {
+		t.Setenv("SERVICE_RESULT", tt.ended.result)
+		t.Setenv("EXIT_CODE", tt.ended.code)
+		t.Setenv("EXIT_STATUS", tt.ended.status)
 		dir, path := setUp(t)
 		file := layer(t, dir, path)
 		d, err := statedir.Open(filepath.Join(dir, "state"))
