@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -19,18 +20,14 @@ import (
 
 // gpuSource opens the source of GPUs that the configuration names. It asks nobody yet.
 func gpuSource(g *config.GPU) (gpuwatch.Source, error) {
-	node := g.Node
-	if node == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			return nil, fmt.Errorf("find this host's name, for gpu.node: %w", err)
-		}
-		node = host
+	host, err := os.Hostname()
+	if err != nil && g.Node == "" {
+		return nil, fmt.Errorf("find this host's name, for gpu.node: %w", err)
 	}
 	if g.Source == config.GPUSourceExporter {
-		return exporter.Open(g.Exporter, node), nil
+		return exporter.Open(g.Exporter, g.Node, host), nil
 	}
-	return dcgm.Open(dcgm.Config{HostEngine: g.HostEngine, Node: node, Interval: time.Duration(g.PollInterval)}), nil
+	return dcgm.Open(dcgm.Config{HostEngine: g.HostEngine, Node: cmp.Or(g.Node, host), Interval: time.Duration(g.PollInterval)}), nil
 }
 
 // buildWatch makes the watch of the GPUs that the configuration names; nil if it names none.

@@ -156,6 +156,19 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// TestOtherName has a GPU be of a node that the cluster has under another name: that nothing is done for it is said.
+func TestOtherName(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.node("gpu-1"))
+	w.must(w.pod("job", "gpu-1"))
+	e, _ := newEvictor(t, w.plane.Config())
+	r, err := e.Pass(t.Context(), evict.Situation{GPUs: []gpu.State{ill("gpu-1"), ill("dcgm-exporter-6ldbb", gpu.FatalXID)}})
+	if err == nil || !strings.Contains(err.Error(), "no node dcgm-exporter-6ldbb") || !strings.Contains(err.Error(), "set gpu.node") || len(r.Nodes) > 0 {
+		t.Errorf("got %+v, %v; want an error that names the node and gpu.node", r, err)
+	}
+	pass(t, e, evict.Situation{GPUs: []gpu.State{ill("gpu-1"), ill("dcgm-exporter-6ldbb")}}) // well, it matters to nobody
+}
+
 // TestOneByOne has pods leave a GPU whose memory is full one by one.
 func TestOneByOne(t *testing.T) {
 	w := newWorld(t)

@@ -85,7 +85,7 @@ func (e *Evictor) Pass(ctx context.Context, s Situation) (gpu.Report, error) {
 }
 
 // cordonNodes has the cordons of nodes be what is planned for them. It returns how pods
-// leave those of which they do, and why some could not be cordoned or un-cordoned: no pod
+// leave those of which they do, and why some could not be cordoned or un-cordoned, or found: no pod
 // leaves those.
 func (e *Evictor) cordonNodes(ctx context.Context, s Situation, r *gpu.Report) (paces map[string]gpu.Pace, failed, err error) {
 	list, err := e.list(ctx, nodes, metav1.ListOptions{})
@@ -114,6 +114,12 @@ func (e *Evictor) cordonNodes(ctx context.Context, s Situation, r *gpu.Report) (
 		}
 		return nil
 	})
+	for _, g := range s.GPUs {
+		if g.Condition == gpu.Unhealthy && objects[g.Node] == nil {
+			failed = errors.Join(failed, fmt.Errorf("a GPU is unhealthy, and no pod leaves for it: the cluster has no node %s; set gpu.node to the name that it has there", g.Node))
+			break // all are of one host
+		}
+	}
 	return paces, failed, nil
 }
 

@@ -7,6 +7,7 @@
 package exporter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,19 +33,20 @@ const (
 
 // A Source reads one page. One goroutine at a time calls Read.
 type Source struct {
-	url, node string
-	client    *http.Client
-	xids      map[string][]int // by UUID, since the exporter said last that there was none
+	url        string
+	node, host string
+	client     *http.Client
+	xids       map[string][]int // by UUID, since the exporter said last that there was none
 }
 
 // Open returns a source that reads the page at url. node is that of Kubernetes whose GPUs
-// they are, where the page does not say it.
-func Open(url, node string) *Source {
+// they are; if it is empty, the one that the page names, or else the host.
+func Open(url, node, host string) *Source {
 	client := &http.Client{
 		Transport:     &http.Transport{MaxIdleConns: 1, DisableCompression: true}, // no proxy; what is small packed may be large
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return &Source{url: url, node: node, client: client, xids: map[string][]int{}}
+	return &Source{url: url, node: node, host: host, client: client, xids: map[string][]int{}}
 }
 
 // Close lets the connection go.
@@ -144,13 +146,13 @@ func (s *Source) of(readings map[string]*gpu.Reading, m *dto.Metric) (*gpu.Readi
 	if len(readings) == maxGPUs {
 		return nil, fmt.Errorf("the page tells of more than %d GPUs", maxGPUs)
 	}
-	r := &gpu.Reading{Device: gpu.Device{UUID: uuid, Node: s.node}}
+	r := &gpu.Reading{Device: gpu.Device{UUID: uuid, Node: cmp.Or(s.node, s.host)}}
 	r.Index, _ = strconv.Atoi(labels["gpu"])
 	if isPlain(labels["modelName"]) {
 		r.Model = labels["modelName"]
 	}
-	if host := labels["Hostname"]; host != "" && isPlain(host) {
-		r.Node = host
+	if host := labels["Hostname"]; s.node == "" && isPlain(host) {
+		r.Node = cmp.Or(host, s.host)
 	}
 	readings[uuid] = r
 	return r, nil

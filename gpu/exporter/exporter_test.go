@@ -26,11 +26,15 @@ func page(t *testing.T) string {
 	return string(data)
 }
 
-// serve returns a source of what handler answers.
+// serve returns a source of what handler answers, on a host of which no node is configured.
 func serve(t *testing.T, handler http.HandlerFunc) *exporter.Source {
+	return serveOn(t, "", handler)
+}
+
+func serveOn(t *testing.T, node string, handler http.HandlerFunc) *exporter.Source {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	s := exporter.Open(server.URL+"/metrics?token=secret", "configured")
+	s := exporter.Open(server.URL+"/metrics?token=secret", node, "host")
 	t.Cleanup(s.Close)
 	return s
 }
@@ -65,6 +69,17 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestNode has a node be configured, where the page has what an exporter calls itself: in a pod, its name.
+func TestNode(t *testing.T) {
+	body := `DCGM_FI_DEV_GPU_TEMP{UUID="GPU-0",Hostname="dcgm-exporter-6ldbb"} 41` + "\n"
+	for node, want := range map[string]string{"gpu-1": "gpu-1", "": "dcgm-exporter-6ldbb"} {
+		readings, err := read(serveOn(t, node, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
+		if err != nil || len(readings) != 1 || readings[0].Node != want {
+			t.Errorf("gpu.node %q: got %+v (%v), want node %s", node, readings, err, want)
+		}
+	}
+}
+
 // TestValues has one GPU's temperature be something else.
 func TestValues(t *testing.T) {
 	for _, tt := range []struct {
@@ -85,7 +100,7 @@ func TestValues(t *testing.T) {
 	} {
 		body := tt.series + "\n" + `DCGM_FI_DEV_SM_CLOCK{UUID="GPU-0"} 1` + "\n"
 		readings, err := read(serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
-		if err != nil || len(readings) != 1 || readings[0].Temperature != tt.want || readings[0].Node != "configured" {
+		if err != nil || len(readings) != 1 || readings[0].Temperature != tt.want || readings[0].Node != "host" {
 			t.Errorf("%s: got %+v (%v), want %v", tt.series, readings, err, tt.want)
 		}
 	}
@@ -201,7 +216,7 @@ func FuzzPage(f *testing.F) {
 	defer server.Close()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		body = data
-		s := exporter.Open(server.URL, "n")
+		s := exporter.Open(server.URL, "", "n")
 		defer s.Close()
 		readings, err := read(s)
 		for _, r := range readings {
