@@ -17,6 +17,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -85,7 +86,9 @@ func (n *node) start(spec corev1.PodSpec) {
 			}
 		case v.Secret != nil:
 			s, err := n.client.CoreV1().Secrets(n.namespace).Get(n.t.Context(), v.Secret.SecretName, metav1.GetOptions{})
-			n.must(err)
+			if v.Secret.Optional == nil || !*v.Secret.Optional || !apierrors.IsNotFound(err) {
+				n.must(err)
+			}
 			for name, data := range s.Data {
 				n.must(os.WriteFile(filepath.Join(at, name), data, os.FileMode(*v.Secret.DefaultMode)))
 			}
@@ -98,17 +101,42 @@ func (n *node) start(spec corev1.PodSpec) {
 		expand = append(expand, "$("+e.Name+")", values[e.ValueFrom.FieldRef.FieldPath])
 	}
 	argv := append([]string{"env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
-	argv = append(argv, "setpriv", "--no-new-privs", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all,+sys_chroot", "chroot", n.root, "/failoverd")
+	argv = append(argv, "setpriv", "--no-new-privs", "--clear-groups", "--inh-caps=-all")
+	if user := *spec.SecurityContext.RunAsUser; user == 0 {
+		argv = append(argv, "--bounding-set=-all,+sys_chroot", "chroot")
+	} else {
+		n.give(user, *spec.SecurityContext.FSGroup, spec.Volumes, mounts)
+		argv = append(argv, "--bounding-set=-all,+sys_chroot,+setuid,+setgid", "chroot", // which are lost with the user
+			fmt.Sprintf("--userspec=%d:%d", user, *spec.SecurityContext.RunAsGroup), fmt.Sprintf("--groups=%d", *spec.SecurityContext.FSGroup))
+	}
+	argv = append(argv, n.root, "/failoverd")
 	for _, arg := range container.Args {
 		argv = append(argv, strings.NewReplacer(expand...).Replace(arg))
-	}
-	if *spec.SecurityContext.RunAsUser != 0 {
-		n.t.Fatalf("the pod runs as user %d: the kubelet makes the folder of the state for root", *spec.SecurityContext.RunAsUser)
 	}
 	var err error
 	n.process, err = daemon.StartProcess(argv...)
 	n.must(err)
 }
+
+// give gives a pod's user its token, and its group what is the pod's own.
+func (n *node) give(user, group int64, volumes []corev1.Volume, mounts map[string]string) {
+	n.t.Helper()
+	for _, file := range []string{"token", "ca.crt", "namespace"} {
+		n.must(os.Chown(filepath.Join(n.root, tokenFolder, file), int(user), int(group)))
+	}
+	for _, v := range volumes {
+		if v.HostPath != nil {
+			n.t.Fatalf("the pod has %s of its node, which the kubelet makes for root, and runs as user %d", v.HostPath.Path, user)
+		}
+		if v.EmptyDir != nil {
+			n.must(os.Chown(mounts[v.Name], 0, int(group)))
+			n.must(os.Chmod(mounts[v.Name], 0o775))
+		}
+	}
+}
+
+// tokenFolder is where a pod has its service account.
+const tokenFolder = "var/run/secrets/kubernetes.io/serviceaccount"
 
 // account gives the pod what its service account has, and returns its environment.
 func (n *node) account(name string) (env []string) {
@@ -116,7 +144,7 @@ func (n *node) account(name string) (env []string) {
 	token, err := n.client.CoreV1().ServiceAccounts(n.namespace).CreateToken(n.t.Context(), name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	n.must(err)
 	config := n.plane.Config()
-	at := filepath.Join(n.root, "var/run/secrets/kubernetes.io/serviceaccount")
+	at := filepath.Join(n.root, tokenFolder)
 	n.must(os.MkdirAll(at, 0o755))
 	for file, data := range map[string][]byte{"token": []byte(token.Status.Token), "ca.crt": config.CAData, "namespace": []byte(n.namespace)} {
 		n.must(os.WriteFile(filepath.Join(at, file), data, 0o600))
@@ -190,6 +218,7 @@ type installed struct {
 	values     string // the file
 	set        *appsv1.DaemonSet
 	group      *daemon.Group
+	network    string // the first three numbers of the nodes' addresses
 	nodes      []*node
 	httpRoutes dynamic.ResourceInterface
 }
@@ -207,43 +236,51 @@ func newInstalled(t *testing.T, nodes int) *installed {
 	if out, err := run(t, "env", "CGO_ENABLED=0", "go", "build", "-C", root, "-buildvcs=false", "-o", binaries.Daemon, "./cmd/failoverd"); err != nil { // as it is in the image
 		t.Fatalf("%v\n%s", err, out)
 	}
-	network := fmt.Sprintf("127.%d.%d.", 100+rand.IntN(100), rand.IntN(256))
+	r.network = fmt.Sprintf("127.%d.%d.", 100+rand.IntN(100), rand.IntN(256))
 	params := daemon.DefaultTimes("fsn", "hel")
 	params.TTL, params.RenewInterval, params.RetryInterval, params.PollInterval = 10*time.Second, 3*time.Second, 300*time.Millisecond, 300*time.Millisecond
 	params.RequestTimeout, params.FenceTimeout = 2*time.Second, 2*time.Second
-	nobody := []string{network + "1:53", network + "2:53", network + "3:53"}
+	nobody := []string{r.network + "1:53", r.network + "2:53", r.network + "3:53"}
 	r.group = daemon.NewGroup(t, binaries, params, &daemon.Quorum{
 		Zone: "failover.example.com", Timeout: time.Second,
-		Listen:    map[lease.Region]string{"fsn": ":5353", "hel": network + "9:5353"},
+		Listen:    map[lease.Region]string{"fsn": ":5353", "hel": r.network + "9:5353"},
 		Resolvers: map[lease.Region][]string{"fsn": nobody, "hel": nobody},
 	})
 	r.prepare()
 	r.install()
-	for i := range nodes {
-		n := &node{t: t, name: fmt.Sprintf("worker-%d", i+1), podIP: fmt.Sprintf("10.9.0.%d", i+1), listen: fmt.Sprintf("%s%d", network, 11+i), root: t.TempDir(),
-			plane: plane, client: client, namespace: r.namespace}
-		for name, from := range map[string]string{"failoverd": binaries.Daemon, "proc/sys/kernel/random/boot_id": "/proc/sys/kernel/random/boot_id"} {
-			data, err := os.ReadFile(from)
-			n.must(err)
-			n.must(os.MkdirAll(filepath.Dir(filepath.Join(n.root, name)), 0o755))
-			n.must(os.WriteFile(filepath.Join(n.root, name), data, 0o755))
-		}
-		t.Cleanup(func() {
-			if n.process == nil {
-				return
-			}
-			if err := n.process.Kill(); err != nil {
-				t.Error(err)
-			}
-			if _, stderr := n.process.Output(); t.Failed() {
-				t.Logf("%s:\n%s", n.name, stderr)
-			}
-		})
+	for range nodes {
+		n := r.addNode()
 		n.run(r.set)
-		r.nodes = append(r.nodes, n)
 	}
 	r.group.Regions[1].Start(t) // hel, when all pods wait for it, and not before: it would take
 	return r
+}
+
+// addNode adds a node that runs nothing yet.
+func (r *installed) addNode() *node {
+	r.t.Helper()
+	i := len(r.nodes) + 1
+	n := &node{t: r.t, name: fmt.Sprintf("worker-%d", i), podIP: fmt.Sprintf("10.9.0.%d", i), listen: fmt.Sprintf("%s%d", r.network, 10+i), root: r.t.TempDir(),
+		plane: r.plane, client: r.client, namespace: r.namespace}
+	for name, from := range map[string]string{"failoverd": r.group.Binaries.Daemon, "proc/sys/kernel/random/boot_id": "/proc/sys/kernel/random/boot_id"} {
+		data, err := os.ReadFile(from)
+		n.must(err)
+		n.must(os.MkdirAll(filepath.Dir(filepath.Join(n.root, name)), 0o755))
+		n.must(os.WriteFile(filepath.Join(n.root, name), data, 0o755))
+	}
+	r.t.Cleanup(func() {
+		if n.process == nil {
+			return
+		}
+		if err := n.process.Kill(); err != nil {
+			r.t.Error(err)
+		}
+		if _, stderr := n.process.Output(); r.t.Failed() {
+			r.t.Logf("%s:\n%s", n.name, stderr)
+		}
+	})
+	r.nodes = append(r.nodes, n)
+	return n
 }
 
 // prepare makes what the chart's user has: values, a Secret, a route.
@@ -377,4 +414,35 @@ func TestUninstall(t *testing.T) {
 	}
 	r.install()
 	r.nodes[0].run(r.set)
+}
+
+// TestFenceJob has the agent die, and its Secret be gone, so that no pod of it can be started, and does what the runbook says, of which
+// another node runs the pod.
+func TestFenceJob(t *testing.T) {
+	r := newInstalled(t, 1)
+	r.settled()
+	r.must(r.nodes[0].process.Kill())
+	r.must(r.client.CoreV1().Secrets(r.namespace).Delete(t.Context(), "failoverd", metav1.DeleteOptions{}))
+	for range 2 { // the second time there is one from before
+		for _, command := range commands(t, r.plane, r.namespace, "docs/runbooks/FailoverdDown.md", "delete job ", "create job ") {
+			if out, err := run(t, command...); err != nil {
+				t.Fatalf("%q: %v\n%s", command, err, out)
+			}
+		}
+	}
+	job, err := r.client.BatchV1().Jobs(r.namespace).Get(t.Context(), "fence", metav1.GetOptions{})
+	r.must(err)
+	if labels := job.Spec.Template.Labels; labels["app.kubernetes.io/name"] == r.set.Spec.Template.Labels["app.kubernetes.io/name"] {
+		t.Errorf("the Job's pod has the labels %v, by which Services would lead to it", labels)
+	}
+	n := r.addNode()
+	n.start(job.Spec.Template.Spec)
+	ctx, cancel := context.WithTimeout(t.Context(), podLimit)
+	defer cancel()
+	if code, err := n.process.Wait(ctx); err != nil || code != 0 {
+		t.Errorf("the Job's pod ended with exit code %d, %v", code, err)
+	}
+	if !r.fenced() {
+		t.Errorf("the route is not fenced: %v", r.route().Object["spec"])
+	}
 }

@@ -58,3 +58,65 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "failoverd.kept" -}}
 helm.sh/resource-policy: keep
 {{- end }}
+
+{{- /* Of the agent's pods, and of those that fence in its place. */ -}}
+{{- define "failoverd.pod" -}}
+{{- with .Values.tolerations -}}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{ end }}
+{{- with .Values.imagePullSecrets -}}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{ end }}
+{{- with .Values.priorityClassName -}}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* Whom a pod runs as. */ -}}
+{{- define "failoverd.user" -}}
+{{- if .root -}}
+# What is the node's is root's: the socket, and the folder that the kubelet makes for the state. No capability comes with it.
+runAsUser: 0
+runAsGroup: 0
+{{- else -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+{{- end }}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "failoverd.container" -}}
+image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+resources:
+  {{- toYaml .Values.resources | nindent 2 }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "failoverd.mounts" -}}
+- {name: config, mountPath: /etc/failoverd, readOnly: true}
+- {name: secret, mountPath: /var/run/secrets/failoverd, readOnly: true}
+- {name: state, mountPath: /var/lib/failoverd}
+- {name: run, mountPath: /run/failoverd}
+{{- if .Values.ciliumSocket }}
+- {name: cilium, mountPath: /var/run/cilium, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "failoverd.volumes" -}}
+- name: config
+  configMap: {name: {{ include "failoverd.name" . }}}
+- name: run
+  emptyDir: {medium: Memory, sizeLimit: 1Mi}
+{{- if .Values.ciliumSocket }}
+- name: cilium
+  hostPath: {path: /var/run/cilium, type: Directory}
+{{- end }}
+{{- end }}
