@@ -25,8 +25,10 @@ const (
 	// answerSize is how much of an answer is read: an endpoint with many policies is some
 	// 100 KiB, and a node has a few hundred endpoints at most.
 	answerSize = 256 << 20
-	// lookAgain is how soon the agent is asked again for something that is awaited.
-	lookAgain = 100 * time.Millisecond
+	// firstLook is how soon the agent is asked again for something that is awaited, slowestLook
+	// how soon later on: each time it has to tell of all endpoints, and it has work to do.
+	firstLook   = 100 * time.Millisecond
+	slowestLook = time.Second
 )
 
 // errNoSocket says that there is no agent to ask.

@@ -44,7 +44,7 @@ func (l *Layer) awaitLifted(ctx context.Context) error {
 // last.
 func (l *Layer) await(ctx context.Context, once bool, check func(view) error) error {
 	var wrong error
-	for {
+	for pause := firstLook; ; pause = min(pause*3/2, slowestLook) {
 		v, err := l.look(ctx)
 		if err == nil {
 			err = check(v)
@@ -58,7 +58,7 @@ func (l *Layer) await(ctx context.Context, once bool, check func(view) error) er
 		select {
 		case <-ctx.Done():
 			return wrong
-		case <-time.After(lookAgain):
+		case <-time.After(pause):
 		}
 	}
 }
