@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
+	"path"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -273,6 +276,40 @@ func TestDrift(t *testing.T) {
 		}
 	})
 }
+
+// TestGoneBeforeTheWatch has the policy made, and deleted by others, before a watch has come about: no event tells of that.
+func TestGoneBeforeTheWatch(t *testing.T) {
+	var refused atomic.Bool
+	refused.Store(true)
+	config := region.Planes(t)[0].Config()
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if refused.Load() && r.Method == http.MethodGet && path.Base(r.URL.Path) == policies.Resource {
+				return nil, errors.New("refused by the test")
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	w := newWorldBy(t, region.Planes(t)[0], config, nil)
+	ctx := within(t, limit)
+	changed := w.watch(t)
+	if err := w.Fence(ctx, w.order(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.client.Resource(policies).Delete(ctx, w.policy(), metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	refused.Store(false)
+	select {
+	case <-changed:
+	case <-ctx.Done():
+		t.Error("the watch says nothing")
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
 
 // watch is what the layer's watch says, until the test ends.
 func (w world) watch(t *testing.T) <-chan struct{} {

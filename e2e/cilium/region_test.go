@@ -55,9 +55,15 @@ func (w world) order(epoch uint64) layers.Order {
 // newWorld makes a layer; a is nil where it has no agent. An agent without a directory is one without static policies.
 func newWorld(t testing.TB, plane *controlplane.Plane, a *agent) world {
 	t.Helper()
+	return newWorldBy(t, plane, plane.Config(), a)
+}
+
+// newWorldBy makes a layer that gets to its plane by a configuration.
+func newWorldBy(t testing.TB, plane *controlplane.Plane, config *rest.Config, a *agent) world {
+	t.Helper()
 	w := world{namespace: plane.Namespace(t)}
 	w.group = w.namespace
-	w.client = newClient(t, plane.Config())
+	w.client = newClient(t, config)
 	c := cilium.Config{Group: w.group, Selector: w.selector(), Namespaces: []string{w.namespace}}
 	if a != nil {
 		c.Socket, c.StaticPolicies = a.Socket, a.Static

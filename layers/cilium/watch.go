@@ -53,7 +53,7 @@ func (l *Layer) watchOwed(ctx context.Context, changed func()) {
 func (p *policyObject) watch(ctx context.Context, changed func()) {
 	only := fields.OneTermEqualSelector(metav1.ObjectNameField, p.name).String()
 	in := p.client.Resource(policies)
-	informer := cache.NewSharedInformer(&cache.ListWatch{
+	informer := cache.NewSharedInformer(cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.FieldSelector = only
 			list, err := in.List(ctx, o)
@@ -67,7 +67,7 @@ func (p *policyObject) watch(ctx context.Context, changed func()) {
 			o.FieldSelector = only
 			return in.Watch(ctx, o)
 		},
-	}, &unstructured.Unstructured{}, 0)
+	}, lists{}), &unstructured.Unstructured{}, 0)
 	look := func(obj any) {
 		if o, ok := obj.(*unstructured.Unstructured); ok && p.drifted(o) {
 			changed()
@@ -84,3 +84,9 @@ func (p *policyObject) watch(ctx context.Context, changed func()) {
 	})
 	informer.RunWithContext(ctx)
 }
+
+// lists has an informer fill its cache by a list, also where the API server could do it by
+// the watch itself: a list can say that there is nothing.
+type lists struct{}
+
+func (lists) IsWatchListSemanticsUnSupported() bool { return true }
