@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -65,16 +66,26 @@ func TCP(address string) func(context.Context) (health.Verdict, string) {
 func DNS(name, server string) func(context.Context) (health.Verdict, string) {
 	return func(ctx context.Context) (health.Verdict, string) {
 		question := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA)
-		answer, _, err := new(dns.Client).ExchangeContext(ctx, question, server)
-		switch {
-		case err != nil:
-		case answer.Rcode != dns.RcodeSuccess:
-			err = errors.New(dns.RcodeToString[answer.Rcode])
-		case len(answer.Answer) == 0:
-			err = errors.New("no address")
-		default:
-			return health.Well, fmt.Sprintf("%d records", len(answer.Answer))
+		client := new(dns.Client)
+		if deadline, ok := ctx.Deadline(); ok { // without, it gives up after 2 s whatever the context says
+			client.Timeout = time.Until(deadline)
 		}
-		return judge("", err)
+		answer, _, err := client.ExchangeContext(ctx, question, server)
+		if err != nil {
+			return health.Ill, err.Error()
+		}
+		if answer.Rcode != dns.RcodeSuccess {
+			return health.Ill, dns.RcodeToString[answer.Rcode]
+		}
+		found := 0
+		for _, rr := range answer.Answer {
+			if rr.Header().Rrtype == dns.TypeA { // and not an alias, which may lead nowhere
+				found++
+			}
+		}
+		if found == 0 {
+			return health.Ill, "no address"
+		}
+		return health.Well, fmt.Sprintf("%d records", found)
 	}
 }

@@ -91,11 +91,21 @@ func TestDNS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	at := conn.LocalAddr().String()
 	server := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg).SetReply(q)
 		switch q.Question[0].Name {
 		case "there.example.":
 			rr, _ := dns.NewRR("there.example. 5 IN A 192.0.2.1")
+			m.Answer = append(m.Answer, rr)
+		case "late.example.": // later than a client of this library waits for unless it is told to
+			if _, _, err := new(dns.Client).Exchange(new(dns.Msg).SetQuestion("silent.example.", dns.TypeA), at); err == nil {
+				t.Error("silent.example has answered")
+			}
+			rr, _ := dns.NewRR("late.example. 5 IN A 192.0.2.1")
+			m.Answer = append(m.Answer, rr)
+		case "alias.example.":
+			rr, _ := dns.NewRR("alias.example. 5 IN CNAME empty.example.")
 			m.Answer = append(m.Answer, rr)
 		case "gone.example.":
 			m.Rcode = dns.RcodeNameError
@@ -106,10 +116,11 @@ func TestDNS(t *testing.T) {
 	})}
 	go func() { _ = server.ActivateAndServe() }()
 	t.Cleanup(func() { _ = server.Shutdown() })
-	at := conn.LocalAddr().String()
 	want(t, "well", probe.DNS("there.example", at), health.Well, "1 records")
 	want(t, "no such name", probe.DNS("gone.example", at), health.Ill, "NXDOMAIN")
 	want(t, "no address", probe.DNS("empty.example", at), health.Ill, "no address")
+	want(t, "an alias of a name without address", probe.DNS("alias.example", at), health.Ill, "no address")
+	want(t, "late", probe.DNS("late.example", at), health.Well, "1 records")
 	want(t, "silent", brief(probe.DNS("silent.example", at)), health.Ill, "timeout")
 }
 
