@@ -72,7 +72,7 @@ func (s *State) refusal(j int, q Question) ReasonCode {
 		return GateSameSafety
 	case !s.confirmed():
 		return GateConfirmed
-	case q.Term < s.peers[j].term && s.obeys(RulePledgeOfTerm):
+	case q.Term > 0 && q.Term < s.peers[j].term && s.obeys(RulePledgeOfTerm): // 0: the region has gone back to one instance
 		return RefusedTerm
 	case s.authority: // its layers are not fenced either
 		return RefusedActive
