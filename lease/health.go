@@ -13,6 +13,9 @@ func (s *State) becomeHealth(ev Health) {
 	if s.health.degraded != ev.Degraded && s.authority {
 		s.asker.statusAt = s.now // who else is fit is to be known now, not as of the last round
 	}
+	if s.authority && !ev.Degraded {
+		s.endConsent() // it was to hand over for that
+	}
 	s.health.degraded, s.health.causes, s.health.behind = ev.Degraded, ev.Causes, ev.Behind
 	s.changeInfo()
 }

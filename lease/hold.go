@@ -56,6 +56,9 @@ func (s *State) abandonAuthority(why ReasonCode) {
 
 // giveUp ends authority and candidacy.
 func (s *State) giveUp() {
+	if s.authority {
+		s.endConsent() // to hand over
+	}
 	s.authority, s.abandon = false, false
 	s.sawEpoch(s.self, s.epoch)
 	s.epoch = 0

@@ -40,7 +40,8 @@ func (s *State) questioned(ev Asked) {
 	}
 	if q.HandOver && !q.Authority && q.Safety == s.safetyHash && !s.authority { // else it has taken already, and is told again
 		s.asker.told = true // the region that asks hands over to this one
-		if q.Ordered {
+		// A question that comes late may be of what this one has taken and given up again.
+		if q.Ordered && q.Epoch > s.holderEpoch {
 			s.permit()
 		}
 		if s.loan.from = nobody; q.Loan {

@@ -122,6 +122,7 @@ func (s *State) expire() {
 	// §2: once the deadline has passed it cannot be extended.
 	if s.authority && s.now >= s.deadline && s.obeys(RuleNoRevival) {
 		s.authority = false
+		s.endConsent() // to hand over
 		if s.name == Active {
 			s.become(Fencing, ReasonAuthorityExpired)
 			s.orderFence(ReasonAuthorityExpired)
