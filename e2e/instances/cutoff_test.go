@@ -58,10 +58,7 @@ func newRouted(t *testing.T, params lease.Params, term time.Duration) *routed {
 		w.links[i].Watch(w.fsn.Watch)
 		must(t, os.WriteFile(i.ConfigFile(), []byte(strings.Replace(i.YAML(), i.Link.BaseURL, w.links[i].BaseURL, 1)), 0o600))
 	}
-	w.hel.Start(t)
-	for _, i := range w.instances {
-		i.Start(t)
-	}
+	w.start()
 	return w
 }
 

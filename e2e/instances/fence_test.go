@@ -14,10 +14,7 @@ func TestFenceIfDue(t *testing.T) {
 	params, term := shortTimes()
 	w := newWorld(t, daemon.Build(t, !*plain), params, term)
 	w.instances = w.instances[:2]
-	w.hel.Start(t)
-	for _, i := range w.instances {
-		i.Start(t)
-	}
+	w.start()
 	acts, _ := w.acting("the start")
 	must(t, acts.Process().Kill())
 	heir := w.heir(acts, "killed")

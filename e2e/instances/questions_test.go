@@ -34,6 +34,7 @@ func TestQuestions(t *testing.T) {
 		must(t, os.WriteFile(i.ConfigFile(), []byte(text), 0o600))
 		w.instances = append(w.instances, i)
 	}
+	w.hel.Configure(t, "", "mode: manual\n") // it only answers, and never takes, however late the others are
 	w.hel.Start(t)
 	for _, i := range w.instances {
 		i.Start(t)

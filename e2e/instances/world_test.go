@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -82,15 +83,28 @@ func inWorlds(t *testing.T, do func(w *world, acts *daemon.Region)) {
 			t.Run(fmt.Sprint(n+1), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, binaries, params, term)
-				w.hel.Start(t)
-				for _, i := range w.instances {
-					i.Start(t)
-				}
+				w.start()
 				acts, _ := w.acting("the start")
 				do(w, acts)
 			})
 		}
 	})
+}
+
+// start starts fsn, and hel when an instance leads: fsn's wait for its lease begins then, and hel's at its start. With a good start
+// hel would take.
+func (w *world) start() {
+	w.t.Helper()
+	for _, i := range w.instances {
+		i.Start(w.t)
+	}
+	w.await("an instance that leads", func(ctx context.Context) bool {
+		return slices.ContainsFunc(w.instances, func(i *daemon.Region) bool {
+			s, err := i.Status(ctx)
+			return err == nil && s.Instance.Acts
+		})
+	})
+	w.hel.Start(w.t)
 }
 
 // acting waits until one instance is active, with its layer, and all others follow it and can prove its authority: their
