@@ -32,8 +32,8 @@ func TestDaemon(t *testing.T) {
 	if err := os.WriteFile(fsn.ConfigFile(), []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	hel.Start(t)
 	fsn.Start(t)
+	hel.Start(t) // not before: it would take, if fsn's start took long
 	daemon.Await(t, "a region that is active, and shown", func() bool {
 		o := readLease(client, namespace)
 		return holder(o) == "fsn" && transitions(o) >= 1 && o.GetAnnotations()["failover.openova.io/state"] == string(lease.Active)
