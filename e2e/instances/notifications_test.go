@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/openova-io/failoverd/e2e/daemon"
 )
@@ -37,15 +38,15 @@ func TestNotifications(t *testing.T) {
 		}
 	}))
 	t.Cleanup(hook.Close)
-	params, term := shortTimes()
-	w := newWorld(t, daemon.Build(t, !*plain), params, term)
+	// A machine that stands still for a moment is not to have another instance elected before the kill, which would be told too. And the
+	// heir has time to inherit.
+	w := newWorld(t, daemon.Build(t, !*plain), params(20*time.Second), 4*time.Second)
 	secret := w.instances[0].Path("secret")
 	must(t, os.WriteFile(secret, []byte("whsec_"+base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))), 0o600))
 	for _, i := range w.instances {
 		i.Configure(t, "", w.sections(cluster.Planes(t)[0].Kubeconfig)+fmt.Sprintf("notifications: {webhooks: [{name: hook, url: %q, secret_file: %q}]}\n", hook.URL, secret))
-		i.Start(t)
 	}
-	w.hel.Start(t)
+	w.start()
 	acts, _ := w.acting("the start")
 	must(t, acts.Process().Kill())
 	w.heir(acts, "killed")
