@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -52,7 +51,7 @@ func newWorld(t *testing.T, binaries daemon.Binaries, row row, times times) *wor
 		unit = row.unit(unit.For(binaries.Daemon, w.fsn.ConfigFile()).Scaled(times.scale))
 		must(t, os.Symlink(binaries.Daemon, w.program))
 		unit.Start[0] = w.program
-		w.fsn.Place(t, freeAddress(t))
+		w.fsn.Place(t, daemon.FreeAddress(t))
 		w.service = supervisor.Start(t, "fsn", unit)
 	} else {
 		for _, a := range w.agents {
@@ -220,14 +219,6 @@ func says(ctx context.Context, address, page string) bool {
 	}
 	response.Body.Close()
 	return response.StatusCode == http.StatusOK
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	must(t, l.Close())
-	return l.Addr().String()
 }
 
 func must(t *testing.T, err error) {

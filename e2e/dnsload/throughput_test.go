@@ -3,7 +3,6 @@ package dnsload
 import (
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,17 +74,6 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
-// free is an address of loopback, of both protocols.
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // startServer builds the responder as users have it, without the race detector, and starts it.
 func startServer(t *testing.T) (address string) {
 	t.Helper()
@@ -93,7 +81,7 @@ func startServer(t *testing.T) (address string) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./server").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	address = free(t)
+	address = daemon.FreeAddress(t)
 	start(t, address, program, address)
 	return address
 }
@@ -102,7 +90,7 @@ func startServer(t *testing.T) (address string) {
 func startNSD(t *testing.T) (address string) {
 	t.Helper()
 	dir := t.TempDir()
-	address = free(t)
+	address = daemon.FreeAddress(t)
 	host, port, _ := strings.Cut(address, ":")
 	write := func(name string, lines ...string) string {
 		path := filepath.Join(dir, name)

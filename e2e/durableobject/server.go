@@ -44,10 +44,10 @@ type Server struct {
 	runs []*daemon.Process
 }
 
-var (
-	compatibility = regexp.MustCompile(`"compatibility_date": "([0-9-]+)"`)
-	listening     = regexp.MustCompile(`"event":"listen","socket":"http","port":([0-9]+)`)
-)
+// listening is what workerd says when it does.
+const listening = `"event":"listen","socket":"http"`
+
+var compatibility = regexp.MustCompile(`"compatibility_date": "([0-9-]+)"`)
 
 // Start serves the Worker on loopback until the test ends. Where workerd is not installed the test fails, and says how it is.
 func Start(tb testing.TB, opts Options) *Server {
@@ -66,8 +66,9 @@ func Start(tb testing.TB, opts Options) *Server {
 	if err := write(dir, opts); err != nil {
 		tb.Fatalf("durableobject: %v", err)
 	}
-	s := &Server{tb: tb, TokenFile: filepath.Join(dir, "token"), argv: []string{
-		filepath.Join(root, "node_modules/@cloudflare/workerd-linux-64/bin/workerd"), "serve", filepath.Join(dir, "config.capnp"), "--control-fd=1",
+	address := daemon.FreeAddress(tb)
+	s := &Server{tb: tb, URL: "http://" + address, TokenFile: filepath.Join(dir, "token"), argv: []string{
+		filepath.Join(root, "node_modules/@cloudflare/workerd-linux-64/bin/workerd"), "serve", filepath.Join(dir, "config.capnp"), "--control-fd=1", "--socket-addr=http=" + address,
 	}}
 	if err := os.WriteFile(s.TokenFile, []byte(Token+"\n"), 0o600); err != nil {
 		tb.Fatalf("durableobject: %v", err)
@@ -77,14 +78,14 @@ func Start(tb testing.TB, opts Options) *Server {
 			p.CleanUp(tb, fmt.Sprintf("run %d of workerd", i+1))
 		}
 	})
-	s.start("127.0.0.1:0")
+	s.Restart()
 	return s
 }
 
-// start starts workerd at an address, and returns when it listens.
-func (s *Server) start(address string) {
+// Restart starts workerd, anew if it was killed, at the same address and on the same storage, and returns when it listens.
+func (s *Server) Restart() {
 	s.tb.Helper()
-	p, err := daemon.StartProcess(append(s.argv, "--socket-addr=http="+address)...)
+	p, err := daemon.StartProcess(s.argv...)
 	if err != nil {
 		s.tb.Fatalf("durableobject: start workerd: %v", err)
 	}
@@ -95,8 +96,7 @@ func (s *Server) start(address string) {
 	defer tick.Stop()
 	for {
 		stdout, stderr := p.Output()
-		if m := listening.FindStringSubmatch(stdout); m != nil {
-			s.URL = "http://127.0.0.1:" + m[1]
+		if strings.Contains(stdout, listening) {
 			return
 		}
 		select {
@@ -111,12 +111,6 @@ func (s *Server) start(address string) {
 
 // Process is the last run of workerd, to be killed or frozen.
 func (s *Server) Process() *daemon.Process { return s.runs[len(s.runs)-1] }
-
-// Restart starts workerd anew after it was killed, at the same address and on the same storage.
-func (s *Server) Restart() {
-	s.tb.Helper()
-	s.start(strings.TrimPrefix(s.URL, "http://"))
-}
 
 // write lays out the Worker's modules and workerd's configuration, as wrangler.jsonc has it.
 func write(dir string, opts Options) error {

@@ -5,8 +5,6 @@ package etcd
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -45,7 +43,7 @@ func Start(tb testing.TB, n int, args ...string) *Cluster {
 	tb.Helper()
 	var members []*Member
 	for range n {
-		members = append(members, &Member{URL: freeURL(tb), peerURL: freeURL(tb)})
+		members = append(members, &Member{URL: "http://" + daemon.FreeAddress(tb), peerURL: "http://" + daemon.FreeAddress(tb)})
 	}
 	return start(tb, members, args)
 }
@@ -77,18 +75,6 @@ func start(tb testing.TB, members []*Member, args []string) *Cluster {
 		tb.FailNow()
 	}
 	return c
-}
-
-// freeURL is one that nobody listens at.
-func freeURL(tb testing.TB) string {
-	tb.Helper()
-	// Nobody else takes a port of this address until the member does, as others do of 127.0.0.1: there all connections come from.
-	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 64+rand.IntN(64), rand.IntN(256), 1+rand.IntN(254)))
-	if err != nil {
-		tb.Fatalf("etcd: %v", err)
-	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
 }
 
 func (m *Member) start(tb testing.TB) {

@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -154,16 +153,6 @@ type world struct {
 	amURLs  []string
 }
 
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func (w *world) write(dir, name, text string) (path string) {
 	path = filepath.Join(dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -179,9 +168,9 @@ func (w *world) alertmanagers() {
 	if err != nil {
 		w.t.Fatalf("%s is missing; run e2e/setup.sh, or install Debian's package prometheus-alertmanager", program)
 	}
-	peer := freeAddress(w.t)
-	for i, gossip := range []string{peer, freeAddress(w.t)} {
-		dir, listen := w.t.TempDir(), freeAddress(w.t)
+	peer := daemon.FreeAddress(w.t)
+	for i, gossip := range []string{peer, daemon.FreeAddress(w.t)} {
+		dir, listen := w.t.TempDir(), daemon.FreeAddress(w.t)
 		config := w.write(dir, "alertmanager.yaml", fmt.Sprintf(
 			"route: {receiver: pager, group_by: ['...'], group_wait: 200ms, group_interval: %v, repeat_interval: 4h}\nreceivers: [{name: pager, webhook_configs: [{url: %q, send_resolved: true}]}]\n", groupInterval, w.pager.URL))
 		argv := []string{path, "--config.file=" + config, "--storage.path=" + filepath.Join(dir, "data"), "--web.listen-address=" + listen,

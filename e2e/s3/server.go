@@ -52,7 +52,7 @@ func Start(tb testing.TB, flags ...string) *Server {
 	if err := os.MkdirAll(filepath.Join(data, bucket), 0o700); err != nil {
 		tb.Fatalf("s3: %v", err)
 	}
-	s := &Server{tb: tb, address: freeAddress(tb)}
+	s := &Server{tb: tb, address: daemon.FreeAddress(tb)}
 	s.argv = append([]string{program, "--port", s.address, "--access", access, "--secret", secret, "--region", region}, flags...)
 	s.argv = append(s.argv, "posix", data)
 	s.Config = store.Config{Endpoint: "http://" + s.address, Bucket: bucket, Region: region, PathStyle: true, AccessKeyID: access, SecretAccessKey: secret}
@@ -63,17 +63,6 @@ func Start(tb testing.TB, flags ...string) *Server {
 	})
 	s.Restart()
 	return s
-}
-
-// freeAddress is one that nobody listens at: versitygw does not say which it has chosen.
-func freeAddress(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("s3: %v", err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // Process is the last run, to be killed or frozen.
