@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/openova-io/failoverd/lease"
@@ -116,11 +117,13 @@ func (w *world) checkFenced(r *region, deadline lease.Instant) {
 	}
 }
 
-// checkReleased checks that an agent that ends as it was asked to has seen to the layers, or another one of its region does (§5).
-// One that is cut off from its API server can do no more.
+// checkReleased checks that an agent that ends as it was asked to has seen to the layers, or leaves them to another instance of its
+// region, which acts, or lives (§5). One that is cut off from its API server can do no more.
 func (w *world) checkReleased(r *region) {
-	other := r.site.record.Holder != "" && r.site.record.Holder != r.params.Instance
-	if r.site.layersOn && !other && !r.cutOff() {
+	holder := r.site.record.Holder
+	left := holder != "" && holder != r.params.Instance ||
+		slices.ContainsFunc(w.regions, func(o *region) bool { return o != r && o.number == r.number && o.up })
+	if r.site.layersOn && !left && !r.cutOff() {
 		w.violation("stop: %s ends, its layers are active, and nobody sees to them", r.name)
 	}
 }

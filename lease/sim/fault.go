@@ -69,9 +69,7 @@ func (w *world) drawFault() {
 		w.trace("%s's disk is full for %v", r.name, long)
 		w.mendIn(long, func() { r.diskFull = false })
 	case 11:
-		w.trace("%s is asked to stop, and is started again after %v", r.name, long)
-		r.deliver(lease.Release{})
-		w.mendIn(p.FenceTimeout+long, func() { w.crash(r, 0, false) })
+		w.stop(r, long)
 	case 12:
 		w.trace("whoever takes next dies of it")
 		w.doomed = true
@@ -280,6 +278,19 @@ func (w *world) crash(r *region, d time.Duration, reboot bool) {
 		r.reboot()
 	}
 	w.schedule(happening{at: w.now.Add(d), kind: restart, region: r.index, life: r.life})
+}
+
+// stop asks an agent to stop, at times every instance of its region, and starts it again. One of several instances ends when it
+// is done.
+func (w *world) stop(r *region, d time.Duration) {
+	whole := w.cfg.Instances > 0 && w.rng.IntN(2) == 0
+	w.trace("%s is asked to stop (all of its region: %v), and is started again after %v", r.name, whole, d)
+	for _, o := range w.regions {
+		if o == r || whole && o.number == r.number {
+			o.deliver(lease.Release{})
+			w.mendIn(w.cfg.Params.FenceTimeout+d, func() { w.crash(o, 0, false) })
+		}
+	}
 }
 
 // flap has a region be degraded or behind, and recover, after a while.

@@ -174,6 +174,9 @@ func (r *region) step(ev lease.Event) {
 	r.carryOut(actions)
 	r.ticks++
 	w.schedule(happening{at: max(r.clock.when(decision.Wake), w.now+1), kind: tick, region: r.index, life: r.life, id: r.ticks})
+	if decision.Released && w.cfg.Instances > 0 {
+		w.crash(r, w.cfg.Params.FenceTimeout, false)
+	}
 }
 
 // fencedByWord reports whether the agent goes by an operator's word that o is fenced.
