@@ -77,7 +77,7 @@ func (s *State) release() {
 	switch {
 	case s.follows():
 		s.keepSaved()
-	case s.shared() && s.confirmed() && s.name != Fencing && s.handOver.to == nobody:
+	case s.shared() && s.confirmed() && (s.name != Fencing && s.handOver.to == nobody || !s.obeys(RuleStopFences)):
 		s.resign()
 	default:
 		s.releaseRegion()

@@ -57,6 +57,7 @@ const (
 	RuleMajority
 	RuleSameWitnesses
 	RuleOutvotedFallsBack
+	RuleStopFences
 	ruleCount
 )
 
@@ -122,6 +123,7 @@ var Rules = [ruleCount]RuleText{
 	{RuleMajority, "majority", "§1", "of several witnesses it takes more than half to renew, and to see nobody"},
 	{RuleSameWitnesses, "same-witnesses", "§1", "it is the same majority of the witnesses that passes every gate"},
 	{RuleOutvotedFallsBack, "outvoted-falls-back", "§1", "a candidate whose flag most witnesses do not take, or do not show to it, for TTL withdraws, and gives every other region its turn"},
+	{RuleStopFences, "stop-fences", "§5", "an instance that is asked to stop while its layers fence fences first, and leaves that to no other"},
 }
 
 // obeys reports whether s follows r; always, but in a mutant.

@@ -68,6 +68,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleHeirProves}, Instances, 6, "overlap:"},
 	{[]lease.Rule{lease.RuleAloneToGrant}, Instances, 3, "overlap:"},
 	{[]lease.Rule{lease.RulePledgeOnRecord}, Instances, 332, "epoch:"},
+	{[]lease.Rule{lease.RuleStopFences}, Square, 500028, "stop:"},
 	{[]lease.Rule{lease.RuleMajority}, Several, 17, "overlap:"},
 	{[]lease.Rule{lease.RuleNewWriteID}, Several, 1, "overlap:"},
 	{[]lease.Rule{lease.RuleSameWitnesses}, OneSplit, 91, "overlap:"},
