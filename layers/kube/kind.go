@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -66,28 +65,24 @@ func (k *Kind) Find(ctx context.Context) (*Set, error) {
 	return k.known, nil
 }
 
-// ask asks for all versions at once: a fence waits, and an API server that has just started
-// takes a second over each. It waits for none that is older than one that is there.
+// ask asks for the newest version, and if that is missing for all others at once: a fence waits, and an API server that
+// has just started takes a second over each.
 func (k *Kind) ask(ctx context.Context) (*Set, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	sets, answers := make([]*Set, len(k.versions)), make([]chan error, len(k.versions))
-	for i, v := range k.versions {
-		sets[i], answers[i] = k.set(v), make(chan error, 1)
-		go func() { answers[i] <- sets[i].Served(ctx) }()
+	newest := k.set(k.versions[0])
+	missing := newest.Served(ctx)
+	if !IsMissing(missing) {
+		return newest, missing
 	}
-	var first error
-	for i, set := range sets {
-		err := <-answers[i]
-		if err == nil {
-			return set, nil
-		}
+	var older []*Set
+	for _, v := range k.versions[1:] {
+		older = append(older, k.set(v))
+	}
+	for i, err := range AtOnce(older, len(older), func(s *Set) error { return s.Served(ctx) }) {
 		if !IsMissing(err) {
-			return nil, err
+			return older[i], err
 		}
-		first = cmp.Or(first, err)
 	}
-	return nil, first
+	return nil, missing
 }
 
 // Watch calls changed as that of the set does, and when the cluster has got the kind, or has it
