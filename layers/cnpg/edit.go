@@ -42,6 +42,10 @@ func fence(order layers.Order, leader func(cluster) string) kube.Edit {
 			default: // the operator has lifted it
 				lift(c)
 			}
+			// An older instance of this region, which may have been frozen, promotes it no more.
+			if order.Term > 0 {
+				kube.SetAnnotations(o, map[string]string{kube.EpochAnnotation: kube.FencedEpoch(o, layers.Order{Epoch: kube.Epoch(o), Term: order.Term})})
+			}
 		}
 		return !reflect.DeepEqual(before.Object, o.Object), nil
 	}

@@ -211,6 +211,39 @@ func TestFenceAndActivate(t *testing.T) {
 	}
 }
 
+// TestTerm: once an instance of a region has acted, one of an earlier term promotes nothing, whatever the Cluster was; a
+// replica bears the term alone, and the epoch that it had.
+func TestTerm(t *testing.T) {
+	of := func(epoch, term uint64) layers.Order {
+		order := order(epoch)
+		order.Term = term
+		return order
+	}
+	for _, tt := range []struct{ replica, bears, want string }{
+		{isPrimary, "7/5", "8/6"},
+		{ofHel, "7/5", "7/6"},
+		{ofHel, "", "0/6"},
+		{ofHel, "7", "7/6"},
+		{ofHel, "7/9", "7/9"}, // a fence takes no term back
+	} {
+		c := made(t, "", tt.replica, "")
+		kube.SetAnnotations(c.Unstructured, map[string]string{kube.EpochAnnotation: tt.bears})
+		apply(t, fence(of(8, 6), led("hel")), c)
+		if got := c.GetAnnotations()[kube.EpochAnnotation]; got != tt.want {
+			t.Errorf("%s, bearing %q, fenced for 8/6: it bears %q, want %q", tt.replica, tt.bears, got, tt.want)
+		}
+		var stale *kube.StaleError
+		if _, err := activate(of(9, 5), how(promotion{}, nil))(c.Unstructured); !errors.As(err, &stale) {
+			t.Errorf("%s, bearing %q, fenced in term 6, and activated in term 5: got %v, want it refused", tt.replica, tt.bears, err)
+		}
+	}
+	c := made(t, "", ofHel, "")
+	apply(t, fence(order(8), led("hel")), c)
+	if bears, has := c.GetAnnotations()[kube.EpochAnnotation]; has {
+		t.Errorf("a replica that the only agent fences bears %q", bears)
+	}
+}
+
 // FuzzCluster fences and activates whatever an API server without validation could
 // hold: nothing crashes, what is fenced stays so, and what is fenced and activated is
 // a primary that is not stopped by us.
