@@ -41,6 +41,7 @@ func (e *RefusedError) Error() string {
 
 // command is an operator's, on its way to the owner.
 type command struct {
+	ctx   context.Context // of the one who waits for done
 	said  audit.Command
 	event lease.Event
 	gates func(*lease.State) []lease.Gate // that say whether it can be done
@@ -51,7 +52,7 @@ type command struct {
 // Command does what an operator has said, or with check only finds out whether it would be done. It returns when that
 // has begun, or a *RefusedError. It writes to the journal first. Any goroutine may call it.
 func (a *Agent) Command(ctx context.Context, said audit.Command, check bool) error {
-	m := &command{said: said, check: check, done: make(chan error, 1)}
+	m := &command{ctx: ctx, said: said, check: check, done: make(chan error, 1)}
 	until := a.cfg.Clock.Now().Add(a.cfg.Params.RequestTimeout)
 	if (said.Verb == Pause || said.Verb == Deny) && (said.For <= 0 || said.For > MaxPause) {
 		return fmt.Errorf("%s for %v: want more than 0s, and at most %v", said.Verb, said.For, MaxPause)
@@ -74,28 +75,28 @@ func (a *Agent) Command(ctx context.Context, said audit.Command, check bool) err
 	default:
 		return fmt.Errorf("there is no command %q", said.Verb)
 	}
-	if err := a.hand(ctx, m, m.done); err != nil || check {
-		return err
-	}
-	if pause, is := m.event.(lease.Pause); is && a.cfg.Term == nil {
-		return a.keepPause(pause.For)
-	}
-	return nil
+	return a.hand(ctx, m, m.done)
 }
 
-// keepPause has a pause outlive the agent. Where the region has several instances it is on the record that they share.
-func (a *Agent) keepPause(d time.Duration) error {
+// keepPause has a pause outlive the agent, in the order in which such are said.
+func (a *Agent) keepPause(d time.Duration, done chan<- error) {
 	until := time.Time{}
 	if d > 0 {
 		until = time.Now().Add(d)
 	}
-	if err := a.cfg.Disk.SavePause(until); err != nil {
-		return fmt.Errorf("it is done, and would not outlive a restart of the agent: %w", err)
+	say := func(err error) {
+		if err != nil {
+			err = fmt.Errorf("it is done, and would not outlive a restart of the agent: %w", err)
+		}
+		done <- err // it has room for it
 	}
-	return nil
+	a.onDisk(func() { say(a.cfg.Disk.SavePause(until)) }, func() { say(errDiskBusy) })
 }
 
 func (a *Agent) obey(calls context.Context, m *command) {
+	if m.ctx.Err() != nil {
+		return // whoever has said it has given up: what has happened since he may not know
+	}
 	if !m.check {
 		a.journalCommand(m.said)
 	}
@@ -108,6 +109,10 @@ func (a *Agent) obey(calls context.Context, m *command) {
 	if !m.check {
 		a.chronicleCommand(m.said)
 		a.step(calls, m.event)
+	}
+	if pause, is := m.event.(lease.Pause); is && !m.check && a.cfg.Term == nil { // else it is on the record that the instances share
+		a.keepPause(pause.For, m.done)
+		return
 	}
 	m.done <- nil
 }

@@ -134,6 +134,12 @@ func (d *testDisk) LoadPause() (time.Time, error) {
 
 func (d *testDisk) SavePause(until time.Time) error {
 	d.mu.Lock()
+	slow := d.slowPause
+	d.mu.Unlock()
+	if slow != nil && !until.IsZero() {
+		<-slow
+	}
+	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.paused = until
 	return nil

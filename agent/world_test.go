@@ -120,27 +120,28 @@ type region struct {
 	instance string // its name, and what they share; empty: it has one
 	term     *testTerm
 
-	mu       sync.Mutex
-	frozen   chan struct{} // the agent stands still until it is closed; nil: it does not
-	boot     string
-	saved    lease.Authority
-	loadErr  error
-	diskErr  error
-	paused   time.Time
-	drill    *audit.Drill
-	diskTime time.Duration
-	history  []lease.StateName
-	lines    []byte            // of the history, with its details
-	data     []layers.Position // of the layer
-	layer    layers.State
-	hangs    bool     // the layer, until its context ends
-	behind   []string // what of the layer is
-	refuses  string   // what keeps the layer from being active; empty: nothing
-	deaf     bool     // no resolver answers it, nor brings it anything
-	stubborn chan struct{}
-	verdicts map[string]health.Verdict // of its probes, by kind; those that are not in it are well
-	looking  time.Duration             // that a look of a probe takes
-	readsOld time.Duration             // what it reads of the witness may be as old as that; not 0 at its start
+	mu        sync.Mutex
+	frozen    chan struct{} // the agent stands still until it is closed; nil: it does not
+	boot      string
+	saved     lease.Authority
+	loadErr   error
+	diskErr   error
+	paused    time.Time
+	slowPause chan struct{} // a pause is on disk when it is closed; nil: at once
+	drill     *audit.Drill
+	diskTime  time.Duration
+	history   []lease.StateName
+	lines     []byte            // of the history, with its details
+	data      []layers.Position // of the layer
+	layer     layers.State
+	hangs     bool     // the layer, until its context ends
+	behind    []string // what of the layer is
+	refuses   string   // what keeps the layer from being active; empty: nothing
+	deaf      bool     // no resolver answers it, nor brings it anything
+	stubborn  chan struct{}
+	verdicts  map[string]health.Verdict // of its probes, by kind; those that are not in it are well
+	looking   time.Duration             // that a look of a probe takes
+	readsOld  time.Duration             // what it reads of the witness may be as old as that; not 0 at its start
 
 	journal testJournal
 	dog     *testWatchdog // nil: none
