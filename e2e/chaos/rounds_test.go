@@ -214,12 +214,12 @@ func (w *world) cut(round *Round, holder *region, cut func()) {
 // killStandby kills a region whose absence changes nothing.
 func (w *world) killStandby(round *Round, holder *region, standbys []*region) {
 	victim := standbys[w.random.IntN(len(standbys))]
-	before, _ := w.status(holder)
+	before, asked := w.status(holder)
 	w.hit2(round, victim, Killed, victim.Process().Kill)
 	since := victim.end()
 	victim.Start(w.t)
 	w.fenced(victim, since)
-	if after, ok := w.status(holder); ok && after.Epoch != before.Epoch {
+	if after, ok := w.status(holder); asked && ok && after.Epoch != before.Epoch {
 		w.collect()
 		if len(holder.record.Lost()) == 0 {
 			w.t.Errorf("round %d: %s had epoch %d before a standby died, and %d after: want no change", len(w.rounds), holder.Name, before.Epoch, after.Epoch)

@@ -181,8 +181,13 @@ func promise(t *testing.T, times times) {
 // round does the harm, and waits until what it leads to is over.
 func (w *world) round() (r result) {
 	w.t.Helper()
-	gate := w.probe(w.acts(w.t.Context()))
-	process, harmed := w.harm()
+	var acts *daemon.Region
+	w.await("an agent acts for fsn", func(ctx context.Context) bool {
+		acts = w.acts(ctx)
+		return acts != nil
+	})
+	gate := w.probe(acts)
+	process, harmed := w.harm(acts)
 	stood := w.stands(harmed)
 	w.await("the authority that stood at the harm is past, and somebody has some", func(ctx context.Context) bool {
 		if now() < stood.Add(time.Second) {

@@ -91,12 +91,8 @@ func (w *world) process(of *daemon.Region) *daemon.Process {
 }
 
 // harm does what the row says to the one that acts, at any moment between two renewals.
-func (w *world) harm() (process *daemon.Process, when lease.Instant) {
+func (w *world) harm(acts *daemon.Region) (process *daemon.Process, when lease.Instant) {
 	w.t.Helper()
-	acts := w.acts(w.t.Context())
-	if acts == nil {
-		w.t.Fatal("nobody acts for fsn, and no harm was done yet")
-	}
 	process = w.process(acts)
 	select {
 	case <-time.After(rand.N(w.times.params.RenewInterval)):

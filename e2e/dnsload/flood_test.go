@@ -55,7 +55,7 @@ func newGroup(t *testing.T) *group {
 	}
 	daemon.Await(g.t, "one region is active, and the other reaches it", func() bool {
 		for i, r := range regions {
-			s, other := g.status(r), g.status(regions[1-i])
+			s, other := r.Ask(t), regions[1-i].Ask(t)
 			if s.State == lease.Active && other.State == lease.Standby && other.Peers[0].Quorum.Reached {
 				g.holder, g.standby = r, regions[1-i]
 				return true
@@ -84,20 +84,14 @@ func (g *group) watch(r lease.Region) kvserver.Watcher {
 	}
 }
 
-func (g *group) status(r *daemon.Region) daemon.Status {
-	s, err := r.Status(g.t.Context())
-	if err != nil {
-		g.t.Fatalf("%s: %v", r.Name, err)
-	}
-	return s
-}
-
 // agreed is how many answers of the holder the resolvers brought the standby, and how many they did not.
 func (g *group) agreed() (agreed, other int) {
-	answers, err := g.standby.Answers(g.t.Context())
-	if err != nil {
-		g.t.Fatalf("%s: %v", g.standby.Name, err)
-	}
+	var answers map[daemon.Answer]int
+	daemon.Await(g.t, string(g.standby.Name)+" answers", func() (ok bool) {
+		var err error
+		answers, err = g.standby.Answers(g.t.Context())
+		return err == nil
+	})
 	for a, n := range answers {
 		if a.Outcome == "agreed" {
 			agreed += n
@@ -171,13 +165,13 @@ func TestFlood(t *testing.T) {
 		{"forged questions, from 400 sources", func() string { return floodFrom(t, target, sources("127.99", 400), forged) }, false},
 		{"forged questions, in the name of the resolvers", func() string { return floodFrom(t, target, g.resolvers(), forged) }, false},
 	} {
-		before := g.status(g.holder)
+		before := g.holder.Ask(t)
 		agreed, other := g.agreed()
 		used := g.holder.Process().CPU(t)
 		begun := bootclock.Clock{}.Now()
 		did := tt.flood()
 		took := bootclock.Clock{}.Now().Sub(begun)
-		after := g.status(g.holder)
+		after := g.holder.Ask(t)
 		times := g.renewals(begun)
 		agreedThen, otherThen := g.agreed()
 		agreed, other = agreedThen-agreed, otherThen-other
@@ -192,13 +186,13 @@ func TestFlood(t *testing.T) {
 		if missed > 0 {
 			t.Errorf("%s: renewals are %v apart, want at most %v", tt.what, times, onTime)
 		}
-		if !after.Authority || after.Epoch != before.Epoch || g.status(g.standby).State != lease.Standby {
+		if !after.Authority || after.Epoch != before.Epoch || g.standby.Ask(t).State != lease.Standby {
 			t.Errorf("%s: the holder was %s for epoch %d, and is %s for epoch %d", tt.what, before.State, before.Epoch, after.State, after.Epoch)
 		}
 		if agreed == 0 || tt.all && 3*agreed < 2*(agreed+other) {
 			t.Errorf("%s: %d of %d answers agreed: the other region's questions don't come through", tt.what, agreed, agreed+other)
 		}
-		daemon.Await(g.t, tt.what+": the other region reaches the holder again", func() bool { return g.status(g.standby).Peers[0].Quorum.Reached })
+		daemon.Await(g.t, tt.what+": the other region reaches the holder again", func() bool { return g.standby.Ask(t).Peers[0].Quorum.Reached })
 	}
 	kinds := g.queries()
 	t.Logf("what the queries were: %v", kinds)
@@ -211,7 +205,7 @@ func TestFlood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := history[len(history)-1]; last.To != lease.Active || last.Epoch != g.status(g.holder).Epoch {
+	if last := history[len(history)-1]; last.To != lease.Active || last.Epoch != g.holder.Ask(t).Epoch {
 		t.Errorf("%s: %+v", g.holder.Name, last)
 	}
 }

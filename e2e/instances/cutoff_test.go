@@ -115,21 +115,12 @@ func (w *routed) mayHold() string {
 	return o.GetAnnotations()["failover.openova.io/may-hold"]
 }
 
-func (w *routed) status(i *daemon.Region) daemon.Status {
-	w.t.Helper()
-	s, err := i.Status(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return s
-}
-
 // TestCutOff cuts the instance that acts off from the API server, not from the witness. It goes on renewing, until it reads there
 // that another one acts, and does nothing else; that one inherits; and when it is back it follows, and has ordered nothing.
 func TestCutOff(t *testing.T) {
 	w := newRouted(t, params(20*time.Second), 2*time.Second)
 	first, epoch := w.acting("the start")
-	term := w.status(first).Instance.Term
+	term := first.Ask(t).Instance.Term
 	changes := w.follow()
 	begun := now()
 	w.ways[first].Cut(everything)
@@ -145,11 +136,11 @@ func TestCutOff(t *testing.T) {
 		}
 		return by[term+1] >= 6 && now().Sub(begun) > w.fsn.ttl
 	}, func() string { return fmt.Sprintf("renewals by term: %v", by) })
-	s := w.status(first)
+	s := first.Ask(t)
 	if s.Instance.Confirmed || s.State != lease.Active && s.State != lease.Follower {
 		t.Errorf("cut off, it is %s, confirmed %v; want it active with authority that it can't be sure to be alone with, or a follower", s.State, s.Instance.Confirmed)
 	}
-	if s := w.status(heir); s.Instance.Term != term+1 || s.Epoch != epoch {
+	if s := heir.Ask(t); s.Instance.Term != term+1 || s.Epoch != epoch {
 		t.Errorf("the heir acts in term %d for epoch %d, want %d and %d", s.Instance.Term, s.Epoch, term+1, epoch)
 	}
 	if may := w.mayHold(); !strings.Contains(may, "_") {

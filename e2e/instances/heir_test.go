@@ -54,8 +54,7 @@ func TestHeir(t *testing.T) {
 func (w *world) loses(acts **daemon.Region, f fate) round {
 	w.t.Helper()
 	at := *acts
-	before, err := at.Status(w.t.Context())
-	must(w.t, err)
+	before := at.Ask(w.t)
 	begun := now()
 	switch f {
 	case killed:

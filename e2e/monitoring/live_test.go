@@ -116,11 +116,14 @@ func TestLive(t *testing.T) {
 
 	// The witness's store comes apart: each of the two that are left reads what it has written itself, and nothing else that is new.
 	holder = nil
-	for _, r := range w.regions {
-		if s, err := r.Status(t.Context()); r.Process().Running() && err == nil && s.State == lease.Active {
-			holder = r
+	w.await("one of them says that it is active", func() bool {
+		for _, r := range w.regions {
+			if s, err := r.Status(t.Context()); err == nil && s.State == lease.Active {
+				holder = r
+			}
 		}
-	}
+		return holder != nil
+	})
 	w.fires("a store that has come apart, no way through the resolvers", func() {
 		for _, r := range w.regions {
 			r.Link.Split(string(r.Name))

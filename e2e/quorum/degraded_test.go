@@ -73,7 +73,7 @@ func degraded(t *testing.T, binaries daemon.Binaries) {
 		down[ill].Store(i%2 == 0)
 		w.pass(3*time.Second, func() {})
 	}
-	if s, ok := w.status(to); !ok || s.State != lease.Active || s.Epoch != taken.Epoch {
+	if s := to.Ask(w.t); s.State != lease.Active || s.Epoch != taken.Epoch {
 		t.Errorf("after ten times down and up: %s is %s for epoch %d, want it active for %d all along", to.Name, s.State, s.Epoch, taken.Epoch)
 	}
 	w.noOverlap()

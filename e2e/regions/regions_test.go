@@ -156,7 +156,7 @@ func (w *world) meet(r *round, from, to *region, random *rand.Rand) {
 	kill := func() error { return from.Process().Kill() }
 	switch r.fate {
 	case supervised:
-		epoch := w.epoch(from)
+		epoch := from.Ask(w.t).Epoch
 		gone(kill)
 		<-time.After(time.Duration(random.IntN(3000)) * time.Millisecond) // its authority lasts longer
 		from.start(t)
@@ -199,7 +199,7 @@ func (w *world) meet(r *round, from, to *region, random *rand.Rand) {
 			t.Fatalf("switchover: %v: %s", err, output)
 		}
 	case blind:
-		epoch := w.epoch(from)
+		epoch := from.Ask(w.t).Epoch
 		from.Link.Hang()
 		<-time.After(ttl) // it outlives all that the witness gave it
 		w.goesOn(from, epoch)
@@ -226,14 +226,6 @@ func (w *world) goesOn(r *region, epoch uint64) {
 		return err == nil && s.State == lease.Active
 	})
 	w.is("active", r, view.active)
-}
-
-func (w *world) epoch(r *region) uint64 {
-	s, err := r.Status(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return s.Epoch
 }
 
 // gap is from the last instant at which a client was served, and could write, in the old region, to the first at which it was
