@@ -176,7 +176,7 @@ var keys = map[string]key{
 	"notifications.webhooks[].ca_file":             {expected: "the absolute path of a file with the certificates of authorities, in PEM, or nothing for the system's"},
 	"notifications.webhooks[].bearer_token_file":   {expected: "the absolute path of a file that holds a token, or nothing to send none", limits: "mode 0600 or 0400, or of root's 0640 or 0440"},
 
-	"api.group":  {expected: "the name of a group of this host, such as failoverd-operators, or nothing", means: "its members may command the daemon over the socket, as root and the daemon's own user may; that user has to be root, or a member"},
+	"api.group":  {expected: "the name of a group of this host, such as failoverd-operators, or nothing", means: "its members may command the daemon over the socket, as root and the daemon's own user may; that user has to be root, or a member, for which the service needs a drop-in ([install.md](install.md#systemd))"},
 	"api":        {expected: "a section with listen and socket", means: "where the daemon is asked and told"},
 	"api.listen": {expected: "a host and a port, such as 127.0.0.1:9713", means: "the [status page](page.md), `/status`, `/metrics`, `/healthz`, `/readyz`; read-only, port 0 is another free port at each start"},
 	"api.socket": {expected: "the absolute path of the control socket, such as /run/failoverd/failoverd.sock", means: "takes commands; other commands of failoverd find the daemon by it", limits: "at most 107 bytes"},

@@ -87,7 +87,7 @@ func allow(path, group string) error {
 		err = os.Chmod(path, 0o660)
 	}
 	if err != nil {
-		return fmt.Errorf("api.group: let group %s command: %w; the daemon has to run as root, or as a member of it (SupplementaryGroups= in its unit)", group, err)
+		return fmt.Errorf("api.group: let group %s command: %w; the daemon has to run as root, or as a member of it, for which its service needs systemd/operators.conf", group, err)
 	}
 	return nil
 }

@@ -69,6 +69,9 @@ func TestControlGroup(t *testing.T) {
 	if _, err := listenControl(filepath.Join(t.TempDir(), "socket"), "no-such-group"); err == nil || !strings.Contains(err.Error(), "groupadd") {
 		t.Errorf("a group that is not there: %v, want how to make it", err)
 	}
+	if err := allow(filepath.Join(t.TempDir(), "none"), own.Name); err == nil || !strings.Contains(err.Error(), "systemd/operators.conf") {
+		t.Errorf("a group that the socket can't be given to: %v, want what the service needs", err)
+	}
 }
 
 // TestPagesTakeNothing: who reaches api.listen can read what is there, and do nothing.

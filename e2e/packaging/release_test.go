@@ -94,7 +94,7 @@ func TestDeb(t *testing.T) {
 		t.Errorf("the users are %q, %v; want failoverd", passwd, err)
 	}
 	examples := "usr/share/doc/failoverd/examples/"
-	there(true, "etc/failoverd", examples+"failoverd.yaml", examples+"full.yaml", examples+"port-53.conf", examples+"rules.yaml", "usr/share/doc/failoverd/docs/runbooks/FailoverdDown.md", "usr/share/doc/failoverd/copyright")
+	there(true, "etc/failoverd", examples+"failoverd.yaml", examples+"full.yaml", examples+"port-53.conf", examples+"operators.conf", examples+"rules.yaml", "usr/share/doc/failoverd/docs/runbooks/FailoverdDown.md", "usr/share/doc/failoverd/copyright")
 
 	if err := os.WriteFile(filepath.Join(dir, "etc/failoverd/region.key"), nil, 0o600); err != nil {
 		t.Fatal(err)

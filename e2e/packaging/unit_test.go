@@ -54,7 +54,7 @@ func installUnit(t *testing.T, dropIns ...string) string {
 
 // TestUnit has systemd read the unit, which says of each line that it does not understand.
 func TestUnit(t *testing.T) {
-	for name, dropIns := range map[string][]string{"plain": nil, "port 53": {"systemd/port-53.conf"}} {
+	for name, dropIns := range map[string][]string{"plain": nil, "port 53": {"systemd/port-53.conf"}, "operators": {"systemd/operators.conf"}} {
 		t.Run(name, func(t *testing.T) {
 			out, err := run(t, "systemd-analyze", "verify", "--man=no", "--recursive-errors=no", installUnit(t, dropIns...))
 			if err != nil || out != "" {
@@ -70,7 +70,7 @@ func TestExposure(t *testing.T) {
 	for name, tt := range map[string]struct {
 		threshold string
 		dropIns   []string
-	}{"plain": {"11", nil}, "port 53": {"15", []string{"systemd/port-53.conf"}}} {
+	}{"plain": {"11", nil}, "port 53": {"15", []string{"systemd/port-53.conf"}}, "operators": {"15", []string{"systemd/operators.conf"}}} {
 		t.Run(name, func(t *testing.T) {
 			out, err := run(t, "systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+tt.threshold, installUnit(t, tt.dropIns...))
 			if err != nil {
