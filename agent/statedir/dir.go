@@ -164,7 +164,7 @@ var remedies = []struct {
 }{
 	{unix.ENOSPC, "free space on that file system"},
 	{unix.EDQUOT, "free space within the quota, or raise it"},
-	{unix.EROFS, "mount that file system writable"},
+	{unix.EROFS, "mount that file system writable, or, under systemd, name it in ReadWritePaths= of a drop-in"},
 	{unix.EIO, "the disk is failing: see the kernel's log, and give failoverd another state_dir"},
 	{fs.ErrPermission, "let failoverd's user read and write there, or give it another state_dir"},
 	{unix.ENOTDIR, "remove the file that stands in the way, or give failoverd another state_dir"},

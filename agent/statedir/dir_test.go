@@ -209,7 +209,7 @@ var unwritable = []struct {
 	}, "write FILE: no space left on device; free space on that file system"},
 	{"full, no inode", refuse(unix.ENOSPC), "create FILE: no space left on device; free space on that file system"},
 	{"over quota", refuse(unix.EDQUOT), "create FILE: disk quota exceeded; free space within the quota, or raise it"},
-	{"read-only", refuse(unix.EROFS), "create FILE: read-only file system; mount that file system writable"},
+	{"read-only", refuse(unix.EROFS), "create FILE: read-only file system; mount that file system writable, or, under systemd, name it in ReadWritePaths= of a drop-in"},
 	{"failing", refuse(unix.EIO), "create FILE: input/output error; the disk is failing: see the kernel's log, and give failoverd another state_dir"},
 }
 

@@ -3,6 +3,9 @@
 package systemd_test
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -44,4 +47,27 @@ func TestOperators(t *testing.T) {
 	if out, err := m.run("runuser", "-u", "nobody", "--", "failoverd", "resume", "--yes", "--reason", "work"); err == nil || !strings.Contains(out, "permission denied") {
 		t.Errorf("somebody else commands: %v\n%s", err, out)
 	}
+}
+
+// TestWitnessElsewhere has the witness in a directory that is not of the service's state. Without the drop-in on the page the
+// service can't write there, and says what it needs.
+func TestWitnessElsewhere(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs/witnesses.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropIn := regexp.MustCompile("`(ReadWritePaths=-(/[^`]+))`").FindStringSubmatch(string(page))
+	if dropIn == nil {
+		t.Fatal("the page has no drop-in")
+	}
+	m := boot(t, func(keys [2]string) string {
+		return strings.Replace(configuration(keys), "/var/lib/failoverd/witness", dropIn[2], 1)
+	})
+	m.await(t, "it says that there is no directory", func() bool { return m.said("mount or make it") })
+	m.must(t, "mkdir", "--parents", dropIn[2])
+	m.must(t, "chown", "failoverd:", dropIn[2])
+	m.await(t, "it says what it needs", func() bool { return m.said("name it in ReadWritePaths= of a drop-in") })
+	m.must(t, "sh", "-c", "printf '[Service]\n"+dropIn[1]+"\n' >"+dropIns+"witness.conf")
+	m.restart(t)
+	m.await(t, "it is active", func() bool { return strings.HasPrefix(m.property("StatusText"), "active, epoch 1:") })
 }

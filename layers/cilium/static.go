@@ -128,7 +128,7 @@ func (f *staticFile) write(ctx context.Context, policy *unstructured.Unstructure
 		return nil
 	}
 	if err := f.replace(ctx, text); err != nil {
-		return fmt.Errorf("write the static policy %s: %w; layers.cilium.static_policies must be the directory of cilium-agent's --static-cnp-path", f.path(), err)
+		return fmt.Errorf("write the static policy %s: %w; layers.cilium.static_policies must be the directory of cilium-agent's --static-cnp-path, and failoverd's user has to be able to write there (under systemd, ReadWritePaths= of a drop-in)", f.path(), err)
 	}
 	return nil
 }

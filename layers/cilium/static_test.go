@@ -99,8 +99,8 @@ func TestStaticFileOfNoUse(t *testing.T) {
 func TestStaticDirectoryMissing(t *testing.T) {
 	f := newStaticFile(filepath.Join(t.TempDir(), "none"), "failoverd-fence-rtz")
 	err := f.fence(t.Context(), "rtz", map[string]any{}, order(1))
-	if err == nil || !strings.Contains(err.Error(), "--static-cnp-path") {
-		t.Errorf("got %v, want an error that names the option", err)
+	if err == nil || !strings.Contains(err.Error(), "--static-cnp-path") || !strings.Contains(err.Error(), "ReadWritePaths=") {
+		t.Errorf("got %v, want an error that names the option, and what the service needs", err)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestFail(t *testing.T) {
 		{syscall.ENOTDIR, witness.Refused, "not a directory"},
 		{syscall.EACCES, witness.Refused, "let the user of failoverd read and write"},
 		{syscall.EPERM, witness.Refused, "let the user of failoverd read and write"},
-		{syscall.EROFS, witness.Refused, "for writing"},
+		{syscall.EROFS, witness.Refused, "for writing, or, under systemd, name it in ReadWritePaths= of a drop-in"},
 		{syscall.ENOSPC, witness.Quota, "make room"},
 		{syscall.EDQUOT, witness.Quota, "make room"},
 		{syscall.EIO, witness.Unreachable, ""},

@@ -208,7 +208,7 @@ func (s *Store) fail(op, key string, err error) error {
 	case errors.Is(err, os.ErrPermission):
 		e.Class, e.Remedy = witness.Refused, fmt.Sprintf("let the user of failoverd read and write the directory %s", s.dir)
 	case errors.Is(err, syscall.EROFS):
-		e.Class, e.Remedy = witness.Refused, fmt.Sprintf("mount the file system of %s for writing", s.dir)
+		e.Class, e.Remedy = witness.Refused, fmt.Sprintf("mount the file system of %s for writing, or, under systemd, name it in ReadWritePaths= of a drop-in", s.dir)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		e.Class, e.Remedy = witness.Quota, fmt.Sprintf("make room on the file system of %s", s.dir)
 	}
