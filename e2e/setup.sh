@@ -34,6 +34,7 @@ for program in promtool prometheus-alertmanager buildah; do
 	apt_install "promtool, Alertmanager and buildah" prometheus prometheus-alertmanager buildah
 	break
 done
+[ -x /usr/lib/polkit-1/polkitd ] || apt_install "D-Bus and polkit" dbus polkitd # for a hook that needs root, in e2e/systemd
 command -v chromium >/dev/null || apt_install Chromium chromium
 command -v tmux >/dev/null || apt_install tmux tmux
 for program in ip nft; do # the networks of e2e/storm, and their faults

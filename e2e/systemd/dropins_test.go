@@ -20,6 +20,12 @@ func (m *machine) restart(t *testing.T) {
 	m.must(t, "systemctl", "restart", "failoverd") // returns when the agent is ready, or fails
 }
 
+// write writes a file of the machine's.
+func (m *machine) write(t *testing.T, path, text string) {
+	t.Helper()
+	m.must(t, "sh", "-c", `printf %s "$2" >"$1"`, "sh", path, text)
+}
+
 // said reports whether the service's log has a text.
 func (m *machine) said(text string) bool {
 	log, err := m.run("cat", "/run/failoverd.log")
@@ -70,4 +76,49 @@ func TestWitnessElsewhere(t *testing.T) {
 	m.must(t, "sh", "-c", "printf '[Service]\n"+dropIn[1]+"\n' >"+dropIns+"witness.conf")
 	m.restart(t)
 	m.await(t, "it is active", func() bool { return strings.HasPrefix(m.property("StatusText"), "active, epoch 1:") })
+}
+
+// TestHookOfRoot has a hook do what takes root, as the page says: sudo gains nothing, and a service of root's does it, also while
+// the machine is shut down.
+func TestHookOfRoot(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs/install.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "### A hook that needs root\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	files := regexp.MustCompile("(?s)```[a-z]*\n(?:#|//) (/\\S+)\n(.*?)```").FindAllStringSubmatch(section, -1)
+	if len(files) != 4 {
+		t.Fatalf("the page has %d files, want 4", len(files))
+	}
+	m := boot(t, func(keys [2]string) string {
+		return strings.NewReplacer(
+			"activate: [/bin/true]", "activate: [/usr/bin/systemctl, start, edge-activate.service]",
+			"fence: [/bin/true]", "fence: [/usr/bin/systemctl, start, edge-fence.service]",
+		).Replace(configuration(keys))
+	})
+	m.await(t, "the service runs", func() bool { return m.property("StatusText") != "" })
+	m.write(t, "/usr/local/sbin/edge", "#!/bin/sh\necho $1 by $(id -u) >/run/edge\n")
+	m.must(t, "chmod", "+x", "/usr/local/sbin/edge")
+	m.must(t, "cp", "/lib/systemd/system/dbus.socket", "/lib/systemd/system/dbus.service", "/lib/systemd/system/polkit.service", "/run/units/")
+	m.write(t, dropIns+"sudo.conf", "[Service]\nNoNewPrivileges=no\n")
+	for _, f := range files {
+		m.write(t, strings.Replace(f[1], "/etc/systemd/system/", "/run/units/", 1), f[2])
+	}
+	m.restart(t)
+	if status := m.must(t, "cat", "/proc/"+m.property("MainPID")+"/status"); !strings.Contains(status, "NoNewPrivs:\t1") {
+		t.Errorf("what is setuid may gain something:\n%s", status)
+	}
+	did := func() string {
+		out, err := m.run("cat", "/run/edge")
+		if err != nil {
+			return err.Error()
+		}
+		return out
+	}
+	m.await(t, "root has activated", func() bool { return did() == "activate by 0" })
+	m.must(t, "systemctl", "start", "shutdown.target", "--job-mode=replace-irreversibly") // as a reboot begins
+	if got, want := did(), "fence by 0"; got != want {
+		t.Errorf("after the shutdown it is %s, want %s", got, want)
+	}
 }
