@@ -42,7 +42,7 @@ type routeSampler struct {
 func newRoute(t *testing.T, region lease.Region, plane *controlplane.Plane, namespace string) *routeSampler {
 	t.Helper()
 	config := plane.Config()
-	config.QPS, config.Timeout = -1, patience
+	config.QPS = -1
 	client, err := dynamic.NewForConfig(config)
 	must(t, err)
 	s := &routeSampler{region: region, routes: client.Resource(httpRoutes).Namespace(namespace)}
@@ -73,6 +73,8 @@ func (s *routeSampler) start(t *testing.T) {
 }
 
 func (s *routeSampler) ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	sent := now()
 	o, err := s.routes.Get(ctx, application, metav1.GetOptions{})
 	if err != nil {
