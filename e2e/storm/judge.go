@@ -91,8 +91,9 @@ func (f Findings) Bad() []string {
 	return slices.Concat(f.Authority, f.Early, f.Serving, f.Layers, f.Routes, f.Epochs)
 }
 
-// Judge looks for what must never be.
-func Judge(records []Record, routes []Route) Findings {
+// Judge looks for what must never be. Machine is how long it took whenever the test ran the hook: from when a timer was due until the
+// hook had ended.
+func Judge(records []Record, routes []Route, machine []Span) Findings {
 	f := Findings{Regions: map[string]int{}}
 	by := map[lease.Region][]Record{}
 	var regions []lease.Region
@@ -108,7 +109,7 @@ func Judge(records []Record, routes []Route) Findings {
 			both(&f.Serving, "open gates", a, b, serving(by[a]), serving(by[b]))
 		}
 	}
-	f.layers(regions, by, routes)
+	f.layers(regions, by, routes, machine)
 	f.epochs(records)
 	f.gaps(regions, by)
 	return f

@@ -63,6 +63,8 @@ func TestJudge(t *testing.T) {
 		{"never fenced", []Record{{Region: "a", Hooks: hooks("activate", 1, 0, 1)}}, "layers"},
 		{"nobody could fence", []Record{{Region: "a", Hooks: append(hooks("activate", 1, 0, 1), hooks("fence", 1, 30, 30.5)...), Still: []Span{span(5, 30)}}}, "outlived"},
 		{"thawed, and too late", []Record{{Region: "a", Hooks: append(hooks("activate", 1, 0, 1), hooks("fence", 1, 31, 32)...), Still: []Span{span(5, 30)}}}, "layers"},
+		{"thawed, when the machine stood still", []Record{{Region: "a", Hooks: append(hooks("activate", 1, 0, 1), hooks("fence", 1, 51, 51.9)...), Still: []Span{span(5, 50)}}}, "outlived"},
+		{"thawed, when the machine stood still, and too late even so", []Record{{Region: "a", Hooks: append(hooks("activate", 1, 0, 1), hooks("fence", 1, 51, 52.2)...), Still: []Span{span(5, 50)}}}, "layers"},
 		{"one of two could", []Record{
 			{Region: "a", Hooks: append(hooks("activate", 1, 0, 1), hooks("fence", 1, 30, 30.5)...), Still: []Span{span(5, 30)}},
 			{Region: "a", Instance: "a2", Still: []Span{span(5, 12)}}}, "layers"},
@@ -80,8 +82,9 @@ func TestJudge(t *testing.T) {
 			{Region: "a", Instance: "a2", Blind: []Span{span(1, 22)}}}, "layers"},
 		{"one epoch twice", []Record{{Region: "a", Hooks: append(hooks("activate", 2, 0, 1), hooks("fence", 2, 18, 19)...)}}, "epochs"},
 	}
+	machine := []Span{span(29, 29.1), span(50.2, 51.2)}
 	for _, tt := range tests {
-		f := Judge(append(tt.of, b), nil)
+		f := Judge(append(tt.of, b), nil, machine)
 		var got []string
 		for _, kind := range []struct {
 			name string
@@ -129,7 +132,7 @@ func TestExcuses(t *testing.T) {
 			{Region: "a", Hooks: append(hooks("activate", 1, 0, 1), hooks("fence", 1, tt.back-0.1, tt.back)...), Claims: tt.says, Blind: []Span{span(5, 35)}},
 			{Region: "a", Instance: "a2", Still: []Span{span(4, 40)}},
 		}
-		f := Judge(append(a, b), nil)
+		f := Judge(append(a, b), nil, nil)
 		if got := len(f.Bad()) == 0; got != tt.want || got != (f.Outlived.Longest > 0) {
 			t.Errorf("%s: excused: %v, want %v: %q", tt.name, got, tt.want, f.Bad())
 		}
@@ -190,7 +193,7 @@ func TestRoutes(t *testing.T) {
 		{"thawed, and too late", join(answers("a", "1", true, 0, 24), answers("a", "2", false, 24.2, 31)), Record{Still: []Span{span(5, 20)}}, "routes"},
 	} {
 		tt.of.Region = "a"
-		f := Judge([]Record{tt.of, {Region: "b"}}, append(tt.routes, answers("b", "7", true, 20, 25)...))
+		f := Judge([]Record{tt.of, {Region: "b"}}, append(tt.routes, answers("b", "7", true, 20, 25)...), nil)
 		got := ""
 		if len(f.Routes) > 0 {
 			got += "routes"
@@ -210,7 +213,7 @@ func TestGaps(t *testing.T) {
 		{Region: "a", Gates: append(gates(true, 0, 10), gates(true, 30, 40)...)},
 		{Region: "a", Instance: "a2", Gates: gates(true, 9, 12)},
 		{Region: "b", Instance: "b1", Gates: gates(true, 12.2, 20)},
-	}, nil)
+	}, nil, nil)
 	if len(f.Gaps) != 1 || f.Gap.Round(time.Second) != 10*time.Second || f.Held.Round(time.Second) != 30*time.Second || fmt.Sprint(f.Regions) != "map[a:2 b:1]" || len(f.Bad()) > 0 {
 		t.Errorf("got %+v, want one gap, of 10 s, 30 s held, by a twice and b once", f)
 	}

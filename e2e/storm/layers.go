@@ -19,7 +19,7 @@ const (
 	termDuration = time.Second     // the instances' term_duration
 	fenceTimeout = 2 * time.Second // lease.fence_timeout
 
-	// thawTime is how long an instance that runs again has to run its hook.
+	// thawTime is how long an instance that runs again has to run its hook, beside what the machine has the test late by: see slow.
 	thawTime = time.Second
 
 	// electionTime is what an instance takes that reaches its API server again: it reads the record twice, a term_duration
@@ -33,20 +33,20 @@ const (
 
 // layers says when the layers of one region were active yet when those of another were again. That is excused for as long as no
 // instance of the first could do anything, and a moment after: nobody was there to fence.
-func (f *Findings) layers(regions []lease.Region, by map[lease.Region][]Record, routes []Route) {
+func (f *Findings) layers(regions []lease.Region, by map[lease.Region][]Record, routes []Route, machine []Span) {
 	for _, a := range regions {
 		for _, b := range regions {
 			if a == b {
 				continue
 			}
-			beside(&f.Layers, &f.Outlived, "layers", a, b, active(by[a]), active(by[b]), together(by[a], Record.noHook), thawTime)
-			beside(&f.Routes, &f.RoutesOutlived, "routes", a, b, leading(routes, a), leading(routes, b), together(by[a], Record.noRoute), thawTime+fenceTimeout)
+			beside(&f.Layers, &f.Outlived, "layers", a, b, active(by[a]), active(by[b]), together(by[a], Record.noHook), thawTime, machine)
+			beside(&f.Routes, &f.RoutesOutlived, "routes", a, b, leading(routes, a), leading(routes, b), together(by[a], Record.noRoute), thawTime+fenceTimeout, machine)
 		}
 	}
 }
 
 // beside says when a region was active yet, when another one was again, though it was not excused then and up to a moment after.
-func beside(to *[]string, outlived *Outlived, what string, a, b lease.Region, as, bs, excuses []Span, moment time.Duration) {
+func beside(to *[]string, outlived *Outlived, what string, a, b lease.Region, as, bs, excuses []Span, moment time.Duration, machine []Span) {
 	for _, s := range as {
 		for _, o := range bs {
 			at := s.overlap(o)
@@ -55,7 +55,7 @@ func beside(to *[]string, outlived *Outlived, what string, a, b lease.Region, as
 			}
 			excused := false
 			for _, q := range excuses {
-				if q.From < at.From && at.To <= q.To.Add(moment) {
+				if q.From < at.From && at.To <= q.To.Add(moment+slow(machine, at.To)) {
 					excused = true
 					outlived.Longest = max(outlived.Longest, at.length())
 					if q.To < at.To {
@@ -68,6 +68,16 @@ func beside(to *[]string, outlived *Outlived, what string, a, b lease.Region, as
 			}
 		}
 	}
+}
+
+// slow is what a run of the hook took at the longest, on this machine, of those just before an instant.
+func slow(machine []Span, at lease.Instant) (most time.Duration) {
+	for _, run := range machine {
+		if run.overlap(Span{at.Add(-retryTime), at}).length() > 0 {
+			most = max(most, run.length())
+		}
+	}
+	return most
 }
 
 // active is when a region's layer was active, by the hooks of all of its instances.

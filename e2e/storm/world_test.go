@@ -51,6 +51,7 @@ type world struct {
 	routes    []*routeSampler       // by region
 	ways      []*resolvers.Meddler  // to the resolvers
 	instances []*instance
+	machine   *machine
 	faults    []*fault          // under way
 	outage    bool              // one of an API server is
 	past      map[string][]Span // those that are over, by kind
@@ -81,7 +82,7 @@ func (i *instance) alive() bool { return len(i.Runs()) > 0 && i.Process().Runnin
 // newWorld starts everything.
 func newWorld(t *testing.T, binaries daemon.Binaries, seed uint64, count int, clocks bool) *world {
 	t.Helper()
-	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 0)), params: times(), past: map[string][]Span{}, begun: now()}
+	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 0)), machine: newMachine(t, binaries.Layer), params: times(), past: map[string][]Span{}, begun: now()}
 	members := w.params.Members
 	w.network = newNetwork(t, len(members), seed)
 	w.planes = controlplane.Start(t, len(members), controlplane.Options{CRDs: []controlplane.CRDs{controlplane.GatewayAPI}})
