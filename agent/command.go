@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,17 +44,32 @@ func (e *RefusedError) Error() string {
 type command struct {
 	ctx   context.Context // of the one who waits for done
 	said  audit.Command
+	at    Moment
 	event lease.Event
 	gates func(*lease.State) []lease.Gate // that say whether it can be done
 	check bool                            // it is only asked whether it can
 	done  chan error
 }
 
-// Command does what an operator has said, or with check only finds out whether it would be done. It returns when that
-// has begun, or a *RefusedError. It writes to the journal first. Any goroutine may call it.
+// A Moment is when something was said, on the clock of a boot.
+type Moment struct {
+	At     lease.Instant `json:"at,omitempty"`
+	BootID string        `json:"boot_id,omitempty"`
+}
+
+// ErrOld says that a command is not done, since it was not said a moment ago.
+var ErrOld = errors.New("it was said longer than request_timeout ago, or on another boot's clock, and what has happened since is not known to whoever said it; look, and say it again")
+
+// Command does what an operator says now.
 func (a *Agent) Command(ctx context.Context, said audit.Command, check bool) error {
-	m := &command{ctx: ctx, said: said, check: check, done: make(chan error, 1)}
-	until := a.cfg.Clock.Now().Add(a.cfg.Params.RequestTimeout)
+	return a.CommandOf(ctx, said, Moment{a.cfg.Clock.Now(), a.bootID}, check)
+}
+
+// CommandOf does what an operator has said at a moment, or with check only finds out whether it would be done. It returns when
+// that has begun, or a *RefusedError or ErrOld. It writes to the journal first. Any goroutine may call it.
+func (a *Agent) CommandOf(ctx context.Context, said audit.Command, at Moment, check bool) error {
+	m := &command{ctx: ctx, said: said, at: at, check: check, done: make(chan error, 1)}
+	until := at.At.Add(a.cfg.Params.RequestTimeout)
 	if (said.Verb == Pause || said.Verb == Deny) && (said.For <= 0 || said.For > MaxPause) {
 		return fmt.Errorf("%s for %v: want more than 0s, and at most %v", said.Verb, said.For, MaxPause)
 	}
@@ -99,6 +115,10 @@ func (a *Agent) obey(calls context.Context, m *command) {
 	}
 	if !m.check {
 		a.journalCommand(m.said)
+		if now := a.cfg.Clock.Now(); m.at.BootID != a.bootID || m.at.At > now || now > m.at.At.Add(a.cfg.Params.RequestTimeout) {
+			m.done <- ErrOld
+			return
+		}
 	}
 	for _, g := range m.gates(a.state) {
 		if !g.Open {

@@ -62,3 +62,32 @@ func TestGivenUpCommand(t *testing.T) {
 		}
 	})
 }
+
+// TestOldCommand: what was said before an agent stood still is of no use when it goes on, nor is what was said on another clock.
+func TestOldCommand(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.params.Quorum = true
+		a, b := w.regions["a"], w.regions["b"]
+		a.start()
+		b.start()
+		w.until(15 * time.Second)
+		said := agent.Moment{At: w.now(), BootID: "boot"}
+		w.until(20*time.Second + time.Millisecond)
+		for what, at := range map[string]agent.Moment{
+			"old": said, "of another boot": {At: w.now(), BootID: "another"}, "of a time to come": {At: w.now() + 1, BootID: "boot"},
+		} {
+			if err := a.agent.CommandOf(t.Context(), says(agent.SwitchOver, "b"), at, false); !errors.Is(err, agent.ErrOld) {
+				t.Errorf("%s: got %v, want %v", what, err, agent.ErrOld)
+			}
+		}
+		if s := a.agent.Status(); s.State != lease.Active {
+			t.Errorf("a is %s, want it active", s.State)
+		}
+		w.until(25 * time.Second)
+		said.At = w.now()
+		w.until(30 * time.Second) // the last moment
+		if err := a.agent.CommandOf(t.Context(), says(agent.SwitchOver, "b"), said, false); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -26,6 +26,7 @@ import (
 // An order is what a command says to the daemon over the control socket.
 type order struct {
 	audit.Command      // but for the user, whom the kernel tells
+	agent.Moment       // when it was said; the zero value, as an older failoverd has it: when the agent is told
 	Check         bool `json:"check,omitempty"` // it is only asked whether it would be done
 }
 
@@ -106,7 +107,11 @@ func controlHandler(a *agent.Agent, log hclog.Logger) http.Handler {
 			return
 		}
 		o.User = peer(r.Context())
-		err = a.Command(r.Context(), o.Command, o.Check)
+		if o.Moment == (agent.Moment{}) {
+			err = a.Command(r.Context(), o.Command, o.Check)
+		} else {
+			err = a.CommandOf(r.Context(), o.Command, o.Moment, o.Check)
+		}
 		var refused *agent.RefusedError
 		if said := []any{"command", o.Verb, "about", o.Region, "user", o.User, "operator_says", o.Reason}; !o.Check {
 			if err != nil {
@@ -115,7 +120,7 @@ func controlHandler(a *agent.Agent, log hclog.Logger) http.Handler {
 			log.Warn("command", said...)
 		}
 		switch {
-		case errors.As(err, &refused):
+		case errors.As(err, &refused), errors.Is(err, agent.ErrOld):
 			http.Error(w, err.Error(), http.StatusConflict)
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -166,6 +171,11 @@ func overSocket(socket string) *http.Client {
 
 // command gives the daemon an order.
 func command(ctx context.Context, socket string, o order) error {
+	boot, err := agent.BootClock{}.BootID()
+	if err != nil {
+		return fmt.Errorf("tell this boot from others: %w", err)
+	}
+	o.Moment = agent.Moment{At: agent.BootClock{}.Now(), BootID: boot}
 	return post(ctx, socket, pathCommand, o)
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -17,7 +19,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/openova-io/failoverd/agent"
 	"github.com/openova-io/failoverd/agent/page"
+	"github.com/openova-io/failoverd/audit"
 )
 
 // TestControlAlone: nobody else may connect in the moment before the group is allowed to.
@@ -174,5 +180,34 @@ func TestNoControl(t *testing.T) {
 			continue
 		}
 		wants(t, err.Error(), "socket: connect: no such file or directory", "with this api.socket, and are you root, its user, or of api.group?")
+	}
+}
+
+// TestOldOrder: an order that was said on another boot's clock is refused, and one that says no moment, as of an older failoverd, is not.
+func TestOldOrder(t *testing.T) {
+	boot, err := agent.BootClock{}.BootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := runAgent(t)
+	handler := controlHandler(a, hclog.NewNullLogger())
+	for _, tt := range []struct {
+		moment agent.Moment
+		want   int
+	}{
+		{agent.Moment{}, http.StatusOK},
+		{agent.Moment{At: agent.BootClock{}.Now(), BootID: boot}, http.StatusOK},
+		{agent.Moment{At: agent.BootClock{}.Now().Add(-time.Hour), BootID: boot}, http.StatusConflict},
+		{agent.Moment{At: agent.BootClock{}.Now(), BootID: "another"}, http.StatusConflict},
+	} {
+		body, err := json.Marshal(order{Command: audit.Command{Verb: agent.Pause, For: time.Hour, Reason: "a test"}, Moment: tt.moment})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, uint32(7)), http.MethodPost, pathCommand, bytes.NewReader(body)))
+		if w.Code != tt.want {
+			t.Errorf("%s: got %d and %q, want %d", body, w.Code, w.Body, tt.want)
+		}
 	}
 }
