@@ -56,11 +56,25 @@ func (w *world) hit(round *Round, r *region, kind FaultKind, do func() error) {
 	} else {
 		time.AfterFunc(w.draw(w.group.Params.RenewInterval), act)
 	}
-	if err := <-done; err != nil {
-		w.t.Fatalf("%s: %s: %v", r.Name, kind, err)
+	tick := time.NewTicker(w.group.Params.TTL)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				w.t.Fatalf("%s: %s: %v", r.Name, kind, err)
+			}
+			r.frozen = kind == Frozen
+			round.Victim, round.At = r.Name, r.record.Faults[len(r.record.Faults)-1].From
+			return
+		case <-tick.C:
+			// On a machine that stood still it may have lost its lease since the group was whole: it will write no such flag.
+			if s, ok := w.status(r); ok && s.State != lease.Active && r.onWrite("", nil) {
+				round.Landed = false
+				act()
+			}
+		}
 	}
-	r.frozen = kind == Frozen
-	round.Victim, round.At = r.Name, r.record.Faults[len(r.record.Faults)-1].From
 }
 
 // draw returns a time from 0 to d.
@@ -112,6 +126,18 @@ func (w *world) takeover(round *Round, victims ...*region) {
 	}
 }
 
+// unfenced reports whether the region's hook had not fenced at an instant. It had if the region had lost its lease before the fault:
+// then it does not fence again.
+func (w *world) unfenced(r *region, at lease.Instant) bool {
+	w.t.Helper()
+	hooks, err := r.HookRuns()
+	if err != nil {
+		w.t.Fatalf("%s: %v", r.Name, err)
+	}
+	hooks = slices.DeleteFunc(hooks, func(h daemon.HookRun) bool { return h.At >= at })
+	return len(hooks) == 0 || hooks[len(hooks)-1].Action != "fence" || hooks[len(hooks)-1].Phase != "end"
+}
+
 // fenced waits until the region has fenced since an instant, and is a standby. It returns when the fence hook ended.
 func (w *world) fenced(r *region, since lease.Instant) lease.Instant {
 	w.t.Helper()
@@ -155,8 +181,10 @@ func (w *world) thaw(round *Round, r *region) {
 		w.t.Fatalf("%s: %v", r.Name, err)
 	}
 	r.frozen = false
-	at := w.fenced(r, since)
-	round.Thawed, round.Fenced = since, at
+	round.Thawed = since
+	if w.unfenced(r, since) {
+		round.Fenced = w.fenced(r, since)
+	}
 }
 
 // killRestart kills the holder and starts it again at once: within its deadline, so it goes on.
@@ -206,7 +234,9 @@ func (w *world) awaitExit(r *region) {
 func (w *world) cut(round *Round, holder *region, cut func()) {
 	w.hit(round, holder, Cut, func() error { cut(); return nil })
 	w.takeover(round, holder)
-	round.Fenced = w.fenced(holder, round.At)
+	if w.unfenced(holder, round.At) {
+		round.Fenced = w.fenced(holder, round.At)
+	}
 	holder.Link.Heal()
 	holder.end()
 }

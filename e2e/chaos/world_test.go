@@ -102,11 +102,14 @@ func (r *region) wrote(flag lease.Flag, arrived, answered lease.Instant) {
 	}
 }
 
-// onWrite has do called between the landing of the region's next write of a state and its answer.
-func (r *region) onWrite(state lease.FlagState, do func()) {
+// onWrite has do called between the landing of the region's next write of a state and its answer. It reports whether something else
+// was to be called, which is not any more.
+func (r *region) onWrite(state lease.FlagState, do func()) (instead bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	instead = r.strike.do != nil
 	r.strike = strike{state, do}
+	return instead
 }
 
 // lastWrite is the newest write that landed; ok is false if there was none.
