@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/openova-io/failoverd/e2e/daemon"
@@ -275,9 +276,10 @@ func (w *world) freezeCandidate(round *Round, holder *region, standbys []*region
 		err error
 	}
 	candidate := make(chan frozen, 1)
+	var first atomic.Bool
 	for _, r := range standbys {
 		r.onWrite(lease.FlagCandidate, func() {
-			if len(candidate) > 0 {
+			if !first.CompareAndSwap(false, true) {
 				return
 			}
 			r.begin(Frozen)
