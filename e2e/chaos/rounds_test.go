@@ -293,8 +293,12 @@ func (w *world) freezeCandidate(round *Round, holder *region, standbys []*region
 		case c = <-candidate:
 			return true
 		default:
-			return false
 		}
+		// If the region that was killed had lost its lease before, another one has it, and none becomes a candidate.
+		return slices.ContainsFunc(standbys, func(r *region) bool {
+			s, ok := w.status(r)
+			return ok && s.State == lease.Active && first.CompareAndSwap(false, true)
+		})
 	})
 	if c.err != nil {
 		w.t.Fatalf("%s: freeze: %v", c.r.Name, c.err)
@@ -302,14 +306,18 @@ func (w *world) freezeCandidate(round *Round, holder *region, standbys []*region
 	for _, r := range standbys {
 		r.onWrite("", nil)
 	}
-	c.r.frozen = true
-	round.Candidate = c.r.Name
-	w.takeover(round, holder, c.r)
-	round.Thawed = c.r.end()
-	if err := c.r.Process().Thaw(); err != nil {
-		w.t.Fatalf("%s: %v", c.r.Name, err)
+	if c.r == nil {
+		w.takeover(round, holder)
+	} else {
+		c.r.frozen = true
+		round.Candidate = c.r.Name
+		w.takeover(round, holder, c.r)
+		round.Thawed = c.r.end()
+		if err := c.r.Process().Thaw(); err != nil {
+			w.t.Fatalf("%s: %v", c.r.Name, err)
+		}
+		c.r.frozen = false
 	}
-	c.r.frozen = false
 	since := holder.end()
 	holder.Start(w.t)
 	w.fenced(holder, since)
