@@ -41,7 +41,7 @@ func TestDaemons(t *testing.T) {
 	file := kubeconfig(t, plane)
 	params := daemon.DefaultTimes("fsn", "hel")
 	params.PollInterval = time.Second
-	params.TTL = 90 * time.Second // kube-apiserver is to be back, and to take a write, 20 s before that ends, however busy the machine is
+	params.TTL = 90 * time.Second // kube-apiserver is to be back, and to take a write, before that ends, however busy the machine is
 	g := daemon.NewGroupOn(t, daemon.Build(t, true), params, nil, func(*daemon.Region) string {
 		return fmt.Sprintf("{type: kubernetes, staleness: 0s, kubernetes: {kubeconfig: %q, namespace: %s}}", file, namespace)
 	})
