@@ -123,7 +123,7 @@ gateway:
 
 # The service under a real systemd, in namespaces. Not part of test: it has to be root.
 systemd:
-	e2e/setup.sh
+	e2e/systemd/setup.sh
 	cd e2e && $(GO) test -count=1 -tags systemd -v ./systemd
 
 # Needs the vulnerability database: not part of test.
