@@ -232,7 +232,11 @@ func (s *State) count() {
 // authority by this region's own pledge, that of one that has none speaks for itself alone (§5).
 func (s *State) counts(j int) bool {
 	p := &s.peers[j]
-	bound := p.said.Term != p.pledgedTerm && s.now < p.pledgedAt.Add(s.longer(s.p.TTL)) && s.obeys(RulePledgeOfTerm)
+	other := p.otherAt
+	if p.said.Term != p.pledgedTerm {
+		other = p.pledgedAt
+	}
+	bound := s.now < other.Add(s.longer(s.p.TTL)) && s.obeys(RulePledgeOfTerm)
 	return p.granted && (s.authority || !bound)
 }
 

@@ -119,6 +119,9 @@ func (s *State) highestEpoch() (uint64, Region) {
 // grant promises region j not to take for TTL + Δ.
 func (s *State) grant(j int, q Question) {
 	p := &s.peers[j]
+	if q.Term != p.pledgedTerm {
+		p.otherAt = p.pledgedAt // that instance may hold authority by it yet
+	}
 	p.pledgedAt, p.pledgedTerm = s.now, q.Term
 	if s.obeys(RuleGrantIsEvidence) {
 		p.evidence = s.now

@@ -122,6 +122,7 @@ type peer struct {
 	term        uint64  // the highest that has asked
 	pledgedTerm uint64  // that the last pledge was granted to ...
 	pledgedAt   Instant // ... at this time; the own start counts as one
+	otherAt     Instant // when the last one to any other term was; -Never if none was
 	grant       *Reply  // that waits until the record bears its epoch; nil if none
 	grantEpoch  uint64
 }

@@ -54,7 +54,7 @@ func (s *State) begin(saved Authority, resumed, why ReasonCode) {
 	for i := range s.peers {
 		// A restart forgets promises, so the start itself is evidence of
 		// everyone (§3).
-		s.peers[i].evidence, s.peers[i].pledgedAt = s.now, s.now
+		s.peers[i].evidence, s.peers[i].pledgedAt, s.peers[i].otherAt = s.now, s.now, -Never
 		if !s.obeys(RuleStartEvidence) {
 			s.peers[i].evidence = s.now.Add(-s.longer(s.p.TTL + s.p.Staleness))
 		}

@@ -251,6 +251,8 @@ var wrongs = []struct {
 	{"record-cleared", instances, []string{`"Term":2,"Beat":5,"Epoch":1`, `"Term":2,"Beat":5,"Base":{"Epoch":1,"After":2},"Epoch":1`, `"Term":2,"Beat":6,"Epoch":2`, `"Term":2,"Beat":6,"Base":{"Epoch":1,"After":2},"Epoch":2`}},
 	{"pledge-recorded", instances, []string{`"Term":2,"Beat":6,"Epoch":2`, `"Term":2,"Beat":6,"Epoch":1`}},
 	{"pledge-of-term", instances, []string{"\n20 a2", "\n20 b | Asked {\"ID\":2,\"From\":\"a\",\"Question\":{\"Verb\":\"pledge\",\"Epoch\":1,\"Authority\":true,\"Term\":1,\"Safety\":\"s\"}} | Reply {\"ID\":2,\"Answer\":{\"p\":true,\"h\":\"s\"}}\n20 a2"}},
+	{"pledge-of-term", instances, []string{"\n20 a2", "\n20 b | Asked {\"ID\":2,\"From\":\"a\",\"Question\":{\"Verb\":\"pledge\",\"Epoch\":1,\"Authority\":true,\"Term\":1,\"Safety\":\"s\"}} | Reply {\"ID\":2,\"Answer\":{\"p\":true,\"h\":\"s\"}}\n20 a2",
+		"\n82 a2", "\n50 b | Asked {\"ID\":3,\"From\":\"a\",\"Question\":{\"Verb\":\"pledge\",\"Epoch\":1,\"Authority\":true,\"Term\":2,\"Safety\":\"s\"}} | Reply {\"ID\":3,\"Answer\":{\"p\":true,\"h\":\"s\"}}\n82 a2"}}, // to the one that it takes by too, since
 }
 
 // TestGood shows that nothing is found in a good trace.

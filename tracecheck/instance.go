@@ -17,7 +17,7 @@ type instance struct {
 	readings     []reading
 	kept         int64 // the deadline of what it held when it gave its term back; 0 if there was none
 	keptTerm     uint64
-	pledgedTo    map[string]pledgedTo
+	pledgedTo    map[pledgedTo]int64 // when it last did
 }
 
 // A reading is a read of the shared record: when it was sent, and what it showed.
@@ -31,15 +31,15 @@ type recordWrite struct {
 	record termRecord
 }
 
-// pledgedTo is the last pledge to a region: to which term of it, and when.
+// pledgedTo is a region to which one has pledged, in a term of that.
 type pledgedTo struct {
-	term uint64
-	at   int64
+	region string
+	term   uint64
 }
 
 // forget ends what it knows as the one that acts.
 func (i *instance) forget() {
-	*i = instance{record: i.record, recordReads: i.recordReads, recordWrites: map[uint64]recordWrite{}, kept: i.kept, keptTerm: i.keptTerm, pledgedTo: map[string]pledgedTo{}}
+	*i = instance{record: i.record, recordReads: i.recordReads, recordWrites: map[uint64]recordWrite{}, kept: i.kept, keptTerm: i.keptTerm, pledgedTo: map[pledgedTo]int64{}}
 	if i.recordReads == nil {
 		i.recordReads = map[uint64]int64{}
 	}
@@ -56,7 +56,7 @@ func (a *agent) keep(reason string) {
 // lead begins its term, if the region has any.
 func (a *agent) lead() {
 	for _, m := range a.p.others() {
-		a.pledgedTo[m] = pledgedTo{0, a.now} // the own start counts as one
+		a.pledgedTo[pledgedTo{m, 0}] = a.now // the own start counts as one
 	}
 	if a.p.Instance == "" {
 		return

@@ -124,10 +124,11 @@ func (a *agent) takeByPledges() {
 	}
 	for _, m := range a.p.others() {
 		if ans, came := r.answers[m]; came {
-			p := a.pledgedTo[m]
-			a.c.want(ans.Term == p.term || a.now >= p.at+a.p.longer(a.p.TTL), "pledge-of-term", a.name, func() string {
-				return fmt.Sprintf("it takes by the pledge of %s in term %d, and pledged to term %d of it at %d", m, ans.Term, p.term, p.at)
-			})
+			for to, at := range a.pledgedTo {
+				a.c.want(to.region != m || to.term == ans.Term || a.now >= at+a.p.longer(a.p.TTL), "pledge-of-term", a.name, func() string {
+					return fmt.Sprintf("it takes by the pledge of %s in term %d, and pledged to term %d of it at %d", m, ans.Term, to.term, at)
+				})
+			}
 		}
 		for _, b := range a.c.of(m) {
 			if b.acts() && b.free && a.word[m] == 0 {
@@ -221,7 +222,7 @@ func (a *agent) reply(act replyAction) {
 	}
 	a.saw(ev.from, q.Epoch)
 	a.evidence[ev.from] = max(a.evidence[ev.from], ev.at)
-	a.pledgedTo[ev.from] = pledgedTo{q.Term, ev.at}
+	a.pledgedTo[pledgedTo{ev.from, q.Term}] = ev.at
 	for _, r := range a.rounds {
 		r.voided = r.voided || r.verb == "pledge" && r.sent <= ev.at
 	}
