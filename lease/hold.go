@@ -106,6 +106,7 @@ func (s *State) ended(epoch uint64) Authority {
 func (s *State) save(a Authority) {
 	a.Term, a.Safety = s.term.held, s.safetyHash
 	s.saved.order, s.saved.removal = s.newID(), a.Deadline <= s.now
+	s.saved.newest = s.saved.order
 	s.saved.deadline, s.saved.epoch = max(s.saved.deadline, a.Deadline), max(s.saved.epoch, a.Epoch)
 	s.act(SaveAuthority{ID: s.saved.order, Deadline: s.now.Add(s.p.RequestTimeout), Authority: a})
 }
@@ -113,13 +114,16 @@ func (s *State) save(a Authority) {
 // remember puts an epoch on disk that this region has pledged to. It may be the only one
 // that knows of it: while the witness is down no flag tells.
 func (s *State) remember(epoch uint64) {
-	s.saved.epoch = epoch
-	s.act(SaveAuthority{ID: s.newID(), Deadline: s.now.Add(s.p.RequestTimeout), Authority: s.ended(epoch)})
+	s.saved.epoch, s.saved.newest = epoch, s.newID()
+	s.act(SaveAuthority{ID: s.saved.newest, Deadline: s.now.Add(s.p.RequestTimeout), Authority: s.ended(epoch)})
 }
 
 func (s *State) authoritySaved(ev AuthoritySaved) {
 	if s.layers.activateFor != 0 && ev.ID >= s.layers.activateFor {
 		s.layers.activateBy = s.now // that or newer authority is written, or known not to be: act
+	}
+	if ev.ID == s.saved.newest {
+		s.saved.failed = !ev.OK
 	}
 	if !ev.OK {
 		s.alarm(NoticeSaveFailed, "", "")

@@ -131,8 +131,8 @@ func (s *State) grant(j int, q Question) {
 		s.sawActive(j, q.Epoch)
 		p.state = FlagActive
 	}
-	if q.Epoch > s.saved.epoch {
-		s.remember(q.Epoch)
+	if q.Epoch > s.saved.epoch || s.saved.failed {
+		s.remember(max(q.Epoch, s.saved.epoch))
 	}
 	a := &s.asker
 	if j == s.handOver.to {

@@ -146,6 +146,8 @@ type savedState struct {
 	removal  bool     // it removes
 	deadline Instant  // authority up to here may be on disk; 0 if surely none
 	epoch    uint64   // the highest that is on disk, or on its way there
+	newest   ActionID // the last that bears an epoch, of authority or of a pledge
+	failed   bool     // ... and is not known to be there
 }
 
 // infoState is the writing of the own info record to one witness.

@@ -36,7 +36,7 @@ var mutants = []struct {
 	{[]lease.Rule{lease.RuleMalformedIsEvidence}, Unbroken, 11, "overlap:"},
 	{[]lease.Rule{lease.RuleStartEvidence}, Unbroken, 786, "overlap:"},
 	{[]lease.Rule{lease.RuleRank}, Unbroken, 10, "gap"},
-	{[]lease.Rule{lease.RuleCandidateTurn}, Unbroken, 78, "liveness:"},
+	{[]lease.Rule{lease.RuleCandidateTurn}, Instances, 66, "liveness:"},
 	{[]lease.Rule{lease.RuleYield}, Unbroken, 23, "liveness:"},
 	{[]lease.Rule{lease.RuleSilentWithdrawal}, Unbroken, 24, "overlap:"},
 	{[]lease.Rule{lease.RuleFlagExpires}, Unbroken, 10166, "overlap:"},
