@@ -83,7 +83,8 @@ func (a *agent) extend(deadline int64) {
 	a.c.want(a.stands(), "no-revival", a.name, func() string {
 		return fmt.Sprintf("authority that ended at %d is extended at %d", a.deadline, a.now)
 	})
-	flag, pledges := a.flagBase(true), a.pledgeBase(true)
+	// It may have asked for pledges, and taken by the witness before all had come: they are for that epoch all the same.
+	flag, pledges := a.flagBase(true), max(a.pledgeBase(true), a.pledgeBase(false))
 	a.c.want(deadline <= max(flag, pledges)+a.p.TTL, "from-sending", a.name, func() string {
 		return fmt.Sprintf("authority is extended to %d, TTL after %d; its flags were sent at %s, the questions of its pledges at %s", deadline, deadline-a.p.TTL, told(flag), told(pledges))
 	})

@@ -143,6 +143,15 @@ func TestTraces(t *testing.T) {
 	}
 }
 
+// TestTracesOfCandidate: a candidate has asked for pledges, takes by the witness before they have come, and they extend its authority.
+// It was found as one that no base was sent for.
+func TestTracesOfCandidate(t *testing.T) {
+	said, code := judgeTraces(t, buildTracecheck(t), func(tr *tracer) { tr.world("candidate", DrawBroken(500010, Square)) })
+	if code != 0 {
+		t.Errorf("tracecheck ends with exit code %d, want 0:\n%s", code, said)
+	}
+}
+
 // TestTracesOfMutants has tracecheck find what regions do that leave a rule of the protocol out, in the worlds of
 // TestMutants in which that does harm to safety.
 func TestTracesOfMutants(t *testing.T) {

@@ -30,7 +30,7 @@ func TestSelfTest(t *testing.T) {
 		}, witness.BadAnswer, "it is stale"},
 		{"a cache that makes headers up", func(s *server) {
 			s.onRange = func(_ context.Context, req *pb.RangeRequest) (*pb.RangeResponse, error) {
-				return &pb.RangeResponse{Header: &pb.ResponseHeader{ClusterId: 0xc1, Revision: 1 << 40}, Kvs: []*mvccpb.KeyValue{{Key: req.Key, Value: []byte("old")}}}, nil
+				return &pb.RangeResponse{Header: s.header(), Kvs: []*mvccpb.KeyValue{{Key: req.Key, Value: []byte("old")}}}, nil
 			}
 		}, witness.BadAnswer, "does not bring what was written just before"},
 	} {
