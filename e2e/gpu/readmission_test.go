@@ -28,6 +28,7 @@ const podSets = `podSets: [{name: main, count: 1, template: {spec: {containers: 
 func TestReadmission(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.node("node"))
+	w.must(w.node("elsewhere"))
 	_, replicaSet := w.owners()
 	o := w.objects()
 	label := func(key, value string) func(*unstructured.Unstructured) {
