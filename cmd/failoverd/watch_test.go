@@ -15,8 +15,8 @@ import (
 	"github.com/openova-io/failoverd/lease"
 )
 
-// TestWatch watches an agent that answers, does not, and answers again, until it is interrupted.
-func TestWatch(t *testing.T) {
+// watched is an agent that answers, does not, and answers again, and a context that ends while it is asked for the fourth time.
+func watched(t *testing.T) (ctx context.Context, address string) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -30,10 +30,16 @@ func TestWatch(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(agent.Status{Group: "g", Region: "a", State: lease.Standby})
 		}
 	}))
-	defer server.Close()
+	t.Cleanup(server.Close)
+	return ctx, strings.TrimPrefix(server.URL, "http://")
+}
+
+// TestWatch watches an agent that answers, does not, and answers again, until it is interrupted.
+func TestWatch(t *testing.T) {
+	ctx, address := watched(t)
 	var out bytes.Buffer
 	cmd := root()
-	cmd.SetArgs([]string{"status", "--watch", "--address", strings.TrimPrefix(server.URL, "http://")})
+	cmd.SetArgs([]string{"status", "--watch", "--address", address})
 	cmd.SetOut(&out)
 	if err := cmd.ExecuteContext(ctx); err != nil {
 		t.Errorf("interrupted it ends with %v, want no error", err)
@@ -48,23 +54,10 @@ func TestWatch(t *testing.T) {
 
 // TestWatchJSON watches an agent of which one answer is none: a program reads object after object, and finds nothing else between.
 func TestWatchJSON(t *testing.T) {
-	ctx, interrupt := context.WithCancel(t.Context())
-	var asked atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		switch asked.Add(1) {
-		case 2:
-			w.WriteHeader(http.StatusServiceUnavailable)
-		case 4:
-			interrupt() // while it waits for this answer
-			fallthrough
-		default:
-			_ = json.NewEncoder(w).Encode(agent.Status{Group: "g", Region: "a", State: lease.Standby})
-		}
-	}))
-	defer server.Close()
+	ctx, address := watched(t)
 	var out, errs bytes.Buffer
 	cmd := root()
-	cmd.SetArgs([]string{"status", "--watch", "-o", "json", "--address", strings.TrimPrefix(server.URL, "http://")})
+	cmd.SetArgs([]string{"status", "--watch", "-o", "json", "--address", address})
 	cmd.SetOut(&out)
 	cmd.SetErr(&errs)
 	if err := cmd.ExecuteContext(ctx); err != nil {
