@@ -10,7 +10,7 @@ import "slices"
 func (s *State) provable() Instant {
 	t := &s.term
 	switch {
-	case t.kept.Epoch > 0 && t.backAt != 0:
+	case s.resigned():
 		return t.kept.Deadline
 	case t.record.Base.Epoch == 0 || !s.asBefore(t.record.Base.Safety):
 		return 0
@@ -23,6 +23,10 @@ func (s *State) provable() Instant {
 	}
 	return at
 }
+
+// resigned reports whether this instance has given its term back with authority, and may go on with that if nobody else
+// does: what is kept of a record that was removed proves nothing.
+func (s *State) resigned() bool { return s.term.kept.Epoch > 0 && s.term.backAt != 0 }
 
 // heir reports whether a follower can act in the other's place: it can prove the region's authority for long enough to
 // renew it, or could if there was some in a moment. What is not on record yet may rest on a flag that was sent a
@@ -53,7 +57,7 @@ func (s *State) lead(before TermRecord) {
 	var inherited Authority
 	if until := s.provable(); until > s.now {
 		inherited = Authority{Epoch: t.record.Base.Epoch, Deadline: until, BootID: s.bootID, Safety: s.safetyHash}
-		if t.kept.Epoch > 0 && t.backAt != 0 {
+		if s.resigned() {
 			inherited.Epoch = t.kept.Epoch
 		}
 	}
